@@ -32,21 +32,23 @@ func classOf(size int) (class, classSize int) {
 	return class, 1<<exp + quarter*step
 }
 
-func getBuffer(size int) []byte {
+// buffer is a pooled byte slice; the pointer travels with it, so that pooling allocates nothing.
+type buffer struct{ b []byte }
+
+func getBuffer(size int) *buffer {
 	class, classSize := classOf(size)
 	if class < 0 {
-		return make([]byte, 0, size)
+		return &buffer{b: make([]byte, 0, size)}
 	}
-	if b, ok := bufferPools[class].Get().(*[]byte); ok {
-		return (*b)[:0]
+	if b, ok := bufferPools[class].Get().(*buffer); ok {
+		return b
 	}
-	return make([]byte, 0, classSize)
+	return &buffer{b: make([]byte, 0, classSize)}
 }
 
-func putBuffer(b []byte) {
-	class, classSize := classOf(cap(b))
-	if class < 0 || classSize != cap(b) || cap(b) == 0 {
-		return
+func putBuffer(b *buffer) {
+	if class, classSize := classOf(cap(b.b)); class >= 0 && classSize == cap(b.b) {
+		b.b = b.b[:0]
+		bufferPools[class].Put(b)
 	}
-	bufferPools[class].Put(&b)
 }

@@ -18,13 +18,15 @@ type Unit struct {
 	DTS   int64 // decoding time, in ticks of Clock; never steps back within a stream
 	// Data is, for video, the NAL units in Annex B form with 4-byte start codes, without
 	// access unit delimiters and filler; for a key picture the parameter sets come first.
-	// For AAC one ADTS frame, for G.711 the samples.
+	// For AAC one ADTS frame, for G.711 the samples. Before the unit is written it may be
+	// appended to within its capacity (see Grow), never replaced by another slice.
 	Data []byte
 	// Desc describes the stream from this unit on.
 	Desc *Description
 	// Arrived is when the last byte of the unit came in from the camera.
 	Arrived time.Time
 
+	buf     *buffer // where Data lives
 	refs    atomic.Int32
 	mu      sync.Mutex
 	derived [Slots]Derived
@@ -44,7 +46,8 @@ var unitPool = sync.Pool{New: func() any { return new(Unit) }}
 func NewUnit(size int) *Unit {
 	u := unitPool.Get().(*Unit)
 	u.refs.Store(1)
-	u.Data = getBuffer(size)
+	u.buf = getBuffer(size)
+	u.Data = u.buf.b
 	return u
 }
 
@@ -62,9 +65,9 @@ func (u *Unit) Grow(n int) {
 		return
 	}
 	bigger := getBuffer(max(len(u.Data)+n, 2*len(u.Data)))
-	bigger = append(bigger, u.Data...)
-	putBuffer(u.Data)
-	u.Data = bigger
+	u.Data = append(bigger.b, u.Data...)
+	putBuffer(u.buf)
+	u.buf = bigger
 }
 
 // Retain adds a reference.
@@ -84,8 +87,8 @@ func (u *Unit) Release() {
 			u.derived[i] = nil
 		}
 	}
-	putBuffer(u.Data)
-	u.Data, u.Desc = nil, nil
+	putBuffer(u.buf)
+	u.buf, u.Data, u.Desc = nil, nil, nil
 	u.Codec, u.Key, u.PTS, u.DTS, u.Arrived = CodecNone, false, 0, 0, time.Time{}
 	unitPool.Put(u)
 }
