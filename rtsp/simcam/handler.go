@@ -1,0 +1,61 @@
+package simcam
+
+import (
+	"github.com/bluenviron/gortsplib/v4"
+	"github.com/bluenviron/gortsplib/v4/pkg/base"
+	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
+)
+
+// The methods below are called by gortsplib's server on goroutines of its own.
+
+// OnDescribe answers DESCRIBE.
+func (c *Camera) OnDescribe(
+	ctx *gortsplib.ServerHandlerOnDescribeCtx,
+) (*base.Response, *gortsplib.ServerStream, error) {
+	return c.open(ctx.Conn, ctx.Request, ctx.Path)
+}
+
+// OnSetup answers SETUP.
+func (c *Camera) OnSetup(
+	ctx *gortsplib.ServerHandlerOnSetupCtx,
+) (*base.Response, *gortsplib.ServerStream, error) {
+	return c.open(ctx.Conn, ctx.Request, ctx.Path)
+}
+
+// OnPlay answers PLAY.
+func (c *Camera) OnPlay(ctx *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+	c.log.Info("client plays", "client", ctx.Conn.NetConn().RemoteAddr().String())
+	return &base.Response{StatusCode: base.StatusOK}, nil
+}
+
+// OnSessionOpen counts a session in.
+func (c *Camera) OnSessionOpen(*gortsplib.ServerHandlerOnSessionOpenCtx) {
+	c.sessions.Add(1)
+	c.opened.Add(1)
+}
+
+// OnSessionClose counts it out.
+func (c *Camera) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx) {
+	c.sessions.Add(-1)
+	c.log.Info("session closed", "reason", ctx.Error)
+}
+
+// OnStreamWriteError hears that a client reads too slowly.
+func (c *Camera) OnStreamWriteError(ctx *gortsplib.ServerHandlerOnStreamWriteErrorCtx) {
+	c.log.Debug("client is too slow", "error", ctx.Error)
+}
+
+// open lets a request for the stream in, or says why not.
+func (c *Camera) open(
+	conn *gortsplib.ServerConn, req *base.Request, path string,
+) (*base.Response, *gortsplib.ServerStream, error) {
+	if c.cfg.Username != "" && !conn.VerifyCredentials(req, c.cfg.Username, c.cfg.Password) {
+		return &base.Response{StatusCode: base.StatusUnauthorized}, nil, liberrors.ErrServerAuth{}
+	}
+	if path != c.cfg.Path {
+		return &base.Response{StatusCode: base.StatusNotFound}, nil, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &base.Response{StatusCode: base.StatusOK}, c.stream, nil
+}
