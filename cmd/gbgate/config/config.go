@@ -1,0 +1,121 @@
+// Package config is config.toml's Go side: what may stand in it, its defaults, and every
+// fault it can have, told all at once with the key's path and line.
+package config
+
+import "time"
+
+// Config is the whole file. Every key has a default except identities, addresses and secrets.
+type Config struct {
+	Gateway   Gateway    `toml:"gateway"`
+	Admin     Admin      `toml:"admin"`
+	Superiors []Superior `toml:"superior"`
+	Cameras   []Camera   `toml:"camera"`
+}
+
+// Gateway is the box itself.
+type Gateway struct {
+	ID         string        `toml:"id"`          // our 20-digit code, where a superior gives none of its own
+	Name       string        `toml:"name"`        // shown upward
+	SIPListen  string        `toml:"sip_listen"`  // UDP and TCP
+	MediaPorts string        `toml:"media_ports"` // "low-high": even RTP, odd RTCP; "0": the kernel picks
+	StateDir   string        `toml:"state_dir"`   // survives upgrades; created when missing
+	LogLevel   string        `toml:"log_level"`   // debug | info | warn | error
+	Linger     time.Duration `toml:"linger"`      // how long a camera is still pulled after its last viewer left
+}
+
+// Admin is the HTTP door.
+type Admin struct {
+	Listen       string `toml:"listen"`        // "" = no HTTP
+	PasswordFile string `toml:"password_file"` // inactive until the web UI is there
+}
+
+// Superior is one platform above us (上级平台).
+type Superior struct {
+	Name      string  `toml:"name"`
+	ID        string  `toml:"id"`
+	Domain    string  `toml:"domain"` // "" = the first ten digits of id
+	Address   string  `toml:"address"`
+	Transport string  `toml:"transport"` // udp | tcp
+	NodeID    string  `toml:"node_id"`   // "" = gateway.id
+	Username  string  `toml:"username"`  // "" = node_id
+	Password  *string `toml:"password"`
+	// The password may stand in a file or an environment variable instead.
+	PasswordFile string            `toml:"password_file"`
+	PasswordEnv  string            `toml:"password_env"`
+	Version      string            `toml:"version"` // auto | 2016 | 2022
+	Channels     []string          `toml:"channels"`
+	IDs          map[string]string `toml:"ids"` // camera name → its code for this superior
+
+	MediaIP           string        `toml:"media_ip"` // "" = the address of the route
+	Audio             string        `toml:"audio"`    // auto | pcma | off
+	RegisterExpires   time.Duration `toml:"register_expires"`
+	RegisterRetry     time.Duration `toml:"register_retry"`
+	KeepaliveInterval time.Duration `toml:"keepalive_interval"`
+	KeepaliveMax      int           `toml:"keepalive_max"`
+	BandwidthKbps     int           `toml:"bandwidth_kbps"` // 0 = no limit
+	MaxCalls          int           `toml:"max_calls"`      // 0 = no limit
+	SourceGrace       time.Duration `toml:"source_grace"`   // a call outlives its camera by this
+	AllowSources      []string      `toml:"allow_sources"`  // CIDRs; empty = anywhere
+
+	Compat Compat `toml:"compat"`
+}
+
+// Camera is one source of pictures on the site.
+type Camera struct {
+	Name         string  `toml:"name"`  // its key in this file
+	Title        string  `toml:"title"` // shown upward; "" = name
+	ID           string  `toml:"id"`
+	URL          string  `toml:"url"`
+	ONVIF        string  `toml:"onvif"`
+	Username     string  `toml:"username"`
+	Password     *string `toml:"password"`
+	PasswordFile string  `toml:"password_file"`
+	PasswordEnv  string  `toml:"password_env"`
+	SubURL       string  `toml:"sub_url"`
+	Transport    string  `toml:"transport"` // tcp | udp | auto
+	PTZ          string  `toml:"ptz"`       // auto | onvif | off
+	Record       string  `toml:"record"`    // off | always | alarm
+	Manufacturer string  `toml:"manufacturer"`
+	Model        string  `toml:"model"`
+	CivilCode    string  `toml:"civil_code"` // "" = the first six digits of id
+	Address      string  `toml:"address"`    // installation place; "" = title
+	Longitude    float64 `toml:"longitude"`
+	Latitude     float64 `toml:"latitude"`
+}
+
+// Default returns the configuration that an empty file stands for.
+func Default() *Config {
+	return &Config{
+		Gateway: Gateway{
+			Name:       "gbgate",
+			SIPListen:  "0.0.0.0:5060",
+			MediaPorts: "30000-32999",
+			StateDir:   "/var/lib/gbgate",
+			LogLevel:   "info",
+			Linger:     10 * time.Second,
+		},
+		Admin: Admin{Listen: "127.0.0.1:8080"},
+	}
+}
+
+// DefaultSuperior returns a superior with every default.
+func DefaultSuperior() Superior {
+	return Superior{
+		Transport:         "udp",
+		Version:           "auto",
+		Channels:          []string{"*"},
+		Audio:             "auto",
+		RegisterExpires:   time.Hour,
+		RegisterRetry:     time.Minute,
+		KeepaliveInterval: time.Minute,
+		KeepaliveMax:      3,
+		MaxCalls:          64,
+		SourceGrace:       10 * time.Second,
+		Compat:            DefaultCompat(),
+	}
+}
+
+// DefaultCamera returns a camera with every default.
+func DefaultCamera() Camera {
+	return Camera{Transport: "tcp", PTZ: "auto", Record: "off", Manufacturer: "gbgate", Model: "IPC"}
+}
