@@ -1,0 +1,91 @@
+// Package manscdp is the XML language of GB/T 28181 (Annex A): one struct per
+// command, read leniently and written exactly.
+//
+// A new command is one struct and one row of the table below. The gb tags of a
+// struct say how each field is named and ordered on the wire; see codec.go.
+package manscdp
+
+import (
+	"strings"
+
+	"gbgate/gb28181"
+)
+
+// Header begins every message (2022 Annex A.2): CmdType, SN and DeviceID, always in this order.
+type Header struct {
+	CmdType  string `gb:"CmdType"` // Encode writes the command's own name, whatever stands here
+	SN       string `gb:"SN"`      // echoed as text: superiors send up to ten digits
+	DeviceID string `gb:"DeviceID"`
+}
+
+// Head returns the header itself, so that every message has it.
+func (h *Header) Head() *Header { return h }
+
+// Message is one MANSCDP command or answer.
+type Message interface {
+	Root() string // Control, Query, Notify or Response
+	Head() *Header
+}
+
+// Roots of a message.
+const (
+	Control  = "Control"
+	Query    = "Query"
+	Notify   = "Notify"
+	Response = "Response"
+)
+
+// Answer returns the header of the Response to h: the same SN and DeviceID
+// (2022 Annex M), even where DeviceID names a channel.
+func (h *Header) Answer() Header { return Header{CmdType: h.CmdType, SN: h.SN, DeviceID: h.DeviceID} }
+
+// ErrNotXML says that a body is no XML, not even to a lenient reader, or is
+// beyond our limits. It is answered with 400.
+var ErrNotXML error = &gb28181.Error{Code: 400, Reason: "Body is not XML"}
+
+// ErrRoot says that the root element is none of Control, Query, Notify and
+// Response. It is answered with 415.
+var ErrRoot error = &gb28181.Error{Code: 415, Reason: "Root element is not MANSCDP"}
+
+// UnknownError says that a well-formed message carries a command that we don't
+// have. It is answered with 200 and nothing more.
+type UnknownError struct {
+	Root   string
+	Header Header
+}
+
+func (e *UnknownError) Error() string {
+	return "unknown command " + e.Root + " " + e.Header.CmdType
+}
+
+// Unwrap lets gb28181.StatusOf find the 200.
+func (e *UnknownError) Unwrap() error { return &gb28181.Error{Code: 200, Reason: "OK"} }
+
+// row ties a command on the wire to its struct.
+type row struct {
+	root, command string
+	make          func() Message
+}
+
+// table lists every command we read and write.
+var table = []row{
+	{Query, "Catalog", func() Message { return &CatalogQuery{} }},
+	{Query, "DeviceInfo", func() Message { return &DeviceInfoQuery{} }},
+	{Query, "DeviceStatus", func() Message { return &DeviceStatusQuery{} }},
+	{Control, "DeviceControl", func() Message { return &DeviceControl{} }},
+	{Notify, "Keepalive", func() Message { return &Keepalive{} }},
+	{Response, "Catalog", func() Message { return &CatalogResponse{} }},
+	{Response, "DeviceInfo", func() Message { return &DeviceInfoResponse{} }},
+	{Response, "DeviceStatus", func() Message { return &DeviceStatusResponse{} }},
+	{Response, "DeviceControl", func() Message { return &ControlResponse{} }},
+}
+
+// lookup finds the row of a command, in any case.
+func lookup(root, command string) (row, bool) {
+	for _, r := range table {
+		if r.root == root && strings.EqualFold(r.command, command) {
+			return r, true
+		}
+	}
+	return row{}, false
+}
