@@ -173,7 +173,7 @@ func (c *Camera) start() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.server = &gortsplib.Server{
-		Handler:        c,
+		Handler:        handler{c},
 		RTSPAddress:    c.listener.Addr().String(),
 		UDPRTPAddress:  c.rtp.LocalAddr().String(),
 		UDPRTCPAddress: c.rtcp.LocalAddr().String(),

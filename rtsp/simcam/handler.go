@@ -6,47 +6,48 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
 )
 
-// The methods below are called by gortsplib's server on goroutines of its own.
+// handler is what the RTSP server asks, on goroutines of its own.
+type handler struct{ *Camera }
 
 // OnDescribe answers DESCRIBE.
-func (c *Camera) OnDescribe(
+func (c handler) OnDescribe(
 	ctx *gortsplib.ServerHandlerOnDescribeCtx,
 ) (*base.Response, *gortsplib.ServerStream, error) {
 	return c.open(ctx.Conn, ctx.Request, ctx.Path)
 }
 
 // OnSetup answers SETUP.
-func (c *Camera) OnSetup(
+func (c handler) OnSetup(
 	ctx *gortsplib.ServerHandlerOnSetupCtx,
 ) (*base.Response, *gortsplib.ServerStream, error) {
 	return c.open(ctx.Conn, ctx.Request, ctx.Path)
 }
 
 // OnPlay answers PLAY.
-func (c *Camera) OnPlay(ctx *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+func (c handler) OnPlay(ctx *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
 	c.log.Info("client plays", "client", ctx.Conn.NetConn().RemoteAddr().String())
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }
 
 // OnSessionOpen counts a session in.
-func (c *Camera) OnSessionOpen(*gortsplib.ServerHandlerOnSessionOpenCtx) {
+func (c handler) OnSessionOpen(*gortsplib.ServerHandlerOnSessionOpenCtx) {
 	c.sessions.Add(1)
 	c.opened.Add(1)
 }
 
 // OnSessionClose counts it out.
-func (c *Camera) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx) {
+func (c handler) OnSessionClose(ctx *gortsplib.ServerHandlerOnSessionCloseCtx) {
 	c.sessions.Add(-1)
 	c.log.Info("session closed", "reason", ctx.Error)
 }
 
 // OnStreamWriteError hears that a client reads too slowly.
-func (c *Camera) OnStreamWriteError(ctx *gortsplib.ServerHandlerOnStreamWriteErrorCtx) {
+func (c handler) OnStreamWriteError(ctx *gortsplib.ServerHandlerOnStreamWriteErrorCtx) {
 	c.log.Debug("client is too slow", "error", ctx.Error)
 }
 
 // open lets a request for the stream in, or says why not.
-func (c *Camera) open(
+func (c handler) open(
 	conn *gortsplib.ServerConn, req *base.Request, path string,
 ) (*base.Response, *gortsplib.ServerStream, error) {
 	if c.cfg.Username != "" && !conn.VerifyCredentials(req, c.cfg.Username, c.cfg.Password) {

@@ -51,12 +51,16 @@ func (t *timeline) next() beat {
 }
 
 func (t *timeline) videoAt(n int64) time.Duration {
-	return time.Duration(n) * time.Second / time.Duration(t.clip.Video.FPS)
+	return after(n, int64(t.clip.Video.FPS))
 }
 
 func (t *timeline) audioAt(n int64) time.Duration {
-	samples := time.Duration(n) * time.Duration(t.clip.FrameSamples)
-	rate := time.Duration(t.clip.Audio.SampleRate)
-	// Whole seconds apart, so that a camera may run for years.
-	return samples/rate*time.Second + samples%rate*time.Second/rate
+	return after(n*int64(t.clip.FrameSamples), int64(t.clip.Audio.SampleRate))
+}
+
+// after returns how long n ticks take. Whole seconds are counted apart, so that a camera may
+// run for years.
+func after(n, perSecond int64) time.Duration {
+	return time.Duration(n/perSecond)*time.Second +
+		time.Duration(n%perSecond)*time.Second/time.Duration(perSecond)
 }

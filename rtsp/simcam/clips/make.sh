@@ -28,7 +28,8 @@ run -f lavfi -i "$(picture 1280x720 'gbgate H.264')" -c:v libx264 -profile:v hig
   -x264-params keyint=50:min-keyint=50:scenecut=0:bframes=0:aud=1:repeat-headers=1:slices=1 \
   -bsf:v filter_units=remove_types=6 -f h264 video.h264
 run -f lavfi -i "$(picture 1920x1080 'gbgate H.265')" -c:v libx265 -preset medium -crf 32 \
-  -x265-params log-level=error:pools=1:frame-threads=1:keyint=50:min-keyint=50:scenecut=0:open-gop=0:bframes=0:aud=1:repeat-headers=1:info=0 \
+  -x265-params "$(tr -d ' \n' <<<'log-level=error : info=0 : pools=1 : frame-threads=1 : keyint=50 : min-keyint=50 :
+    scenecut=0 : open-gop=0 : bframes=0 : aud=1 : repeat-headers=1')" \
   -f hevc video.h265
 
 # A sweep with a beep each second: no two stretches of it are alike.
