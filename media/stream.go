@@ -168,11 +168,16 @@ func (s *Stream) Stats() StreamStats {
 }
 
 // Reset forgets the cached pictures, because the source has gone: a viewer that comes now
-// shall not be shown the past. Readers stay and go on when units come again.
+// shall not be shown the past. Readers stay, and go on at the next key picture.
 func (s *Stream) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.forget()
+	for r := range s.readers {
+		r.mu.Lock()
+		r.waiting = true
+		r.mu.Unlock()
+	}
 }
 
 // Close ends the stream: readers get what is queued for them, then cause (ErrClosed if nil).

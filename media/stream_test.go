@@ -84,6 +84,25 @@ func TestLaggingReaderGoesOnAtTheNextKey(t *testing.T) {
 	s.Close(nil)
 }
 
+func TestResetShowsNobodyThePast(t *testing.T) {
+	s := NewStream(Limits{})
+	r := s.Subscribe(FromNextKey)
+	s.Write(unit(true, 1, 10))
+	s.Reset()
+	late := s.Subscribe(FromCachedGOP)
+	s.Write(unit(false, 2, 10)) // of a group whose key picture was lost with the old source
+	s.Write(unit(true, 3, 10))
+	if got, want := readAll(t, r), []int64{1, 3}; !equal(got, want) {
+		t.Errorf("reader from before: got %v, want %v", got, want)
+	}
+	if got, want := readAll(t, late), []int64{3}; !equal(got, want) {
+		t.Errorf("reader from after: got %v, want %v", got, want)
+	}
+	r.Close()
+	late.Close()
+	s.Close(nil)
+}
+
 func TestCacheIsBoundedInBytesAndTime(t *testing.T) {
 	for _, c := range []struct {
 		name   string
