@@ -1,0 +1,110 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/manscdp"
+	"gbgate/gb28181/sipua"
+)
+
+// message answers a MESSAGE: 404 to a node that is not registered (as WVP answers), else 200, before anything is done.
+func (p *Platform) message(ctx context.Context, r *sipua.Request) {
+	n := p.lookup(r.From.URI.User)
+	if n == nil {
+		p.respond(r, &sipua.Response{Code: 404, Reason: "Unknown node"})
+		return
+	}
+	m, err := manscdp.Decode(r.Body)
+	var unknown *manscdp.UnknownError
+	if err != nil && !errors.As(err, &unknown) {
+		code, reason := gb28181.StatusOf(err)
+		p.respond(r, &sipua.Response{Code: code, Reason: reason})
+		return
+	}
+	p.respond(r, &sipua.Response{Code: 200})
+	switch m := m.(type) {
+	case nil:
+	case *manscdp.Keepalive:
+		p.keepalive(n, m)
+	default:
+		p.deliver(ctx, n, m)
+	}
+}
+
+func (p *Platform) keepalive(n *Node, m *manscdp.Keepalive) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n.state.Keepalives++
+	n.state.LastKeepalive = time.Now()
+	n.state.Status = m.Status
+	p.wake()
+}
+
+// query is a question under way; its answers have the same command, node and SN.
+type query struct {
+	node    *Node
+	command string
+	sn      string
+	parts   chan manscdp.Message
+	done    chan struct{}
+	stray   int // answers with another SN; guarded by Platform.mu
+}
+
+// open enters a question, so that answers find it.
+func (n *Node) open(command, sn string) *query {
+	q := &query{
+		node: n, command: command, sn: sn,
+		parts: make(chan manscdp.Message, 64), done: make(chan struct{}),
+	}
+	n.p.mu.Lock()
+	defer n.p.mu.Unlock()
+	n.p.queries[q] = struct{}{}
+	return q
+}
+
+// close ends the question and returns how many answers came with a wrong SN meanwhile.
+func (q *query) close() int {
+	p := q.node.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.queries, q)
+	close(q.done)
+	return q.stray
+}
+
+// deliver hands a Response to its question. A response with another SN is counted at every open question of its
+// command; one to a question long given up is nobody's.
+func (p *Platform) deliver(ctx context.Context, n *Node, m manscdp.Message) {
+	if m.Root() != manscdp.Response {
+		return
+	}
+	q := p.match(n, m.Head())
+	if q == nil {
+		p.log.Info("nobody asked", "node", n.id, "command", m.Head().CmdType, "sn", m.Head().SN)
+		return
+	}
+	select {
+	case q.parts <- m:
+	case <-q.done:
+	case <-ctx.Done():
+	}
+}
+
+func (p *Platform) match(n *Node, h *manscdp.Header) *query {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for q := range p.queries {
+		if q.node == n && q.command == h.CmdType && q.sn == h.SN {
+			return q
+		}
+	}
+	for q := range p.queries {
+		if q.node == n && q.command == h.CmdType {
+			q.stray++
+		}
+	}
+	return nil
+}
