@@ -33,6 +33,8 @@ type Camera struct {
 	Video  media.Track
 	Audio  media.Track
 	Server string // the Server header, "" if absent
+	// LeftOut names the tracks that are not taken and why, in plain words.
+	LeftOut []string
 }
 
 // Run pulls the stream until ctx ends or something fails.

@@ -1,0 +1,298 @@
+package rtsp
+
+import (
+	"bytes"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+)
+
+const (
+	readBuffer = 128 << 10        // room for a whole frame and a large read behind it
+	goodbye    = time.Second      // longest wait for the reply to TEARDOWN
+	answerTime = 2 * time.Second  // for our answer to a request of the camera
+	writeTime  = 10 * time.Second // for a request of ours
+)
+
+// traffic is what normConn hands over. outbound runs on the goroutine that writes, all else on the
+// one that reads; nothing may block.
+type traffic interface {
+	// outbound may change a request before it leaves; false swallows it.
+	outbound(m *message) (exchange, bool)
+	// inbound may change a reply before gortsplib gets it.
+	inbound(e exchange, m *message)
+	// request tells about a request of the camera, which was answered already. An error ends the session.
+	request(m *message) error
+	// frame gets the payload of an interleaved frame on a channel in use, valid during the call.
+	frame(channel byte, payload []byte, at time.Time)
+}
+
+// normConn stands between the camera's socket and gortsplib.
+//
+//	camera ──▶ RTSP reply   ──▶ repaired ──▶ gortsplib
+//	       ──▶ RTSP request ──▶ answered here
+//	       ──▶ $ frame      ──▶ traffic.frame: gortsplib never sees media
+//	       ──▶ junk         ──▶ counted, skipped
+//
+// gortsplib's time-outs, which would miss the frames, are switched off: they follow the wall clock
+// (a clock step would drop every camera) and the session has its own.
+type normConn struct {
+	net.Conn
+	traffic traffic
+	used    *channelUse // changed by traffic, on the reading goroutine
+
+	reading sync.Mutex // held while bytes are taken from the socket
+	buf     []byte     // inbound bytes: buf[r:w] are not looked at yet
+	r, w    int
+	scanned int      // see classify
+	partial *message // header taken, body not complete yet
+	out     []byte   // repaired text for gortsplib
+	junk    uint64
+	heard   bool // at least one RTSP message came
+
+	writing sync.Mutex // held while bytes go to the socket; guards all below
+	waiting exchanges
+	leaving bool          // TEARDOWN was sent: nothing goes to gortsplib any more
+	left    chan struct{} // closed when TEARDOWN was answered or the connection ended
+	once    sync.Once
+}
+
+func newNormConn(inner net.Conn, t traffic, used *channelUse) *normConn {
+	return &normConn{
+		Conn: inner, traffic: t, used: used,
+		buf: make([]byte, readBuffer), left: make(chan struct{}),
+	}
+}
+
+// Read gives gortsplib the repaired RTSP text. Media is handled inside and never returned.
+// The session's watchdogs close the socket when it stays silent, so no deadline is set per read.
+func (n *normConn) Read(p []byte) (int, error) {
+	n.reading.Lock()
+	defer n.reading.Unlock()
+	for len(n.out) == 0 {
+		if err := n.fill(); err != nil {
+			n.gone()
+			return 0, err
+		}
+	}
+	k := copy(p, n.out)
+	if n.out = n.out[k:]; len(n.out) == 0 {
+		n.out = nil
+	}
+	return k, nil
+}
+
+// fill reads once, as much as there is, and takes apart what came.
+func (n *normConn) fill() error {
+	if n.r > 0 {
+		n.w = copy(n.buf, n.buf[n.r:n.w])
+		n.r = 0
+	}
+	k, err := n.Conn.Read(n.buf[n.w:])
+	if k == 0 && err != nil {
+		return err
+	}
+	n.w += k
+	return n.consume(time.Now())
+}
+
+// consume handles every complete piece in the buffer.
+func (n *normConn) consume(at time.Time) error {
+	for n.r < n.w {
+		if n.partial != nil {
+			if done := n.takeBody(); !done {
+				return nil
+			}
+			if err := n.deliver(); err != nil {
+				return err
+			}
+			continue
+		}
+		b := n.buf[n.r:n.w]
+		kind, size := classify(b, n.used, &n.scanned)
+		switch kind {
+		case pieceMore:
+			return nil
+		case pieceJunk:
+			if err := n.skip(b[:size]); err != nil {
+				return err
+			}
+		case pieceFrame:
+			if n.used[b[1]] {
+				n.traffic.frame(b[1], b[4:size], at)
+			}
+		case pieceMessage:
+			if err := n.takeHeader(b[:size]); err != nil {
+				return err
+			}
+		case pieceEndless:
+			return &Error{Kind: Protocol, Text: "camera sends an RTSP header without end"}
+		}
+		n.r += size
+		n.scanned = 0
+	}
+	return nil
+}
+
+func (n *normConn) skip(b []byte) error {
+	if !n.heard && bytes.HasPrefix(n.buf[n.r:n.w], []byte("HTTP/")) {
+		return &Error{Kind: Protocol, Text: "this port speaks HTTP, not RTSP"}
+	}
+	if len(bytes.Trim(b, "\r\n")) > 0 {
+		n.junk += uint64(len(b))
+	}
+	return nil
+}
+
+// takeHeader starts a message. One without body is delivered when consume comes round again.
+func (n *normConn) takeHeader(head []byte) error {
+	m, ok := parseMessage(head)
+	if !ok {
+		n.junk += uint64(len(head))
+		return nil
+	}
+	n.heard = true
+	size := m.contentLength()
+	if size > maxBody {
+		return &Error{
+			Kind: Protocol,
+			Text: "camera announces an RTSP body of " + strconv.Itoa(size) + " bytes",
+		}
+	}
+	if size == 0 {
+		n.partial = m
+		return n.deliver()
+	}
+	n.partial = m
+	m.body = make([]byte, 0, min(size, 16<<10)) // the announced length is not believed before the bytes come
+	return nil
+}
+
+// takeBody moves bytes of the body from the buffer and tells whether it is complete.
+func (n *normConn) takeBody() bool {
+	missing := n.partial.contentLength() - len(n.partial.body)
+	k := min(missing, n.w-n.r)
+	n.partial.body = append(n.partial.body, n.buf[n.r:n.r+k]...)
+	n.r += k
+	return k == missing
+}
+
+// deliver passes a complete message on.
+func (n *normConn) deliver() error {
+	m := n.partial
+	n.partial = nil
+	if m.method != "" {
+		if err := n.answer(m); err != nil {
+			return err
+		}
+		return n.traffic.request(m)
+	}
+	if m.code < 200 {
+		return nil // "100 Continue" settles nothing
+	}
+	n.writing.Lock()
+	e, ok := n.waiting.answered(m.cseq())
+	leaving := n.leaving
+	n.writing.Unlock()
+	if !ok {
+		return nil
+	}
+	if leaving {
+		if e.method == "TEARDOWN" {
+			n.gone()
+		}
+		return nil
+	}
+	m.set("CSeq", strconv.Itoa(e.cseq))
+	n.traffic.inbound(e, m)
+	n.out = m.appendTo(n.out)
+	return nil
+}
+
+// answer accepts whatever a camera asks for: OPTIONS and GET_PARAMETER as a sign of life, SET_PARAMETER,
+// ANNOUNCE and REDIRECT, which gortsplib would end the session for.
+func (n *normConn) answer(m *message) error {
+	reply := &message{code: 200, reason: "OK"}
+	for _, name := range []string{"CSeq", "Session"} {
+		if v := m.get(name); v != "" {
+			reply.set(name, v)
+		}
+	}
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	_ = n.Conn.SetWriteDeadline(time.Now().Add(answerTime))
+	_, err := n.Conn.Write(reply.appendTo(nil))
+	return err
+}
+
+// Write sends a request of gortsplib, after traffic.outbound had its way with it.
+func (n *normConn) Write(p []byte) (int, error) {
+	head, body, _ := bytes.Cut(p, []byte("\r\n\r\n"))
+	m, ok := parseMessage(head)
+	if !ok || m.method == "" {
+		return len(p), nil // gortsplib writes nothing else to a camera that is only watched
+	}
+	m.body = body
+	e, send := n.traffic.outbound(m)
+	if !send {
+		return len(p), nil
+	}
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	e.cseq, e.method = m.cseq(), m.method
+	n.waiting.sent(e)
+	timeout := writeTime
+	if m.method == "TEARDOWN" {
+		n.leaving = true
+		timeout = goodbye
+	}
+	_ = n.Conn.SetWriteDeadline(time.Now().Add(timeout))
+	if _, err := n.Conn.Write(m.appendTo(nil)); err != nil {
+		n.gone()
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// SetWriteDeadline does nothing: Write sets its own, as requests and answers share the socket.
+func (n *normConn) SetWriteDeadline(time.Time) error { return nil }
+
+// gone tells Close that there is nothing left to wait for.
+func (n *normConn) gone() { n.once.Do(func() { close(n.left) }) }
+
+// Close waits, at most a second, until the camera has answered TEARDOWN, taking in what still comes:
+// closing with unread media resets the connection, the reset overtakes TEARDOWN, and a camera with few
+// sessions then holds this one until it times out.
+func (n *normConn) Close() error {
+	n.writing.Lock()
+	leaving := n.leaving
+	n.writing.Unlock()
+	if leaving {
+		_ = n.Conn.SetReadDeadline(time.Now().Add(goodbye))
+		n.drain()
+	}
+	return n.Conn.Close()
+}
+
+func (n *normConn) drain() {
+	if n.reading.TryLock() {
+		defer n.reading.Unlock()
+		for {
+			select {
+			case <-n.left:
+				return
+			default:
+			}
+			if n.fill() != nil {
+				return
+			}
+		}
+	}
+	timer := time.NewTimer(goodbye) // gortsplib's reader is at it
+	defer timer.Stop()
+	select {
+	case <-n.left:
+	case <-timer.C:
+	}
+}
