@@ -22,9 +22,9 @@ func (*CatalogQuery) Root() string { return Query }
 // Every part repeats SN, DeviceID and SumNum.
 type CatalogResponse struct {
 	Header
-	SumNum int    `gb:"SumNum"`          // items in all parts together
-	Num    int    `gb:"DeviceList@Num"`  // as received; Encode writes the number of Items
-	Items  []Item `gb:"DeviceList>Item"` // items in this part; no DeviceList when there are none
+	SumNum int    `gb:"SumNum"`                  // items in all parts together
+	Num    int    `gb:"DeviceList@Num"`          // as received; Encode writes the number of Items
+	Items  []Item `gb:"DeviceList>Item,opt,num"` // items in this part; no DeviceList when there are none
 }
 
 // Root implements Message.
@@ -62,9 +62,9 @@ type Item struct {
 
 	Secrecy         int       `gb:"Secrecy,device"` // 0 public, 1 secret
 	IPAddress       string    `gb:"IPAddress,opt"`
-	Port            int       `gb:"Port,opt"`     // lalmax sends its requests to this port when it is set
-	Password        string    `gb:"Password,opt"` // read only: Encode never writes it
-	Status          string    `gb:"Status,opt"`   // ON or OFF; mandatory for devices
+	Port            int       `gb:"Port,opt"`       // lalmax sends its requests to this port when it is set
+	Password        string    `gb:"Password,never"` // read only: Encode never writes it
+	Status          string    `gb:"Status,opt"`     // ON or OFF; mandatory for devices
 	Longitude       float64   `gb:"Longitude,opt,prec=6"`
 	Latitude        float64   `gb:"Latitude,opt,prec=6"`
 	BusinessGroupID string    `gb:"BusinessGroupID,opt"`
@@ -125,7 +125,7 @@ func (it *Item) check() error {
 		{"CivilCode", it.CivilCode},
 		{"Address", it.Address},
 	} {
-		if f.value == "" {
+		if clean(f.value) == "" {
 			return errors.New(f.name + " is empty")
 		}
 	}

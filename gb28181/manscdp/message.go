@@ -6,6 +6,7 @@
 package manscdp
 
 import (
+	"reflect"
 	"strings"
 
 	"gbgate/gb28181"
@@ -64,28 +65,44 @@ func (e *UnknownError) Unwrap() error { return &gb28181.Error{Code: 200, Reason:
 // row ties a command on the wire to its struct.
 type row struct {
 	root, command string
-	make          func() Message
+	message       Message // a nil pointer: only its type counts
 }
 
-// table lists every command we read and write.
+// table lists every command that we read and write.
 var table = []row{
-	{Query, "Catalog", func() Message { return &CatalogQuery{} }},
-	{Query, "DeviceInfo", func() Message { return &DeviceInfoQuery{} }},
-	{Query, "DeviceStatus", func() Message { return &DeviceStatusQuery{} }},
-	{Control, "DeviceControl", func() Message { return &DeviceControl{} }},
-	{Notify, "Keepalive", func() Message { return &Keepalive{} }},
-	{Response, "Catalog", func() Message { return &CatalogResponse{} }},
-	{Response, "DeviceInfo", func() Message { return &DeviceInfoResponse{} }},
-	{Response, "DeviceStatus", func() Message { return &DeviceStatusResponse{} }},
-	{Response, "DeviceControl", func() Message { return &ControlResponse{} }},
+	{Query, "Catalog", (*CatalogQuery)(nil)},
+	{Query, "DeviceInfo", (*DeviceInfoQuery)(nil)},
+	{Query, "DeviceStatus", (*DeviceStatusQuery)(nil)},
+	{Control, "DeviceControl", (*DeviceControl)(nil)},
+	{Notify, "Keepalive", (*Keepalive)(nil)},
+	{Response, "Catalog", (*CatalogResponse)(nil)},
+	{Response, "DeviceInfo", (*DeviceInfoResponse)(nil)},
+	{Response, "DeviceStatus", (*DeviceStatusResponse)(nil)},
+	{Response, "DeviceControl", (*ControlResponse)(nil)},
 }
 
-// lookup finds the row of a command, in any case.
-func lookup(root, command string) (row, bool) {
+// byName finds the row of a command that was received.
+func byName(root, command string) (row, bool) {
 	for _, r := range table {
 		if r.root == root && strings.EqualFold(r.command, command) {
 			return r, true
 		}
 	}
 	return row{}, false
+}
+
+// byType finds the row of a message to be sent.
+func byType(m Message) (row, bool) {
+	t := reflect.TypeOf(m)
+	for _, r := range table {
+		if reflect.TypeOf(r.message) == t {
+			return r, true
+		}
+	}
+	return row{}, false
+}
+
+// make returns a new, empty message of the row's type.
+func (r row) make() Message {
+	return reflect.New(reflect.TypeOf(r.message).Elem()).Interface().(Message) //nolint:forcetypeassert // the table holds Messages only
 }

@@ -1,0 +1,76 @@
+package manscdp
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// field is how one struct field stands on the wire, from its gb tag:
+//
+//	gb:"Name"         an element, mandatory: Encode refuses to write it empty
+//	gb:"Name|Alias"   the alias is read, too
+//	gb:"List>Item"    a slice: one Item per value inside List
+//	gb:"List@Num"     an attribute, read only
+//	,opt              left out when zero
+//	,num              List carries the attribute Num, the number of its items
+//	,device           left out for a slim value (see Item.slim)
+//	,never            read only
+//	,prec=6           digits after the decimal point
+//
+// Fields without tag are embedded structs. Values are string, int, int64,
+// float64, time.Time, structs, pointers to these, and slices of strings or structs.
+type field struct {
+	index                   int
+	names                   []string
+	child, attr             string
+	opt, num, device, never bool
+	prec                    int
+}
+
+var timeType = reflect.TypeFor[time.Time]()
+
+// plan holds the fields of the structs met during one Encode or Decode.
+type plan map[reflect.Type][]field
+
+func (p plan) fields(t reflect.Type) []field {
+	if fs, ok := p[t]; ok {
+		return fs
+	}
+	fs := make([]field, 0, t.NumField())
+	for i := range t.NumField() {
+		fs = append(fs, parseTag(i, t.Field(i).Tag.Get("gb")))
+	}
+	p[t] = fs
+	return fs
+}
+
+func parseTag(index int, tag string) field {
+	parts := strings.Split(tag, ",")
+	f := field{index: index, prec: -1}
+	path := parts[0]
+	path, f.attr, _ = strings.Cut(path, "@")
+	path, f.child, _ = strings.Cut(path, ">")
+	if path != "" {
+		f.names = strings.Split(path, "|")
+	}
+	for _, option := range parts[1:] {
+		switch name, value, _ := strings.Cut(option, "="); name {
+		case "opt":
+			f.opt = true
+		case "num":
+			f.num = true
+		case "device":
+			f.device = true
+		case "never":
+			f.never = true
+		case "prec":
+			f.prec, _ = strconv.Atoi(value)
+		}
+	}
+	return f
+}
+
+// embedded tells whether the field is a struct whose fields stand in its place.
+func (f *field) embedded() bool { return len(f.names) == 0 }
