@@ -84,7 +84,7 @@ func appendSystemHeader(b []byte, rateBound int, video, audio media.Codec) []byt
 		audios = 1
 		b = append(b, idAudio, 0xC0, 32) // 32 × 128 bytes
 	}
-	b[start+9] = audios<<2 | 0x01           // audio_bound, fixed_flag 0, CSPS_flag 1
+	b[start+9] = audios<<2 | 0x01             // audio_bound, fixed_flag 0, CSPS_flag 1
 	b[start+10] = 0x80 | 0x40 | 0x20 | videos // both lock flags, marker, video_bound
 	binary.BigEndian.PutUint16(b[start+4:], uint16(len(b)-start-6))
 	return b
