@@ -95,14 +95,10 @@ func cutHead(raw []byte) (head, body []byte, err error) {
 
 // unfold gives the head's lines with continuation lines (RFC 3261 §7.3.1) joined to the line before.
 func unfold(head []byte) ([]string, error) {
+	strip := strings.NewReplacer("\r", "", "\x00", "")
 	var lines []string
 	for line := range bytes.SplitSeq(head, []byte{'\n'}) {
-		text := strings.Map(func(r rune) rune {
-			if r == '\r' || r == 0 {
-				return -1
-			}
-			return r
-		}, latin(line))
+		text := strip.Replace(string(line)) // not a rune function: the bytes may be GBK
 		folded := len(lines) > 1 && (strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t"))
 		text = strings.Trim(text, " \t")
 		switch {
@@ -120,9 +116,6 @@ func unfold(head []byte) ([]string, error) {
 	}
 	return lines, nil
 }
-
-// latin turns header bytes into a string on which rune functions change nothing but ASCII.
-func latin(b []byte) string { return string(b) }
 
 // repairStartLine makes exactly two blanks and completes what is missing.
 func repairStartLine(line string) (string, error) {
