@@ -1,0 +1,378 @@
+package cascade
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/sdp"
+	"gbgate/gb28181/sipua"
+)
+
+// CallState is where a call stands.
+//
+//	Offered ──Answer: 200──► Answered ──ACK──► Established
+//	   │                        │                  │
+//	   └── refused, CANCEL ─────┴─ BYE, no ACK ────┴──► Ended
+type CallState uint8
+
+// The states of a call.
+const (
+	Offered CallState = iota
+	Answered
+	Established
+	Ended
+)
+
+// String names the state as status shows it.
+func (s CallState) String() string {
+	switch s {
+	case Offered:
+		return "offered"
+	case Answered:
+		return "answered"
+	case Established:
+		return "established"
+	case Ended:
+		return "ended"
+	}
+	return "unknown"
+}
+
+// Call is one INVITE of a superior.
+type Call struct {
+	p                   *Platform
+	id, channel         string
+	localTag, remoteTag string
+	key                 string // channel and Subject serial; "" when that tells nothing
+	req                 *sipua.Request
+	offer               *sdp.Offer
+	sip                 netip.AddrPort // our address in Contact
+	local               netip.Addr     // our address on the route to where the media goes
+	since               time.Time
+	log                 *slog.Logger
+
+	ctx      context.Context
+	end      context.CancelCauseFunc
+	watchers sync.WaitGroup
+	acked    chan struct{} // closed at the first ACK
+	stopped  chan struct{} // closed when ServeMedia has returned
+	done     chan struct{} // closed when nothing of the call is left
+
+	mu          sync.Mutex
+	state       CallState
+	established time.Time
+	answer      *sipua.Response
+	cseq        uint32
+}
+
+// Superior is the name of the superior that calls.
+func (c *Call) Superior() string { return c.p.cfg.Name }
+
+// Channel is the channel that is called, as Site.Resolve named it.
+func (c *Call) Channel() string { return c.channel }
+
+// ID is the Call-ID.
+func (c *Call) ID() string { return c.id }
+
+// Offer is what the superior wants. Its SSRC is never zero: where the superior gave none it is ours.
+func (c *Call) Offer() *sdp.Offer { return c.offer }
+
+// LocalIP is the media address to print: media_ip where configured, else that of BindIP.
+func (c *Call) LocalIP() netip.Addr {
+	if ip := c.p.cfg.MediaIP; ip.IsValid() {
+		return ip
+	}
+	return c.local
+}
+
+// BindIP is the address of the interface on the route to where the media goes: what a socket can be bound to even
+// when media_ip is the public address of a NAT router.
+func (c *Call) BindIP() netip.Addr { return c.local }
+
+// Answer accepts the call: it sends the 200 with the session description of a and returns when media may start,
+// which is at the ACK or Timers.SendFallback after the 200 (Hikvision platforms want media after the ACK, others
+// never send one). An empty Channel or address of a is filled in. An error means that the call is over.
+func (c *Call) Answer(ctx context.Context, a sdp.Answer) error {
+	if a.Channel == "" {
+		a.Channel = c.channel
+	}
+	if !a.Local.Addr().IsValid() || a.Local.Addr().IsUnspecified() {
+		a.Local = netip.AddrPortFrom(c.LocalIP(), a.Local.Port())
+	}
+	if a.SSRC == 0 {
+		a.SSRC = c.offer.SSRC
+	}
+	res := &sipua.Response{
+		Code: 200, ToTag: c.localTag, Contact: c.contact(),
+		ContentType: "Application/SDP", Body: c.offer.Answer(a).Marshal(),
+	}
+	if err := c.send200(res); err != nil {
+		return err
+	}
+	c.watchers.Go(c.repeat200)
+	if c.p.cfg.Compat.SendStart == "200" {
+		return nil
+	}
+	fallback := time.NewTimer(c.p.cfg.Timers.SendFallback)
+	defer fallback.Stop()
+	select {
+	case <-c.acked:
+	case <-fallback.C:
+		c.log.Info("no ACK yet: media starts all the same")
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+func (c *Call) send200(res *sipua.Response) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != Offered {
+		return fmt.Errorf("call is %s already", c.state)
+	}
+	if c.ctx.Err() != nil {
+		return context.Cause(c.ctx)
+	}
+	if err := c.req.Respond(res); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	c.state, c.answer = Answered, res
+	return nil
+}
+
+// repeat200 sends the 200 again until the ACK, over TCP too (RFC 3261 13.3.1.4).
+func (c *Call) repeat200() {
+	t := c.p.cfg.Timers
+	deadline := time.NewTimer(t.ACK)
+	defer deadline.Stop()
+	wait := t.T1
+	again := time.NewTimer(wait)
+	defer again.Stop()
+	for {
+		select {
+		case <-c.acked:
+			return
+		case <-c.ctx.Done():
+			return
+		case <-deadline.C:
+			c.end(ErrNoACK)
+			return
+		case <-again.C:
+			if err := c.req.Respond(c.answer); err != nil {
+				c.log.Debug("200 not repeated", "error", err)
+			}
+			wait = min(2*wait, t.T2)
+			again.Reset(wait)
+		}
+	}
+}
+
+// confirm is the ACK.
+func (c *Call) confirm() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == Answered {
+		c.state, c.established = Established, time.Now()
+		close(c.acked)
+	}
+}
+
+// reinvite answers an INVITE inside the call. The same offer gets the same answer; moving the media elsewhere is
+// not supported and refused, after which the call goes on as it was (RFC 3261 14.2).
+func (c *Call) reinvite(r *sipua.Request) {
+	c.mu.Lock()
+	answer := c.answer
+	c.mu.Unlock()
+	switch {
+	case answer == nil:
+		refuse(r, gb28181.Errorf(491, "Request Pending"))
+	case !c.sameOffer(r):
+		refuse(r, gb28181.Errorf(488, "The media cannot be moved within a call"))
+	default:
+		same := *answer
+		_ = r.Respond(&same)
+	}
+}
+
+func (c *Call) sameOffer(r *sipua.Request) bool {
+	if bytes.Equal(r.Body, c.req.Body) {
+		return true
+	}
+	o, err := sdp.ParseOffer(r.Body, r.Source.Addr(), r.Header("Subject"))
+	return err == nil && o.Remote == c.offer.Remote && o.Transport == c.offer.Transport &&
+		o.PayloadType == c.offer.PayloadType && (o.SSRC == 0 || o.SSRC == c.offer.SSRC)
+}
+
+// serve runs the media; the deferred close lets BYE get its 200 even when the handler panics.
+func (c *Call) serve() error {
+	defer close(c.stopped)
+	return c.p.media.ServeMedia(c.ctx, c)
+}
+
+// waitStopped waits until the media has stopped, at most Timers.Stop.
+func (c *Call) waitStopped() {
+	t := time.NewTimer(c.p.cfg.Timers.Stop)
+	defer t.Stop()
+	select {
+	case <-c.stopped:
+	case <-t.C:
+		c.log.Warn("media does not stop")
+	}
+}
+
+// hangUp ends the dialog after ServeMedia has returned err.
+func (c *Call) hangUp(err error) {
+	if cause := context.Cause(c.ctx); cause != nil {
+		err = cause
+	}
+	c.mu.Lock()
+	state := c.state
+	c.mu.Unlock()
+	switch {
+	case state == Offered:
+		c.decline(err)
+	case errors.Is(err, ErrBye), errors.Is(err, ErrOffline):
+		// Nothing to say, or nobody to say it to.
+	default:
+		c.bye(err)
+	}
+	c.mu.Lock()
+	c.state = Ended
+	c.mu.Unlock()
+	c.log.Info("call ended", "state", state.String(), "cause", errorText(err))
+}
+
+// decline gives an INVITE that was not answered its final response.
+func (c *Call) decline(err error) {
+	switch {
+	case errors.Is(err, ErrCancelled): // the endpoint has answered 487
+	case errors.Is(err, ErrBye):
+		refuse(c.req, gb28181.Errorf(487, "Request Terminated"))
+	case errors.Is(err, ErrShutdown):
+		refuse(c.req, gb28181.Errorf(503, "The gateway is leaving"))
+	case errors.Is(err, ErrOffline), errors.Is(err, ErrSuperseded), err == nil:
+		refuse(c.req, gb28181.Errorf(480, "Temporarily Unavailable"))
+	default:
+		refuse(c.req, err)
+	}
+}
+
+// bye hangs up. An INVITE just answered waits a moment for its ACK first (RFC 3261 15).
+func (c *Call) bye(err error) {
+	limit := c.p.cfg.Timers.Reply
+	if errors.Is(err, ErrShutdown) {
+		limit = c.p.cfg.Timers.Leave / 2
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(c.ctx), limit, errNoAnswer)
+	defer cancel()
+	if !errors.Is(err, ErrNoACK) && !errors.Is(err, ErrShutdown) {
+		t := time.NewTimer(c.p.cfg.Timers.SendFallback)
+		defer t.Stop()
+		select {
+		case <-c.acked:
+		case <-t.C:
+		}
+	}
+	route := sipua.Route{Transport: c.req.Transport, Remote: c.req.Source, Local: c.sip}
+	res, sendErr := c.p.do(ctx, c.byeRequest(err), route)
+	switch {
+	case sendErr != nil:
+		c.log.Warn("BYE not answered", "error", sendErr)
+	case res.Code/100 != 2:
+		c.log.Info("BYE refused", "code", res.Code)
+	}
+}
+
+// byeRequest builds the BYE of the dialog that the INVITE and our 200 made: sides swapped, to the superior's Contact,
+// along its Record-Route. It travels to where the INVITE came from, as Contacts often hold an address behind a NAT.
+func (c *Call) byeRequest(err error) *sipua.Request {
+	c.mu.Lock()
+	c.cseq++
+	cseq := c.cseq
+	c.mu.Unlock()
+	target := sipua.URI{
+		User: c.req.From.URI.User, Host: hostOf(c.req.Source.Addr()), Port: int(c.req.Source.Port()),
+	}
+	if c.req.Contact != nil {
+		target = *c.req.Contact
+	}
+	code, words := 200, "Media ended"
+	if err != nil {
+		code, words = 500, err.Error()
+		var known *gb28181.Error
+		if errors.As(err, &known) {
+			code, words = known.Code, known.Reason
+		}
+	}
+	r := &sipua.Request{
+		Method: "BYE", URI: target, CallID: c.id, CSeq: cseq,
+		From:    sipua.Address{URI: c.req.To.URI, Tag: c.localTag},
+		To:      sipua.Address{URI: c.req.From.URI, Tag: c.remoteTag},
+		Headers: []sipua.Header{reasonHeader(code, words)},
+	}
+	for _, hop := range c.req.HeaderValues("Record-Route") {
+		r.Headers = append(r.Headers, sipua.Header{Name: "Route", Value: hop})
+	}
+	return r
+}
+
+// contact is the target of in-dialog requests to us.
+func (c *Call) contact() *sipua.URI {
+	if c.p.cfg.Compat.UseNATContact {
+		return c.p.contact(c.channel)
+	}
+	return &sipua.URI{User: c.channel, Host: hostOf(c.sip.Addr()), Port: int(c.sip.Port())}
+}
+
+func (c *Call) status() CallStatus {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return CallStatus{
+		ID: c.id, Channel: c.channel, Kind: kindName(c.offer.Kind), Transport: transportName(c.offer.Transport),
+		Remote: c.offer.Remote, SSRC: gb28181.FormatSSRC(c.offer.SSRC), State: c.state,
+		Since: c.since, Established: c.established,
+	}
+}
+
+func kindName(k sdp.Kind) string {
+	switch k {
+	case sdp.Play:
+		return "Play"
+	case sdp.Playback:
+		return "Playback"
+	case sdp.Download:
+		return "Download"
+	case sdp.Talk:
+		return "Talk"
+	}
+	return "unknown"
+}
+
+func transportName(t sdp.Transport) string {
+	switch t {
+	case sdp.UDP:
+		return "udp"
+	case sdp.TCPPassive:
+		return "tcp-passive"
+	case sdp.TCPActive:
+		return "tcp-active"
+	}
+	return "unknown"
+}
+
+func errorText(err error) string {
+	if err == nil {
+		return "media ended"
+	}
+	return err.Error()
+}

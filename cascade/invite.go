@@ -1,0 +1,189 @@
+package cascade
+
+import (
+	"cmp"
+	"context"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/sdp"
+	"gbgate/gb28181/sipua"
+)
+
+// invite is one call from its INVITE to its end.
+func (p *Platform) invite(ctx context.Context, r *sipua.Request) {
+	_ = r.Respond(&sipua.Response{Code: 100})
+	c, err := p.admit(r)
+	if err != nil {
+		p.log.Warn("call refused", "call", r.CallID, "subject", r.Header("Subject"), "error", err)
+		refuse(r, err)
+		return
+	}
+	defer p.dismiss(c)
+	stop := context.AfterFunc(ctx, func() { c.end(ErrShutdown) })
+	defer stop()
+	c.watchers.Go(func() {
+		select {
+		case <-r.Cancelled():
+			c.end(ErrCancelled)
+		case <-c.ctx.Done():
+		}
+	})
+	c.log.Info("call", "kind", kindName(c.offer.Kind), "transport", transportName(c.offer.Transport),
+		"remote", c.offer.Remote.String())
+	c.hangUp(c.serve())
+}
+
+// admit checks an INVITE and makes its call; an error is what the INVITE is answered with.
+func (p *Platform) admit(r *sipua.Request) (*Call, error) {
+	if req := r.Header("Require"); req != "" {
+		return nil, gb28181.Errorf(420, "Bad Extension")
+	}
+	subject := r.Header("Subject")
+	offer, err := sdp.ParseOffer(r.Body, r.Source.Addr(), subject)
+	if err != nil {
+		return nil, err
+	}
+	channel, ok := p.site.Resolve(candidates(r, offer))
+	if !ok {
+		return nil, gb28181.Errorf(404, "No such channel")
+	}
+	p.ownSSRC(offer)
+	c := p.newCall(r, offer, channel)
+	c.key = callKey(channel, subject)
+	p.supersede(c)
+	return c, p.enter(c)
+}
+
+// candidates are the IDs an INVITE may mean its channel by, best first. Superiors disagree: WVP and gb-cms address
+// the channel, Monibuca and srs-sip the node with the channel in Subject, SRS the node everywhere.
+func candidates(r *sipua.Request, offer *sdp.Offer) []string {
+	sender, _, _ := strings.Cut(r.Header("Subject"), ":")
+	ids := []string{strings.TrimSpace(sender), r.URI.User, r.To.URI.User, offer.Channel}
+	if offer.Kind == sdp.Playback || offer.Kind == sdp.Download {
+		ids = append([]string{offer.Channel}, ids...)
+	}
+	if offer.Session != nil {
+		ids = append(ids, offer.Session.OriginUser)
+	}
+	var out []string
+	for _, id := range ids {
+		if id != "" && !slices.Contains(out, id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+// ownSSRC fills in an SSRC where the offer brings none (WVP issues 678, 1656): refusing would help nobody.
+func (p *Platform) ownSSRC(offer *sdp.Offer) {
+	if offer.SSRC != 0 {
+		return
+	}
+	kind := gb28181.SSRCLive
+	if offer.Kind == sdp.Playback || offer.Kind == sdp.Download {
+		kind = gb28181.SSRCHistory
+	}
+	offer.SSRC = gb28181.NewSSRC(kind, p.cfg.NodeID, 1+rand.Uint32N(9999))
+	offer.SSRCText = gb28181.FormatSSRC(offer.SSRC)
+}
+
+// callKey tells a call that the superior sets up anew from one more viewer: channel and sender serial of Subject
+// (GB/T 28181-2022 Annexes K, L). Empty when the serial says nothing: absent, zeros, or an ID as gb-cms puts there.
+func callKey(channel, subject string) string {
+	sender, _, _ := strings.Cut(subject, ",")
+	_, serial, _ := strings.Cut(sender, ":")
+	serial = strings.TrimSpace(serial)
+	if strings.Trim(serial, "0") == "" || len(serial) >= 20 {
+		return ""
+	}
+	return channel + ":" + serial
+}
+
+// supersede ends a call whose BYE the superior has lost, and waits for its media to stop.
+func (p *Platform) supersede(c *Call) {
+	if c.key == "" {
+		return
+	}
+	for _, old := range p.allCalls() {
+		if old.key == c.key {
+			old.log.Warn("the same Subject serial again: the old call ends")
+			old.end(ErrSuperseded)
+			old.waitStopped()
+		}
+	}
+}
+
+// enter counts a call in.
+func (p *Platform) enter(c *Call) error {
+	work, ok := p.begin()
+	if !ok {
+		return gb28181.Errorf(503, "The gateway is leaving")
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.calls[c.id] != nil:
+		p.busy.Done()
+		return gb28181.Errorf(491, "Request Pending")
+	case p.openCalls() >= p.cfg.MaxCalls:
+		p.busy.Done()
+		return gb28181.Errorf(486, "Too many calls")
+	}
+	c.ctx, c.end = context.WithCancelCause(work)
+	p.calls[c.id] = c
+	return nil
+}
+
+// openCalls counts the calls whose media has not stopped; p.mu is held.
+func (p *Platform) openCalls() int {
+	n := 0
+	for _, c := range p.calls {
+		select {
+		case <-c.stopped:
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// dismiss forgets a call that is over.
+func (p *Platform) dismiss(c *Call) {
+	c.end(nil)
+	c.watchers.Wait()
+	p.mu.Lock()
+	delete(p.calls, c.id)
+	p.mu.Unlock()
+	close(c.done)
+	p.busy.Done()
+}
+
+func (p *Platform) call(id string) *Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.calls[id]
+}
+
+func (p *Platform) newCall(r *sipua.Request, offer *sdp.Offer, channel string) *Call {
+	c := &Call{
+		p: p, id: r.CallID, channel: channel, req: r, offer: offer,
+		localTag: r.LocalTag, remoteTag: r.From.Tag, since: time.Now(),
+		acked: make(chan struct{}), stopped: make(chan struct{}), done: make(chan struct{}),
+		log: p.log.With("channel", channel, "call", r.CallID),
+	}
+	if sip, err := p.ua.LocalFor(r.Source); err == nil {
+		c.sip = sip
+	}
+	target := netip.AddrPortFrom(offer.Remote.Addr(), cmp.Or(offer.Remote.Port(), 9))
+	if media, err := p.ua.LocalFor(target); err == nil {
+		c.local = media.Addr()
+	} else {
+		c.local = c.sip.Addr()
+	}
+	return c
+}

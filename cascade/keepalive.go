@@ -1,0 +1,85 @@
+package cascade
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"gbgate/gb28181/manscdp"
+)
+
+// online is state Online: a keepalive (心跳, GB/T 28181-2022 9.6) each interval until something ends the binding.
+func (p *Platform) online(ctx context.Context) State {
+	refresh := time.NewTimer(time.Until(p.reg.refreshAt))
+	defer refresh.Stop()
+	beat := time.NewTimer(time.Until(p.reg.keepaliveAt))
+	defer beat.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return Leaving
+		case <-refresh.C:
+			return Refreshing
+		case <-p.reset:
+			p.fault(errReset)
+			p.lost(errReset)
+			return p.again(errReset)
+		case <-beat.C:
+			p.reg.keepaliveAt = time.Now().Add(p.cfg.KeepaliveInterval)
+			if p.moved() {
+				p.fault(errMoved)
+				p.lost(errMoved)
+				return p.again(errMoved)
+			}
+			if err := p.keepalive(ctx); err != nil && ctx.Err() == nil {
+				p.fault(err)
+				p.lost(err)
+				return p.again(err)
+			}
+			beat.Reset(time.Until(p.reg.keepaliveAt))
+		}
+	}
+}
+
+// keepalive sends one; an error means that the superior does not have us any more. The answers of
+// Compat.ReregisterOn say so at once (WVP: 404, SRS: 403), anything else but a 2xx when KeepaliveMax came in a row.
+func (p *Platform) keepalive(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, min(p.cfg.Timers.Reply, p.cfg.KeepaliveInterval), errNoAnswer)
+	defer cancel()
+	m := &manscdp.Keepalive{Status: "OK"}
+	m.CmdType, m.SN, m.DeviceID = "Keepalive", p.nextSN(), p.cfg.NodeID
+	req, err := p.message(m, p.cfg.ID)
+	if err != nil {
+		return err
+	}
+	res, err := p.request(ctx, req)
+	switch {
+	case err == nil && res.Code/100 == 2:
+		p.reg.missed = 0
+		p.mu.Lock()
+		p.status.KeepaliveAnswered = time.Now()
+		p.mu.Unlock()
+		return nil
+	case err == nil && slices.Contains(p.cfg.Compat.ReregisterOn, res.Code):
+		return fmt.Errorf("keepalive: the platform does not know us: %w", answeredError(res))
+	case err == nil:
+		err = answeredError(res)
+	case isReset(err):
+		return err
+	}
+	p.reg.missed++
+	p.log.Warn("keepalive lost", "in_a_row", p.reg.missed, "error", err)
+	if p.reg.missed >= p.cfg.KeepaliveMax {
+		return fmt.Errorf("%d %w: %w", p.reg.missed, errMissed, err)
+	}
+	return nil
+}
+
+// moved says that the route to the superior leaves from another address than the one we registered with: DHCP, 4G,
+// the other network card.
+func (p *Platform) moved() bool {
+	remote, local := p.addrs()
+	now, err := p.ua.LocalFor(remote)
+	return err == nil && now != local
+}

@@ -1,0 +1,396 @@
+package cascade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/sipua"
+)
+
+const maxExpires = 7 * 24 * time.Hour // what a 423 or a 200 may raise the lifetime to
+
+var (
+	errReset    = errors.New("the TCP connection was closed")
+	errNoAnswer = errors.New("no answer")
+	errMoved    = errors.New("our address changed")
+	errMissed   = errors.New("keepalives are not answered")
+)
+
+// refusedError is a registration that the superior refuses and that trying again soon would not help.
+type refusedError struct{ words string }
+
+func (e *refusedError) Error() string { return e.words }
+
+// registration is the REGISTER side of the machine: the identity of the binding and when it is to be renewed.
+type registration struct {
+	callID, tag string
+	cseq        uint32
+	granted     time.Duration
+	refreshAt   time.Time
+	retryAt     time.Time
+	keepaliveAt time.Time
+	missed      int
+	lookups     int
+	inFlight    bool // a REGISTER left and its end was not seen
+	refused     bool
+	kicked      bool        // a request from above has already shortened this back-off
+	resets      []time.Time // resets answered at once, within RegisterRetry
+}
+
+// registering is state Registering: a binding from nothing.
+func (p *Platform) registering(ctx context.Context) State {
+	started := time.Now()
+	drain(p.reset)
+	err := p.register(ctx, false)
+	switch {
+	case err == nil:
+		p.reg.kicked, p.reg.refused, p.reg.missed = false, false, 0
+		p.reg.keepaliveAt = time.Now().Add(p.cfg.KeepaliveInterval)
+		return Online
+	case ctx.Err() != nil:
+		return Leaving
+	}
+	p.fault(err)
+	p.reg.lookups++ // the next attempt tries the name's next address
+	if isReset(err) && p.atOnce() {
+		return Registering
+	}
+	p.waitAfter(started, err)
+	return Backoff
+}
+
+// refreshing is state Refreshing: the binding is renewed while calls go on.
+func (p *Platform) refreshing(ctx context.Context) State {
+	started := time.Now()
+	err := p.register(ctx, true)
+	if err == nil {
+		return Online
+	}
+	if ctx.Err() != nil {
+		return Leaving
+	}
+	p.fault(err)
+	var refused *refusedError
+	left := time.Until(p.until())
+	switch {
+	case errors.As(err, &refused):
+		p.lost(err)
+		p.waitAfter(started, err)
+		return Backoff
+	case isReset(err):
+		p.lost(err)
+		return p.again(err)
+	case left <= 0:
+		p.lost(err)
+		return Registering
+	}
+	// One lost refresh is no reason to drop pictures: the binding still holds.
+	p.reg.refreshAt = time.Now().Add(min(left/2, p.cfg.RegisterRetry))
+	return Online
+}
+
+// backoff is state Backoff: nothing until the next attempt is due.
+func (p *Platform) backoff(ctx context.Context) State {
+	drain(p.kick)
+	timer := time.NewTimer(time.Until(p.reg.retryAt))
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return Leaving
+		case <-timer.C:
+			return Registering
+		case <-p.kick:
+			if p.reg.refused || p.reg.kicked {
+				continue
+			}
+			p.reg.kicked = true
+			return Registering
+		}
+	}
+}
+
+// waitAfter sets when an attempt that failed is followed by the next.
+func (p *Platform) waitAfter(started time.Time, err error) {
+	var refused *refusedError
+	p.reg.refused = errors.As(err, &refused)
+	if p.reg.refused {
+		wait := p.cfg.Timers.RefusedRetry
+		p.reg.retryAt = time.Now().Add(wait + p.jitter(wait/6))
+		return
+	}
+	// Less jitter, not more: an uplink that is back must be used within RegisterRetry.
+	retry := p.cfg.RegisterRetry
+	next := started.Add(retry - p.jitter(retry/6))
+	if soon := time.Now().Add(retry / 6); next.Before(soon) {
+		next = soon
+	}
+	p.reg.retryAt = next
+}
+
+// again goes for a new binding at once, or later when that was done too often.
+func (p *Platform) again(err error) State {
+	if p.atOnce() {
+		return Registering
+	}
+	p.waitAfter(time.Now(), err)
+	return Backoff
+}
+
+// atOnce rations the attempts without delay: a platform that accepts and closes must not be hammered.
+func (p *Platform) atOnce() bool {
+	now := time.Now()
+	kept := p.reg.resets[:0]
+	for _, t := range p.reg.resets {
+		if now.Sub(t) < p.cfg.RegisterRetry {
+			kept = append(kept, t)
+		}
+	}
+	p.reg.resets = kept
+	if len(kept) >= p.cfg.Timers.ResetPerWindow {
+		return false
+	}
+	p.reg.resets = append(kept, now)
+	return true
+}
+
+// register makes or renews the binding: without Authorization first (a stale one was answered 400, WVP issue 572),
+// then with what the challenge asks for.
+func (p *Platform) register(ctx context.Context, refresh bool) error {
+	if err := p.locate(ctx); err != nil {
+		return err
+	}
+	if p.reg.callID == "" || refresh && p.cfg.Compat.RefreshMode == "new-call-id" {
+		p.newBinding()
+	}
+	res, expires, err := p.registerExchange(ctx, p.cfg.RegisterExpires, refresh)
+	if err != nil {
+		return err
+	}
+	granted := p.grantedBy(res, expires)
+	now := time.Now()
+	p.reg.granted = granted
+	p.reg.refreshAt = now.Add(refreshAfter(granted, p.cfg.Timers.RefreshMargin))
+	p.mu.Lock()
+	p.status.RegisteredUntil = now.Add(granted)
+	p.mu.Unlock()
+	return nil
+}
+
+func (p *Platform) newBinding() {
+	p.reg.callID, p.reg.tag, p.reg.cseq = newToken()+"@"+p.localAddr().Addr().String(), newToken(), 0
+}
+
+// registerExchange runs REGISTER through its challenges to a 200. expires in the result is what was asked for in the end.
+func (p *Platform) registerExchange(ctx context.Context, expires time.Duration, known bool) (
+	*sipua.Response, time.Duration, error,
+) {
+	var auth sipua.Header
+	renewed, stale := false, false
+	for range 6 {
+		p.reg.inFlight = true
+		res, err := p.request(ctx, p.registerRequest(expires, auth))
+		p.reg.inFlight = err != nil && ctx.Err() != nil
+		if err != nil {
+			return nil, 0, err
+		}
+		p.learn(res)
+		switch {
+		case res.Code/100 == 2:
+			return res, expires, nil
+		case res.Code == 401 || res.Code == 407:
+			again := auth.Name != "" && (stale || !saysStale(res))
+			if again || p.cfg.Password == "" && auth.Name != "" {
+				return nil, 0, &refusedError{"password refused by the platform"}
+			}
+			stale = auth.Name != ""
+			if auth, err = p.authorize(res); err != nil {
+				return nil, 0, &refusedError{"the platform's challenge cannot be answered: " + err.Error()}
+			}
+		case res.Code == 403:
+			return nil, 0, &refusedError{"password refused by the platform, or our ID not known there (403)"}
+		case res.Code == 423:
+			least := seconds(res.Header("Min-Expires"))
+			if least <= expires || least > maxExpires {
+				return nil, 0, answeredError(res)
+			}
+			expires = least
+		case res.Code == 400 && known && !renewed:
+			p.newBinding()
+			renewed, auth = true, sipua.Header{}
+		default:
+			return nil, 0, answeredError(res)
+		}
+	}
+	return nil, 0, errors.New("the platform keeps challenging")
+}
+
+func (p *Platform) registerRequest(expires time.Duration, auth sipua.Header) *sipua.Request {
+	p.reg.cseq++
+	self := p.self()
+	r := &sipua.Request{
+		Method: "REGISTER", URI: p.target(), From: sipua.Address{URI: self, Tag: p.reg.tag},
+		To: sipua.Address{URI: self}, CallID: p.reg.callID, CSeq: p.reg.cseq, Contact: p.contact(p.cfg.NodeID),
+		Headers: []sipua.Header{{Name: "Expires", Value: strconv.Itoa(int(expires / time.Second))}},
+	}
+	if !p.cfg.Compat.OmitGBVer {
+		r.Headers = append(r.Headers, sipua.Header{Name: "X-GB-Ver", Value: p.ownEdition().Version()})
+	}
+	if auth.Name != "" {
+		r.Headers = append(r.Headers, auth)
+	}
+	return r
+}
+
+func (p *Platform) authorize(res *sipua.Response) (sipua.Header, error) {
+	ask, answer := "WWW-Authenticate", "Authorization"
+	if res.Code == 407 {
+		ask, answer = "Proxy-Authenticate", "Proxy-Authorization"
+	}
+	c := sipua.Credentials{Username: p.cfg.Username, Password: p.cfg.Password}
+	value, err := c.Authorize(res.HeaderValues(ask), "REGISTER", p.target().String())
+	return sipua.Header{Name: answer, Value: value}, err
+}
+
+// unregister takes the binding back; some platforms never answer that (srs-sip), so ctx bounds it.
+func (p *Platform) unregister(ctx context.Context) {
+	_, _, err := p.registerExchange(ctx, 0, false)
+	if err != nil {
+		p.log.Info("unregistration not confirmed", "error", err)
+	}
+	p.mu.Lock()
+	p.status.RegisteredUntil = time.Time{}
+	p.mu.Unlock()
+}
+
+// locate looks the superior up and finds our address on the route to it.
+func (p *Platform) locate(ctx context.Context) error {
+	host, port, err := net.SplitHostPort(p.cfg.Address)
+	if err != nil {
+		host, port = p.cfg.Address, "5060"
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return fmt.Errorf("address %q: no such port", p.cfg.Address)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Timers.Reply, errNoAnswer)
+	defer cancel()
+	found, err := p.lookup(ctx, host)
+	if err != nil || len(found) == 0 {
+		return fmt.Errorf("the name %q is not found: %w", host, errors.Join(err, context.Cause(ctx)))
+	}
+	remote := netip.AddrPortFrom(found[p.reg.lookups%len(found)], uint16(n))
+	local, err := p.ua.LocalFor(remote)
+	if err != nil {
+		return fmt.Errorf("no route to %s: %w", remote, err)
+	}
+	p.mu.Lock()
+	p.status.Remote, p.status.Local = remote, local
+	p.mu.Unlock()
+	return nil
+}
+
+// learn takes from a response to REGISTER what it says about the peer and about us.
+func (p *Platform) learn(res *sipua.Response) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if v := strings.TrimSpace(res.Header("X-GB-Ver")); v != "" && len(v) <= 8 {
+		p.status.PeerVersion = v
+	}
+	if res.Received.IsValid() {
+		p.status.NATAddress = res.Received
+	}
+	// A Date is only looked at: srs-sip sends year 222213, others UTC as local time.
+	if d := res.Header("Date"); d != "" {
+		if t, err := gb28181.ParseDate(d); err == nil {
+			p.status.ClockKnown, p.status.ClockOffset = true, time.Until(t)
+		}
+	}
+}
+
+// grantedBy is the lifetime a 200 gives: its Expires, else the expires of our Contact, else what we asked for.
+func (p *Platform) grantedBy(res *sipua.Response, asked time.Duration) time.Duration {
+	granted := seconds(res.Header("Expires"))
+	if granted <= 0 {
+		for _, c := range res.HeaderValues("Contact") {
+			if granted <= 0 || strings.Contains(c, p.cfg.NodeID) {
+				granted = contactExpires(c)
+			}
+		}
+	}
+	if granted <= 0 {
+		granted = asked
+	}
+	return min(granted, maxExpires)
+}
+
+func contactExpires(contact string) time.Duration {
+	for param := range strings.SplitSeq(contact, ";") {
+		name, value, _ := strings.Cut(param, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "expires") {
+			return seconds(value)
+		}
+	}
+	return 0
+}
+
+// refreshAfter is when a lifetime is renewed: well before its end, at half of it when it is very short.
+func refreshAfter(granted, margin time.Duration) time.Duration {
+	after := granted - max(margin, granted/10)
+	if after < granted/2 {
+		after = granted / 2
+	}
+	return after
+}
+
+func (p *Platform) until() time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status.RegisteredUntil
+}
+
+func answeredError(res *sipua.Response) error {
+	return fmt.Errorf("the platform answered %d %s", res.Code, res.Reason)
+}
+
+func saysStale(res *sipua.Response) bool {
+	for _, name := range []string{"WWW-Authenticate", "Proxy-Authenticate"} {
+		for _, v := range res.HeaderValues(name) {
+			v = strings.ToLower(strings.ReplaceAll(v, " ", ""))
+			if strings.Contains(v, "stale=true") || strings.Contains(v, `stale="true"`) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func isReset(err error) bool {
+	return errors.Is(err, errReset) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
+}
+
+func seconds(s string) time.Duration {
+	n, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(s), `"`), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}
+
+func randomDuration(upTo time.Duration) time.Duration {
+	if upTo <= 0 {
+		return 0
+	}
+	return rand.N(upTo)
+}

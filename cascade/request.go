@@ -1,0 +1,164 @@
+package cascade
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/manscdp"
+	"gbgate/gb28181/sipua"
+)
+
+const typeMANSCDP = "Application/MANSCDP+xml"
+
+// request sends a request to the superior and waits for the final response, at most Timers.Reply. A TCP connection
+// that ends meanwhile ends the wait.
+func (p *Platform) request(ctx context.Context, r *sipua.Request) (*sipua.Response, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Timers.Reply, errNoAnswer)
+	defer cancel()
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	p.mu.Lock()
+	p.abort = abort
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		p.abort = nil
+		p.mu.Unlock()
+	}()
+	return p.do(ctx, r, p.route())
+}
+
+// do is ua.Do with errors in plain words.
+func (p *Platform) do(ctx context.Context, r *sipua.Request, route sipua.Route) (*sipua.Response, error) {
+	res, err := p.ua.Do(ctx, r, route)
+	if err == nil {
+		return res, nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	switch {
+	case errors.Is(err, errNoAnswer) || errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("%w from %s over %s", errNoAnswer, route.Remote, route.Transport)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return nil, fmt.Errorf("%s refuses the connection (%s): %w", route.Remote, route.Transport, err)
+	}
+	return nil, err
+}
+
+// message makes a MESSAGE to the superior, addressed to the ID that asked.
+func (p *Platform) message(m manscdp.Message, to string) (*sipua.Request, error) {
+	body, err := manscdp.Encode(m, p.charset())
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", m.Head().CmdType, err)
+	}
+	target := p.target()
+	return &sipua.Request{
+		Method: "MESSAGE",
+		URI:    sipua.URI{User: to, Host: target.Host, Port: target.Port},
+		From:   sipua.Address{URI: p.self(), Tag: newToken()},
+		To:     sipua.Address{URI: sipua.URI{User: to, Host: p.cfg.Domain}},
+		CallID: newToken() + "@" + p.localAddr().Addr().String(), CSeq: p.nextCSeq(),
+		ContentType: typeMANSCDP, Body: body,
+	}, nil
+}
+
+// self is the URI of our From: field devices put the superior's domain behind their own code.
+func (p *Platform) self() sipua.URI {
+	switch p.cfg.Compat.FromHost {
+	case "own-domain":
+		return sipua.URI{User: p.cfg.NodeID, Host: domainOf(p.cfg.NodeID)}
+	case "ip:port":
+		local := p.localAddr()
+		return sipua.URI{User: p.cfg.NodeID, Host: hostOf(local.Addr()), Port: int(local.Port())}
+	}
+	return sipua.URI{User: p.cfg.NodeID, Host: p.cfg.Domain}
+}
+
+// target is the Request-URI of what we send outside dialogs. Monibuca takes its host for the address it advertises.
+func (p *Platform) target() sipua.URI {
+	if p.cfg.Compat.RequestURIHost == "domain" {
+		return sipua.URI{User: p.cfg.ID, Host: p.cfg.Domain}
+	}
+	remote, _ := p.addrs()
+	return sipua.URI{User: p.cfg.ID, Host: hostOf(remote.Addr()), Port: int(remote.Port())}
+}
+
+// contact is our Contact, for the node or one of its channels.
+func (p *Platform) contact(user string) *sipua.URI {
+	p.mu.Lock()
+	at := p.status.Local
+	if nat := p.status.NATAddress; p.cfg.Compat.UseNATContact && nat.IsValid() {
+		at = nat
+	}
+	p.mu.Unlock()
+	return &sipua.URI{User: user, Host: hostOf(at.Addr()), Port: int(at.Port())}
+}
+
+func (p *Platform) route() sipua.Route {
+	remote, local := p.addrs()
+	return sipua.Route{Transport: p.cfg.Transport, Remote: remote, Local: local}
+}
+
+func (p *Platform) addrs() (remote, local netip.AddrPort) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status.Remote, p.status.Local
+}
+
+func (p *Platform) localAddr() netip.AddrPort {
+	_, local := p.addrs()
+	return local
+}
+
+// Edition is the edition of the standard to speak with this superior: ours, but none that it could not read
+// (GB/T 28181-2022 Annex I).
+func (p *Platform) Edition() gb28181.Edition {
+	if e, ok := gb28181.ParseEdition(p.cfg.Version); ok {
+		return e
+	}
+	p.mu.Lock()
+	peer := p.status.PeerVersion
+	p.mu.Unlock()
+	if e, ok := gb28181.ParseEdition(peer); ok {
+		return e
+	}
+	e, _ := gb28181.ParseEdition(p.cfg.Compat.AssumeVersion)
+	return e
+}
+
+// ownEdition is what we say of ourselves.
+func (p *Platform) ownEdition() gb28181.Edition {
+	if e, ok := gb28181.ParseEdition(p.cfg.Version); ok {
+		return e
+	}
+	return gb28181.Edition2022
+}
+
+func (p *Platform) charset() gb28181.Charset {
+	if cs, ok := gb28181.ParseCharset(p.cfg.Compat.Charset); ok {
+		return cs
+	}
+	return p.Edition().Charset()
+}
+
+func (p *Platform) nextSN() string { return strconv.FormatUint(p.sn.Add(1), 10) }
+
+func (p *Platform) nextCSeq() uint32 { return p.cseq.Add(1) & 0x7FFFFFFF }
+
+// newToken makes a tag or the local part of a Call-ID.
+func newToken() string { return strings.ToLower(rand.Text())[:16] }
+
+func hostOf(a netip.Addr) string {
+	if a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
+}

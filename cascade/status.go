@@ -1,0 +1,80 @@
+package cascade
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Status is a snapshot of one superior. Online is a fact in three parts: RegisteredUntil, KeepaliveAnswered and
+// RequestReceived; a zero time is "never".
+type Status struct {
+	Name  string
+	ID    string
+	State State
+	Since time.Time // when State was entered
+
+	RegisteredUntil   time.Time
+	KeepaliveAnswered time.Time
+	RequestReceived   time.Time
+
+	LastError   string // in plain words; stays after recovery, with its time
+	LastErrorAt time.Time
+
+	Remote     netip.AddrPort // the superior's address, as looked up last
+	Local      netip.AddrPort // what our Via and Contact say
+	NATAddress netip.AddrPort // our address as the superior sees it; invalid while unknown
+
+	PeerVersion string        // the X-GB-Ver it sent; empty: none
+	ClockKnown  bool          // it sent a Date
+	ClockOffset time.Duration // its clock minus ours; never applied
+	Calls       []CallStatus  // oldest first
+}
+
+// CallStatus is a snapshot of one call.
+type CallStatus struct {
+	ID          string // Call-ID
+	Channel     string
+	Kind        string // Play, Playback, …
+	Transport   string // udp, tcp-passive or tcp-active, named by the superior's a=setup
+	Remote      netip.AddrPort
+	SSRC        string
+	State       CallState
+	Since       time.Time // the INVITE
+	Established time.Time // the ACK; zero before
+}
+
+// Status is a snapshot; it may be called at any time.
+func (p *Platform) Status() Status {
+	p.mu.Lock()
+	s := p.status
+	calls := make([]*Call, 0, len(p.calls))
+	for _, c := range p.calls {
+		calls = append(calls, c)
+	}
+	p.mu.Unlock()
+	for _, c := range calls {
+		s.Calls = append(s.Calls, c.status())
+	}
+	slices.SortFunc(s.Calls, func(a, b CallStatus) int { return a.Since.Compare(b.Since) })
+	return s
+}
+
+func (p *Platform) setState(s State) {
+	p.mu.Lock()
+	from := p.status.State
+	if from != s {
+		p.status.State, p.status.Since = s, time.Now()
+	}
+	p.mu.Unlock()
+	if from != s {
+		p.log.Info("registration", "from", from.String(), "to", s.String())
+	}
+}
+
+func (p *Platform) fault(err error) {
+	p.mu.Lock()
+	p.status.LastError, p.status.LastErrorAt = err.Error(), time.Now()
+	p.mu.Unlock()
+	p.log.Warn("superior", "error", err)
+}
