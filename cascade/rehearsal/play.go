@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -66,14 +67,133 @@ type PlayResult struct {
 	Report Report
 }
 
-// call is what the SIP side must know of a play.
-type call struct {
-	hungUp chan struct{} // closed when the node's BYE came
-}
+// The transports of a PlayRequest.
+const (
+	UDP        = "udp"
+	TCPPassive = "tcp-passive"
+	TCPActive  = "tcp-active"
+)
 
-// Play is not there yet.
+// Why a play that was answered ended too early.
+var (
+	ErrNoMedia    = errors.New("no media in time")
+	ErrHungUp     = errors.New("the node hung up")
+	ErrDisconnect = errors.New("the media connection ended")
+)
+
+// watchEvery is how often a play looks at its clocks.
+const watchEvery = 20 * time.Millisecond
+
+// Play invites a channel, receives and judges its media, and hangs up. An error before the answer comes with a nil
+// result; a refusal has a *gb28181.Error in its chain. An error after the answer (ErrNoMedia, ErrHungUp,
+// ErrDisconnect, the end of ctx) comes with what was received until then. Broken rules are no error but Faults.
 func (n *Node) Play(ctx context.Context, req PlayRequest) (*PlayResult, error) {
-	return nil, errors.New("rehearsal: not there yet")
+	if req.Pictures <= 0 && req.Duration <= 0 {
+		req.Pictures = 25
+	}
+	req.Timeout = orDefault(req.Timeout, 10*time.Second)
+	c, err := n.newCall(req)
+	if err != nil {
+		return nil, fmt.Errorf("play %s: %w", req.Channel, err)
+	}
+	defer c.media.close()
+	n.p.enter(c)
+	defer n.p.leave(c)
+
+	if err := c.invite(ctx); err != nil {
+		return nil, fmt.Errorf("play %s: %w", req.Channel, err)
+	}
+	err = c.receive(ctx)
+	if byeErr := c.hangUp(ctx); err == nil {
+		err = byeErr
+	}
+	c.media.close()
+	if err != nil {
+		err = fmt.Errorf("play %s: %w", req.Channel, err)
+	}
+	return c.result(), err
 }
 
-func (p *Platform) bye(_ context.Context, r *sipua.Request) {}
+// receive acknowledges the answer and takes media until the play's goal is reached.
+func (c *call) receive(ctx context.Context) error {
+	acked := make(chan error, 1)
+	wait, cancel := context.WithCancel(ctx)
+	go func() { acked <- c.acknowledge(wait) }()
+	err := c.connect(wait)
+	if err == nil {
+		err = c.watch(ctx)
+	}
+	cancel()
+	if ackErr := <-acked; err == nil {
+		err = ackErr
+	}
+	return err
+}
+
+// watch waits for the first reason to end the play.
+func (c *call) watch(ctx context.Context) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-c.sink.reached:
+			return nil
+		case <-c.hungUp:
+			return ErrHungUp
+		case <-c.sink.over:
+			return c.overReason()
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case now := <-tick.C:
+			first, last := c.sink.times()
+			if c.req.Duration > 0 && !first.IsZero() && now.Sub(first) >= c.req.Duration {
+				return nil
+			}
+			if last.Before(c.answered) {
+				last = c.answered
+			}
+			if now.Sub(last) > c.req.Timeout {
+				return ErrNoMedia
+			}
+		}
+	}
+}
+
+// overReason says why the media connection is over; a BYE or the goal that came with its end counts first.
+func (c *call) overReason() error {
+	select {
+	case <-c.sink.reached:
+		return nil
+	case <-c.hungUp:
+		return ErrHungUp
+	default:
+		return fmt.Errorf("%w: %w", ErrDisconnect, c.sink.overErr())
+	}
+}
+
+// result puts together what the call and its receiver know.
+func (c *call) result() *PlayResult {
+	rep, reports := c.sink.finish()
+	since := func(t time.Time) time.Duration {
+		if t.IsZero() {
+			return 0
+		}
+		return t.Sub(c.invited)
+	}
+	rep.Faults = append(c.faults.list(), rep.Faults...)
+	res := &PlayResult{
+		Channel: c.req.Channel, Transport: c.req.Transport,
+		Codec: rep.Codec, Width: rep.Width, Height: rep.Height, FPS: rep.FPS,
+		BitrateKbps: rep.BitrateKbps, Audio: rep.Audio,
+		Answered: since(c.answered), FirstPacket: since(rep.FirstPacket), FirstPicture: since(rep.FirstPicture),
+		Packets: rep.Packets, LostPackets: rep.LostPackets, Pictures: rep.Pictures,
+		AudioFrames: rep.AudioFrames, AudioBytes: rep.AudioBytes, MaxBurst: rep.MaxBurst,
+		SenderReports: reports, AnswerSDP: c.answerSDP, Faults: rep.Faults, Report: rep,
+	}
+	select {
+	case <-c.hungUp:
+		res.HungUp = true
+	default:
+	}
+	return res
+}
