@@ -1,0 +1,87 @@
+# Nothing but the Go toolchain is needed to build and to run the demonstration.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Tools at the versions of packaging/tools/go.mod, built once.
+TOOLS := bin/tools
+GOFUMPT := $(TOOLS)/gofumpt
+STATICCHECK := $(TOOLS)/staticcheck
+
+FUZZTIME ?= 30s
+RELEASE := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w"
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/gbgate, static, for this machine
+	CGO_ENABLED=0 go build -trimpath -o bin/gbgate ./cmd/gbgate
+
+.PHONY: demo
+demo: ## two simulated cameras, a superior platform and the gateway between them
+	go run ./cmd/gbgate demo
+
+.PHONY: test
+test: test-tools ## all tests under the race detector
+	go test -race -count=1 ./...
+
+.PHONY: test-tools
+test-tools: ## see that the programs the tests call are there, install them if allowed
+	@packaging/tools/test-tools
+
+.PHONY: test-32
+test-32: ## all tests as a 32-bit program, as on armv7 and mipsle
+	GOARCH=386 CGO_ENABLED=0 go test -count=1 ./...
+
+.PHONY: lint
+lint: check-fmt vet staticcheck arrows ## format, vet, staticcheck and the import arrows
+
+.PHONY: check
+check: lint test ## what CI runs: lint and test
+
+.PHONY: fmt
+fmt: $(GOFUMPT) ## format the code
+	$(GOFUMPT) -w .
+
+.PHONY: check-fmt
+check-fmt: $(GOFUMPT)
+	@if ! diff=$$($(GOFUMPT) -d .) || [[ -n $$diff ]]; then echo "$$diff"; echo "run: make fmt" >&2; exit 1; fi
+
+.PHONY: vet
+vet:
+	go vet ./...
+
+.PHONY: staticcheck
+staticcheck: $(STATICCHECK)
+	$(STATICCHECK) ./...
+
+.PHONY: arrows
+arrows:
+	go test -count=1 -run 'Arrows|TopLevel' ./cmd/gbgate
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s) each
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \
+		target=$${target#func }; \
+		echo "$$target in $$(dirname "$$file")"; \
+		go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null; \
+	done
+
+.PHONY: cross
+cross: ## release binaries for every target in bin/cross, with their sizes
+	@mkdir -p bin/cross
+	GOARCH=amd64 $(RELEASE) -o bin/cross/gbgate-linux-amd64 ./cmd/gbgate
+	GOARCH=arm64 $(RELEASE) -o bin/cross/gbgate-linux-arm64 ./cmd/gbgate
+	GOARCH=arm GOARM=7 $(RELEASE) -o bin/cross/gbgate-linux-armv7 ./cmd/gbgate
+	GOARCH=arm GOARM=6 $(RELEASE) -o bin/cross/gbgate-linux-armv6 ./cmd/gbgate
+	GOARCH=arm GOARM=5 $(RELEASE) -o bin/cross/gbgate-linux-armv5 ./cmd/gbgate
+	GOARCH=mipsle GOMIPS=softfloat $(RELEASE) -o bin/cross/gbgate-linux-mipsle-softfloat ./cmd/gbgate
+	GOARCH=riscv64 $(RELEASE) -o bin/cross/gbgate-linux-riscv64 ./cmd/gbgate
+	@cd bin/cross && wc -c gbgate-linux-* | awk '$$2 != "total" {printf "%6.2f MB  %s\n", $$1/1e6, $$2}'
+
+$(GOFUMPT) $(STATICCHECK): packaging/tools/go.mod packaging/tools/go.sum
+	@mkdir -p $(TOOLS)
+	go -C packaging/tools build -o $(CURDIR)/$(TOOLS)/ tool
+	@touch $(GOFUMPT) $(STATICCHECK)
