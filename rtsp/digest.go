@@ -170,6 +170,7 @@ func (c *challenge) set(name, value string) {
 // authenticator answers the challenges of one camera during one Run.
 type authenticator struct {
 	user, password string
+	stranger       bool // asked by a host the camera redirected to, which gets no password
 
 	mu       sync.Mutex
 	current  *challenge // signs the next request
@@ -224,6 +225,8 @@ func (a *authenticator) challenged(values []string, signed string) {
 	}
 	best := a.best(offers)
 	switch {
+	case a.stranger:
+		a.failure = &Error{Kind: Auth, Text: "camera redirects to another host, which asks for a password; it gets none"}
 	case a.user == "" && a.password == "":
 		a.failure = &Error{Kind: Auth, Text: "camera asks for a user name and password, none is configured"}
 	case a.wrong >= maxWrong, a.wrong > 0 && best == nil:
@@ -272,11 +275,4 @@ func (a *authenticator) retry() *Error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.failure
-}
-
-// forget drops what was learned about one host before another is asked (a redirect).
-func (a *authenticator) forget() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.current, a.proven = nil, false
 }

@@ -8,7 +8,9 @@ type exchange struct {
 	cseq      int
 	method    string
 	keepalive bool   // nobody waits for the reply
-	nonce     string // what it was signed with, "" = not signed
+	signed    string // what it was signed with, see authenticator.sign
+	about     string // the stand-in URL gortsplib asked for
+	transport string // the Transport header of a SETUP
 }
 
 // exchanges remembers which requests wait for a reply, oldest first.

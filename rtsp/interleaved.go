@@ -23,9 +23,9 @@ type rtpInput struct {
 	window    int
 	ssrc      uint32
 	hasSSRC   bool
-	Packets   uint64
-	Strays    uint64
 	pkt       packet
+	packets   uint64 // taken
+	strays    uint64 // of a payload type nobody expects
 	malformed uint64
 }
 
@@ -46,31 +46,34 @@ func (in *rtpInput) write(b []byte, at time.Time) {
 		in.malformed++
 		return
 	}
-	if len(payload) == 0 {
-		return // a keepalive or the padding of a bandwidth probe
-	}
-	if pt := b[1] & 0x7f; pt != in.current && !in.adopt(pt, payload) {
-		in.Strays++
-		return
-	} else if pt == in.announced {
-		in.seen = true
-	}
-	if in.window++; in.window >= strayWindow {
-		in.window, in.stray = 0, 0
-	}
-	ssrc := binary.BigEndian.Uint32(b[8:])
-	if in.hasSSRC && ssrc != in.ssrc {
-		in.interrupted()
-	}
-	in.ssrc, in.hasSSRC = ssrc, true
-	in.Packets++
-	in.pkt = packet{
+	in.take(b[1]&0x7f, binary.BigEndian.Uint32(b[8:]), packet{
 		Payload:   payload,
 		Marker:    b[1]&0x80 != 0,
 		Seq:       binary.BigEndian.Uint16(b[2:]),
 		Timestamp: binary.BigEndian.Uint32(b[4:]),
 		Arrived:   at,
+	})
+}
+
+// take takes a packet that was parsed already.
+func (in *rtpInput) take(pt uint8, ssrc uint32, p packet) {
+	if len(p.Payload) == 0 {
+		return // a keepalive or the padding of a bandwidth probe
 	}
+	if pt != in.current && !in.adopt(pt, p.Payload) {
+		in.strays++
+		return
+	}
+	in.seen = in.seen || pt == in.announced
+	if in.window++; in.window >= strayWindow {
+		in.window, in.stray = 0, 0
+	}
+	if in.hasSSRC && ssrc != in.ssrc {
+		in.interrupted()
+	}
+	in.ssrc, in.hasSSRC = ssrc, true
+	in.packets++
+	in.pkt = p // a field, so that the packet does not escape to the heap each time
 	in.deliver(&in.pkt)
 }
 

@@ -22,8 +22,8 @@ type traffic interface {
 	outbound(m *message) (exchange, bool)
 	// inbound may change a reply before gortsplib gets it.
 	inbound(e exchange, m *message)
-	// request tells about a request of the camera, which was answered already. An error ends the session.
-	request(m *message) error
+	// asked tells about a request of the camera, which was answered already. An error ends the session.
+	asked(m *message) error
 	// frame gets the payload of an interleaved frame on a channel in use, valid during the call.
 	frame(channel byte, payload []byte, at time.Time)
 }
@@ -186,7 +186,7 @@ func (n *normConn) deliver() error {
 		if err := n.answer(m); err != nil {
 			return err
 		}
-		return n.traffic.request(m)
+		return n.traffic.asked(m)
 	}
 	if m.code < 200 {
 		return nil // "100 Continue" settles nothing

@@ -1,0 +1,107 @@
+package rtsp
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxKeepalive is the longest time between two signs of life, whatever time-out the camera names.
+const maxKeepalive = 25 * time.Second
+
+// repairSession rewrites a Session header so that gortsplib, which sends a keepalive after 0.8 of the
+// time-out, does so after min(time-out/2, 25 s). Blanks, "timeout=abc" and "timeout=0" were seen.
+func repairSession(value string) string {
+	id, params, _ := strings.Cut(value, ";")
+	timeout := 60 * time.Second // RFC 2326, 12.37
+	for _, p := range strings.Split(params, ";") {
+		k, v, _ := strings.Cut(p, "=")
+		if n := number(v); strings.EqualFold(strings.TrimSpace(k), "timeout") && n > 0 {
+			timeout = time.Duration(n) * time.Second
+		}
+	}
+	period := min(timeout/2, maxKeepalive)
+	return strings.TrimSpace(id) + ";timeout=" + strconv.Itoa(max(1, int(period*10/8/time.Second)))
+}
+
+// transport is a Transport header read leniently: any case, blanks, "RTP/AVP" without "/TCP" (Escam),
+// host names where addresses belong.
+type transport map[string]string
+
+func parseTransport(value string) transport {
+	t := make(transport)
+	first, _, _ := strings.Cut(value, ",")
+	for _, part := range strings.Split(first, ";") {
+		k, v, _ := strings.Cut(part, "=")
+		t[strings.ToLower(strings.TrimSpace(k))] = strings.Trim(strings.TrimSpace(v), `"`)
+	}
+	return t
+}
+
+// pair returns a port or channel pair; a single number stands for itself and the next.
+func (t transport) pair(key string, most int) (first int, ok bool) {
+	text, _, _ := strings.Cut(t[key], "-")
+	n, err := strconv.Atoi(strings.TrimSpace(text))
+	return n, err == nil && n >= 0 && n < most
+}
+
+// repairTCP returns the channel a camera will use for a track, and false if it will not use TCP at all.
+// A camera that answers without Transport, or without channels, uses what it was asked for.
+func repairTCP(asked, answered string) (channel byte, ok bool) {
+	reply := parseTransport(answered)
+	if n, ok := reply.pair("interleaved", 255); ok {
+		return byte(n), true
+	}
+	if _, udp := reply.pair("server_port", 65536); udp {
+		return 0, false
+	}
+	n, _ := parseTransport(asked).pair("interleaved", 255)
+	return byte(n), true
+}
+
+// repairUDP returns the header gortsplib accepts for a UDP track.
+func repairUDP(asked, answered string) string {
+	reply := parseTransport(answered)
+	text := "RTP/AVP/UDP;unicast"
+	if n, ok := parseTransport(asked).pair("client_port", 65535); ok {
+		text += ";client_port=" + strconv.Itoa(n) + "-" + strconv.Itoa(n+1)
+	}
+	if n, ok := reply.pair("server_port", 65535); ok && n > 1 {
+		text += ";server_port=" + strconv.Itoa(n) + "-" + strconv.Itoa(n+1)
+	}
+	if ip := net.ParseIP(reply["source"]); ip != nil && !ip.IsUnspecified() {
+		text += ";source=" + ip.String()
+	}
+	return text
+}
+
+// keepalive chooses the method of the signs of life.
+type keepalive struct{ refused map[string]int }
+
+// method returns what to send instead of what gortsplib wants to, and false when the camera has refused
+// both methods twice: the session then has to live on its media.
+func (k *keepalive) method(wanted string) (string, bool) {
+	other := "OPTIONS"
+	if wanted == other {
+		other = "GET_PARAMETER"
+	}
+	for _, m := range []string{wanted, other} {
+		if k.refused[m] < 2 {
+			return m, true
+		}
+	}
+	return "", false
+}
+
+func (k *keepalive) answered(method string, code int) {
+	if k.refused == nil {
+		k.refused = make(map[string]int)
+	}
+	switch {
+	case code < 300:
+		k.refused[method] = 0
+	case code != 401: // a nonce that ran out is no refusal
+		k.refused[method]++
+	}
+}
