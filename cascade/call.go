@@ -273,8 +273,6 @@ func (c *Call) bye(err error) {
 	if errors.Is(err, ErrShutdown) {
 		limit = c.p.cfg.Timers.Leave / 2
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(c.ctx), limit, errNoAnswer)
-	defer cancel()
 	if !errors.Is(err, ErrNoACK) && !errors.Is(err, ErrShutdown) {
 		t := time.NewTimer(c.p.cfg.Timers.SendFallback)
 		defer t.Stop()
@@ -284,7 +282,7 @@ func (c *Call) bye(err error) {
 		}
 	}
 	route := sipua.Route{Transport: c.req.Transport, Remote: c.req.Source, Local: c.sip}
-	res, sendErr := c.p.do(ctx, c.byeRequest(err), route)
+	res, sendErr := c.p.send(context.WithoutCancel(c.ctx), c.byeRequest(err), route, limit)
 	switch {
 	case sendErr != nil:
 		c.log.Warn("BYE not answered", "error", sendErr)
@@ -301,7 +299,7 @@ func (c *Call) byeRequest(err error) *sipua.Request {
 	cseq := c.cseq
 	c.mu.Unlock()
 	target := sipua.URI{
-		User: c.req.From.URI.User, Host: hostOf(c.req.Source.Addr()), Port: int(c.req.Source.Port()),
+		User: c.req.From.URI.User, Host: c.req.Source.Addr().String(), Port: int(c.req.Source.Port()),
 	}
 	if c.req.Contact != nil {
 		target = *c.req.Contact
@@ -331,43 +329,17 @@ func (c *Call) contact() *sipua.URI {
 	if c.p.cfg.Compat.UseNATContact {
 		return c.p.contact(c.channel)
 	}
-	return &sipua.URI{User: c.channel, Host: hostOf(c.sip.Addr()), Port: int(c.sip.Port())}
+	return c.p.contactAt(c.channel, c.sip)
 }
 
 func (c *Call) status() CallStatus {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return CallStatus{
-		ID: c.id, Channel: c.channel, Kind: kindName(c.offer.Kind), Transport: transportName(c.offer.Transport),
+		ID: c.id, Channel: c.channel, Kind: c.offer.Kind.String(), Transport: c.offer.Transport.String(),
 		Remote: c.offer.Remote, SSRC: gb28181.FormatSSRC(c.offer.SSRC), State: c.state,
 		Since: c.since, Established: c.established,
 	}
-}
-
-func kindName(k sdp.Kind) string {
-	switch k {
-	case sdp.Play:
-		return "Play"
-	case sdp.Playback:
-		return "Playback"
-	case sdp.Download:
-		return "Download"
-	case sdp.Talk:
-		return "Talk"
-	}
-	return "unknown"
-}
-
-func transportName(t sdp.Transport) string {
-	switch t {
-	case sdp.UDP:
-		return "udp"
-	case sdp.TCPPassive:
-		return "tcp-passive"
-	case sdp.TCPActive:
-		return "tcp-active"
-	}
-	return "unknown"
 }
 
 func errorText(err error) string {

@@ -176,9 +176,7 @@ func (p *Platform) sendParts(ctx context.Context, parts []*manscdp.CatalogRespon
 
 // sendPart says whether the superior answered, whatever it answered.
 func (p *Platform) sendPart(ctx context.Context, req *sipua.Request) bool {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Timers.Reply, errNoAnswer)
-	defer cancel()
-	res, err := p.do(ctx, req, p.route())
+	res, err := p.request(ctx, req)
 	if err != nil {
 		p.log.Debug("catalog part lost", "error", err)
 		return false

@@ -33,7 +33,7 @@ func (p *Platform) invite(ctx context.Context, r *sipua.Request) {
 		case <-c.ctx.Done():
 		}
 	})
-	c.log.Info("call", "kind", kindName(c.offer.Kind), "transport", transportName(c.offer.Transport),
+	c.log.Info("call", "kind", c.offer.Kind.String(), "transport", c.offer.Transport.String(),
 		"remote", c.offer.Remote.String())
 	c.hangUp(c.serve())
 }
@@ -62,8 +62,7 @@ func (p *Platform) admit(r *sipua.Request) (*Call, error) {
 // candidates are the IDs an INVITE may mean its channel by, best first. Superiors disagree: WVP and gb-cms address
 // the channel, Monibuca and srs-sip the node with the channel in Subject, SRS the node everywhere.
 func candidates(r *sipua.Request, offer *sdp.Offer) []string {
-	sender, _, _ := strings.Cut(r.Header("Subject"), ":")
-	ids := []string{strings.TrimSpace(sender), r.URI.User, r.To.URI.User, offer.Channel}
+	ids := []string{sdp.ParseSubject(r.Header("Subject")).Sender, r.URI.User, r.To.URI.User, offer.Channel}
 	if offer.Kind == sdp.Playback || offer.Kind == sdp.Download {
 		ids = append([]string{offer.Channel}, ids...)
 	}
@@ -95,9 +94,7 @@ func (p *Platform) ownSSRC(offer *sdp.Offer) {
 // callKey tells a call that the superior sets up anew from one more viewer: channel and sender serial of Subject
 // (GB/T 28181-2022 Annexes K, L). Empty when the serial says nothing: absent, zeros, or an ID as gb-cms puts there.
 func callKey(channel, subject string) string {
-	sender, _, _ := strings.Cut(subject, ",")
-	_, serial, _ := strings.Cut(sender, ":")
-	serial = strings.TrimSpace(serial)
+	serial := sdp.ParseSubject(subject).SenderSerial
 	if strings.Trim(serial, "0") == "" || len(serial) >= 20 {
 		return ""
 	}

@@ -45,15 +45,13 @@ func (p *Platform) online(ctx context.Context) State {
 // keepalive sends one; an error means that the superior does not have us any more. The answers of
 // Compat.ReregisterOn say so at once (WVP: 404, SRS: 403), anything else but a 2xx when KeepaliveMax came in a row.
 func (p *Platform) keepalive(ctx context.Context) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, min(p.cfg.Timers.Reply, p.cfg.KeepaliveInterval), errNoAnswer)
-	defer cancel()
 	m := &manscdp.Keepalive{Status: "OK"}
 	m.CmdType, m.SN, m.DeviceID = "Keepalive", p.nextSN(), p.cfg.NodeID
 	req, err := p.message(m, p.cfg.ID)
 	if err != nil {
 		return err
 	}
-	res, err := p.request(ctx, req)
+	res, err := p.send(ctx, req, p.route(), min(p.cfg.Timers.Reply, p.cfg.KeepaliveInterval))
 	switch {
 	case err == nil && res.Code/100 == 2:
 		p.reg.missed = 0

@@ -48,22 +48,24 @@ func queued(answer func(p *Platform, ctx context.Context, a asked)) func(*Platfo
 }
 
 // onMessage answers a MESSAGE at once and acts after that: superiors wait for the 200 and for the Response apart.
-func (p *Platform) onMessage(r *sipua.Request) *sipua.Response {
+func (p *Platform) onMessage(r *sipua.Request) {
 	m, err := manscdp.Decode(r.Body)
 	if err != nil {
-		return p.undecoded(r, err)
+		p.undecoded(r, err)
+		return
 	}
 	act := p.action(m)
 	if act == nil {
-		return respond(r, 200)
+		respond(r, 200)
+		return
 	}
 	ctx, done, ok := p.accept()
 	if !ok {
-		return refuse(r, gb28181.Errorf(503, "Too much is waiting"))
+		refuse(r, gb28181.Errorf(503, "Too much is waiting"))
+		return
 	}
-	res := respond(r, 200)
+	respond(r, 200)
 	act(p, asked{from: r.From.URI.User, arrival: r.Arrival, at: time.Now(), m: m, ctx: ctx, done: done})
-	return res
 }
 
 func (p *Platform) action(m manscdp.Message) func(*Platform, asked) {
@@ -76,11 +78,12 @@ func (p *Platform) action(m manscdp.Message) func(*Platform, asked) {
 }
 
 // undecoded answers what manscdp could not read: 400, 415, or 200 for a command that we do not have, as WVP does.
-func (p *Platform) undecoded(r *sipua.Request, err error) *sipua.Response {
+func (p *Platform) undecoded(r *sipua.Request, err error) {
 	var unknown *manscdp.UnknownError
 	if !errors.As(err, &unknown) {
 		p.log.Warn("message not readable", "error", err, "bytes", len(r.Body))
-		return refuse(r, err)
+		refuse(r, err)
+		return
 	}
 	name := unknown.Root + " " + unknown.Header.CmdType
 	p.mu.Lock()
@@ -92,7 +95,7 @@ func (p *Platform) undecoded(r *sipua.Request, err error) *sipua.Response {
 	if first {
 		p.log.Warn("command not supported", "command", name)
 	}
-	return respond(r, 200)
+	respond(r, 200)
 }
 
 func (p *Platform) deviceInfo(ctx context.Context, a asked) {
@@ -137,9 +140,7 @@ func (p *Platform) answer(ctx context.Context, a asked, m manscdp.Message) {
 	if !p.afterAnswer(ctx, a) {
 		return
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Timers.Reply, errNoAnswer)
-	defer cancel()
-	res, err := p.do(ctx, req, p.route())
+	res, err := p.request(ctx, req)
 	switch {
 	case err != nil:
 		p.log.Warn("response lost", "command", m.Head().CmdType, "sn", m.Head().SN, "error", err)

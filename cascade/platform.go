@@ -46,8 +46,7 @@ type Platform struct {
 
 	mu      sync.Mutex
 	status  Status
-	abort   context.CancelCauseFunc // of the REGISTER or keepalive under way
-	calls   map[string]*Call        // by Call-ID
+	calls   map[string]*Call // by Call-ID
 	running bool
 	work    context.Context // of queries, controls and calls; ends when the superior is lost
 	endWork context.CancelCauseFunc
@@ -214,14 +213,9 @@ func (p *Platform) allCalls() []*Call {
 func (p *Platform) connectionClosed(remote netip.AddrPort) {
 	p.mu.Lock()
 	ours := p.cfg.Transport == "tcp" && remote == p.status.Remote
-	abort := p.abort
 	p.mu.Unlock()
-	if !ours {
-		return
-	}
-	poke(p.reset)
-	if abort != nil {
-		abort(errReset)
+	if ours {
+		poke(p.reset)
 	}
 }
 

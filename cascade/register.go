@@ -376,7 +376,7 @@ func saysStale(res *sipua.Response) bool {
 }
 
 func isReset(err error) bool {
-	return errors.Is(err, errReset) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+	return errors.Is(err, errReset) || errors.Is(err, sipua.ErrLost) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
 }
 

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
@@ -17,38 +18,27 @@ import (
 
 const typeMANSCDP = "Application/MANSCDP+xml"
 
-// request sends a request to the superior and waits for the final response, at most Timers.Reply. A TCP connection
-// that ends meanwhile ends the wait.
+// request sends a request to the superior and waits for the final response, at most Timers.Reply.
 func (p *Platform) request(ctx context.Context, r *sipua.Request) (*sipua.Response, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Timers.Reply, errNoAnswer)
-	defer cancel()
-	ctx, abort := context.WithCancelCause(ctx)
-	defer abort(nil)
-	p.mu.Lock()
-	p.abort = abort
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		p.abort = nil
-		p.mu.Unlock()
-	}()
-	return p.do(ctx, r, p.route())
+	return p.send(ctx, r, p.route(), p.cfg.Timers.Reply)
 }
 
-// do is ua.Do with errors in plain words.
-func (p *Platform) do(ctx context.Context, r *sipua.Request, route sipua.Route) (*sipua.Response, error) {
-	res, err := p.ua.Do(ctx, r, route)
-	if err == nil {
-		return res, nil
-	}
-	if cause := context.Cause(ctx); cause != nil {
-		err = cause
-	}
+// send is ua.Do with a limit, and with errors in plain words.
+func (p *Platform) send(ctx context.Context, r *sipua.Request, to sipua.Route, limit time.Duration) (
+	*sipua.Response, error,
+) {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
+	defer cancel()
+	res, err := p.ua.Do(ctx, r, to)
 	switch {
-	case errors.Is(err, errNoAnswer) || errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("%w from %s over %s", errNoAnswer, route.Remote, route.Transport)
+	case err == nil:
+		return res, nil
+	case errors.Is(err, errNoAnswer), errors.Is(err, sipua.ErrNoAnswer):
+		return nil, fmt.Errorf("%w from %s over %s", errNoAnswer, to.Remote, to.Transport)
+	case errors.Is(err, sipua.ErrLost):
+		return nil, fmt.Errorf("%w by %s", errReset, to.Remote)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("%s refuses the connection (%s): %w", route.Remote, route.Transport, err)
+		return nil, fmt.Errorf("%s refuses the connection over %s: %w", to.Remote, to.Transport, err)
 	}
 	return nil, err
 }
@@ -77,7 +67,7 @@ func (p *Platform) self() sipua.URI {
 		return sipua.URI{User: p.cfg.NodeID, Host: domainOf(p.cfg.NodeID)}
 	case "ip:port":
 		local := p.localAddr()
-		return sipua.URI{User: p.cfg.NodeID, Host: hostOf(local.Addr()), Port: int(local.Port())}
+		return sipua.URI{User: p.cfg.NodeID, Host: local.Addr().String(), Port: int(local.Port())}
 	}
 	return sipua.URI{User: p.cfg.NodeID, Host: p.cfg.Domain}
 }
@@ -88,7 +78,7 @@ func (p *Platform) target() sipua.URI {
 		return sipua.URI{User: p.cfg.ID, Host: p.cfg.Domain}
 	}
 	remote, _ := p.addrs()
-	return sipua.URI{User: p.cfg.ID, Host: hostOf(remote.Addr()), Port: int(remote.Port())}
+	return sipua.URI{User: p.cfg.ID, Host: remote.Addr().String(), Port: int(remote.Port())}
 }
 
 // contact is our Contact, for the node or one of its channels.
@@ -99,7 +89,15 @@ func (p *Platform) contact(user string) *sipua.URI {
 		at = nat
 	}
 	p.mu.Unlock()
-	return &sipua.URI{User: user, Host: hostOf(at.Addr()), Port: int(at.Port())}
+	return p.contactAt(user, at)
+}
+
+func (p *Platform) contactAt(user string, at netip.AddrPort) *sipua.URI {
+	u := &sipua.URI{User: user, Host: at.Addr().String(), Port: int(at.Port())}
+	if p.cfg.Transport == "tcp" {
+		u.Params = "transport=tcp"
+	}
+	return u
 }
 
 func (p *Platform) route() sipua.Route {
@@ -155,10 +153,3 @@ func (p *Platform) nextCSeq() uint32 { return p.cseq.Add(1) & 0x7FFFFFFF }
 
 // newToken makes a tag or the local part of a Call-ID.
 func newToken() string { return strings.ToLower(rand.Text())[:16] }
-
-func hostOf(a netip.Addr) string {
-	if a.Is6() {
-		return "[" + a.String() + "]"
-	}
-	return a.String()
-}

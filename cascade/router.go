@@ -4,31 +4,31 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
+	"gbgate/gb28181/sdp"
 	"gbgate/gb28181/sipua"
 )
 
-// Router gives the requests of one endpoint to the platform that they come from.
+// Router gives the requests of one endpoint to the platform that they come from. Repeats (the same Call-ID, CSeq and
+// branch: gb-cms sends each MESSAGE, INFO and BYE twice, over TCP too) are answered by the endpoint and never get here.
 type Router struct {
 	mu        sync.RWMutex
 	platforms []*Platform
-	repeats   *repeats
 }
 
 // NewRouter sets the endpoint's handlers; it is to be called before Endpoint.Run.
 func NewRouter(ua *sipua.Endpoint) *Router {
-	r := &Router{repeats: newRepeats()}
-	ua.Handle("MESSAGE", r.once(r.message))
+	r := &Router{}
+	ua.Handle("MESSAGE", r.message)
 	ua.Handle("INVITE", r.invite)
 	ua.Handle("ACK", r.ack)
-	ua.Handle("BYE", r.once(r.bye))
-	ua.Handle("INFO", r.once(r.info))
-	ua.Handle("SUBSCRIBE", r.once(r.subscribe))
-	ua.Handle("NOTIFY", r.once(r.notify))
+	ua.Handle("BYE", r.bye)
+	ua.Handle("INFO", r.info)
+	ua.Handle("SUBSCRIBE", r.subscribe)
+	ua.Handle("NOTIFY", r.notify)
 	ua.OnClose(r.connectionClosed)
 	return r
 }
@@ -127,41 +127,22 @@ func (r *Router) dialog(req *sipua.Request) (*Call, bool) {
 	return alone, len(known) > 0
 }
 
-// once answers a repeated request as its first time and does nothing else: gb-cms sends each MESSAGE, INFO and BYE
-// twice, and over TCP no transaction notices.
-func (r *Router) once(h func(req *sipua.Request) *sipua.Response) sipua.Handler {
-	return func(_ context.Context, req *sipua.Request) {
-		res, first := r.repeats.begin(req)
-		if first {
-			r.repeats.end(req, h(req))
-		} else if res != nil {
-			_ = req.Respond(res)
-		}
-	}
-}
-
-func (r *Router) message(req *sipua.Request) *sipua.Response {
+func (r *Router) message(_ context.Context, req *sipua.Request) {
 	var ids []string
 	if m, err := manscdp.Decode(req.Body); err == nil && len(r.known(req.From.URI.User, req.Source)) > 1 {
 		ids = append(ids, m.Head().DeviceID)
 	}
-	p := r.platform(req, ids...)
-	if p == nil {
-		return nil
+	if p := r.platform(req, ids...); p != nil {
+		p.onMessage(req)
 	}
-	return p.onMessage(req)
 }
 
 func (r *Router) invite(ctx context.Context, req *sipua.Request) {
-	if _, first := r.repeats.begin(req); !first {
-		return // the transaction or the call's own retransmission answers it
-	}
 	if c, _ := r.dialog(req); c != nil {
 		c.reinvite(req)
 		return
 	}
-	sender, _, _ := strings.Cut(req.Header("Subject"), ":")
-	p := r.platform(req, strings.TrimSpace(sender))
+	p := r.platform(req, sdp.ParseSubject(req.Header("Subject")).Sender)
 	switch {
 	case p == nil:
 	case req.To.Tag != "":
@@ -179,45 +160,41 @@ func (r *Router) ack(_ context.Context, req *sipua.Request) {
 }
 
 // bye stops the media, waits for it and answers then, so that a superior that calls again at once finds us done.
-func (r *Router) bye(req *sipua.Request) *sipua.Response {
+func (r *Router) bye(_ context.Context, req *sipua.Request) {
 	c, known := r.dialog(req)
 	switch {
 	case c != nil:
 		c.end(ErrBye)
 		c.waitStopped()
-		return respond(req, 200)
+		respond(req, 200)
 	case known:
-		return refuse(req, gb28181.Errorf(481, "Call Does Not Exist"))
+		refuse(req, gb28181.Errorf(481, "Call Does Not Exist"))
 	}
-	return nil
 }
 
 // info takes the playback control of a call (MANSRTSP). There is no playback yet, so it is heard and has no effect.
-func (r *Router) info(req *sipua.Request) *sipua.Response {
+func (r *Router) info(_ context.Context, req *sipua.Request) {
 	c, known := r.dialog(req)
 	switch {
 	case c != nil:
-		return respond(req, 200)
+		respond(req, 200)
 	case known:
-		return refuse(req, gb28181.Errorf(481, "Call Does Not Exist"))
+		refuse(req, gb28181.Errorf(481, "Call Does Not Exist"))
 	}
-	return nil
 }
 
 // subscribe refuses every event package: there are no subscriptions yet.
-func (r *Router) subscribe(req *sipua.Request) *sipua.Response {
-	if r.platform(req) == nil {
-		return nil
+func (r *Router) subscribe(_ context.Context, req *sipua.Request) {
+	if r.platform(req) != nil {
+		refuse(req, gb28181.Errorf(489, "Bad Event"))
 	}
-	return refuse(req, gb28181.Errorf(489, "Bad Event"))
 }
 
 // notify refuses: we never subscribe.
-func (r *Router) notify(req *sipua.Request) *sipua.Response {
-	if r.platform(req) == nil {
-		return nil
+func (r *Router) notify(_ context.Context, req *sipua.Request) {
+	if r.platform(req) != nil {
+		refuse(req, gb28181.Errorf(481, "Subscription Does Not Exist"))
 	}
-	return refuse(req, gb28181.Errorf(481, "Subscription Does Not Exist"))
 }
 
 func (r *Router) connectionClosed(remote netip.AddrPort) {
