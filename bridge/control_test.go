@@ -1,0 +1,191 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"gbgate/gb28181/manscdp"
+	"gbgate/media"
+	"gbgate/media/ps"
+)
+
+// head writes down what it is told.
+type head struct{ did []string }
+
+func (h *head) note(format string, args ...any) error {
+	h.did = append(h.did, fmt.Sprintf(format, args...))
+	return nil
+}
+
+func (h *head) Move(_ context.Context, pan, tilt, zoom float64) error {
+	return h.note("move %.2f %.2f %.2f", pan, tilt, zoom)
+}
+func (h *head) Stop(context.Context) error { return h.note("stop") }
+func (h *head) Lens(_ context.Context, focus, iris float64) error {
+	return h.note("lens %.2f %.2f", focus, iris)
+}
+
+func (h *head) SetPreset(_ context.Context, n int, name string) error {
+	return h.note("set %d %q", n, name)
+}
+func (h *head) GotoPreset(_ context.Context, n int) error   { return h.note("goto %d", n) }
+func (h *head) RemovePreset(_ context.Context, n int) error { return h.note("remove %d", n) }
+
+const (
+	node  = "34020100002000000001"
+	gate  = "34020100001320000001"
+	yard  = "34020100001320000002"
+	alien = "34020100001320000099"
+)
+
+func testSite(ptz PTZ) *Site {
+	return NewSite(Config{}, []Camera{
+		{Name: "gate", Title: "东门球机", ID: gate, Manufacturer: "ACME", Model: "D1", Source: &camera{}, PTZ: ptz},
+		{Name: "yard", Title: "Yard", ID: yard, Manufacturer: "ACME", Model: "B1", Source: &camera{}},
+	})
+}
+
+func TestControl(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		control manscdp.DeviceControl
+		noPTZ   bool
+		did     string
+		result  string // "" = no answer
+	}{
+		{"up", manscdp.DeviceControl{PTZCmd: "A50F0108002000DD"}, false, "move 0.00 0.13 0.00", ""},
+		{"left, up, in at full speed", manscdp.DeviceControl{PTZCmd: "A50F011AFFFFF0BD"}, false, "move -1.00 1.00 1.00", ""},
+		{"speed 0 is slowest, not stop", manscdp.DeviceControl{PTZCmd: "A50F0101000000B6"}, false, "move 0.05 0.00 0.00", ""},
+		{"stop", manscdp.DeviceControl{PTZCmd: "A50F0100000000B5"}, false, "stop", ""},
+		{"focus", manscdp.DeviceControl{PTZCmd: "a50f014130000026"}, false, "lens 0.19 0.00", ""},
+		{"set preset", manscdp.DeviceControl{
+			PTZCmd: "A50F018100030039", PTZCmdParams: &manscdp.PTZCmdParams{PresetName: "gate"},
+		}, false, `set 3 "gate"`, ""},
+		{"call preset", manscdp.DeviceControl{PTZCmd: "A50F01820103003B"}, false, "goto 3", ""},
+		{"delete preset", manscdp.DeviceControl{PTZCmd: "A50F01830003003B"}, false, "remove 3", ""},
+		{"not by this superior", manscdp.DeviceControl{PTZCmd: "A50F0100000000B5"}, true, "", ""},
+		{"garbage", manscdp.DeviceControl{PTZCmd: "FF"}, false, "", ""},
+		{"key frame", manscdp.DeviceControl{IFrameCmd: "Send"}, false, "", ""},
+		{"what we can't do has its answer", manscdp.DeviceControl{RecordCmd: "Record"}, false, "", manscdp.ERROR},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := &head{}
+			v := testSite(h).View(ViewConfig{NodeID: node, Channels: []string{"*"}, NoPTZ: c.noPTZ})
+			c.control.Header = manscdp.Header{SN: "7", DeviceID: gate}
+			answer, err := v.DeviceControl(t.Context(), &c.control)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := fmt.Sprint(h.did); c.did == "" && len(h.did) > 0 || c.did != "" && got != "["+c.did+"]" {
+				t.Errorf("did %v, want %q", got, c.did)
+			}
+			switch {
+			case answer == nil && c.result != "":
+				t.Error("no answer")
+			case answer != nil && (answer.Result != c.result || answer.SN != "7"):
+				t.Errorf("answered %+v, want %q", answer, c.result)
+			}
+		})
+	}
+}
+
+func TestControlOfAnUnknownDevice(t *testing.T) {
+	v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	c := &manscdp.DeviceControl{Header: manscdp.Header{DeviceID: alien}, PTZCmd: "A50F0100000000B5"}
+	if _, err := v.DeviceControl(t.Context(), c); err == nil {
+		t.Error("no error")
+	}
+}
+
+func TestCatalogIsWhatThisSuperiorSees(t *testing.T) {
+	site := testSite(&head{})
+	for _, c := range []struct {
+		name  string
+		cfg   ViewConfig
+		query string
+		want  []string
+	}{
+		{"everything", ViewConfig{Channels: []string{"*"}}, node, []string{gate, yard}},
+		{"its choice", ViewConfig{Channels: []string{"y*"}}, node, []string{yard}},
+		{"under its codes", ViewConfig{Channels: []string{"*"}, IDs: map[string]string{"gate": alien}}, node, []string{alien, yard}},
+		{"one channel", ViewConfig{Channels: []string{"*"}}, yard, []string{yard}},
+		{"unknown", ViewConfig{Channels: []string{"*"}}, alien, nil},
+	} {
+		c.cfg.NodeID = node
+		q := &manscdp.CatalogQuery{Header: manscdp.Header{SN: "1", DeviceID: c.query}}
+		answer, err := site.View(c.cfg).Catalog(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, item := range answer.Items {
+			got = append(got, item.DeviceID)
+		}
+		if fmt.Sprint(got) != fmt.Sprint(c.want) || answer.SumNum != len(c.want) || answer.SN != "1" {
+			t.Errorf("%s: %v (SumNum %d), want %v", c.name, got, answer.SumNum, c.want)
+		}
+	}
+}
+
+func TestResolve(t *testing.T) {
+	two := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	one := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"gate"}})
+	for _, c := range []struct {
+		v    *View
+		ids  []string
+		want string
+	}{
+		{two, []string{node, gate}, gate},
+		{two, []string{alien, yard}, yard},
+		{two, []string{node}, ""},
+		{one, []string{node, ""}, gate}, // SRS names only the device that registered
+		{one, []string{yard}, ""},       // not shown to this superior
+	} {
+		if got, ok := c.v.Resolve(c.ids); got != c.want || ok != (c.want != "") {
+			t.Errorf("%v: %q %v, want %q", c.ids, got, ok, c.want)
+		}
+	}
+}
+
+func TestDeviceStatusTellsWhy(t *testing.T) {
+	site := testSite(nil)
+	site.channels[0].health.now = Health{Condition: OFF, Reason: "password refused"}
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Name: "box"})
+	for id, want := range map[string]string{node: "ONLINE OK ", gate: "OFFLINE ERROR password refused", yard: "ONLINE OK "} {
+		answer, err := v.DeviceStatus(t.Context(), &manscdp.DeviceStatusQuery{Header: manscdp.Header{DeviceID: id}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := answer.Online + " " + answer.Status + " " + answer.Reason; got != want {
+			t.Errorf("%s: %q, want %q", id, got, want)
+		}
+	}
+	if _, err := v.DeviceStatus(t.Context(), &manscdp.DeviceStatusQuery{Header: manscdp.Header{DeviceID: alien}}); err == nil {
+		t.Error("an unknown device has a status")
+	}
+	info, err := v.DeviceInfo(t.Context(), &manscdp.DeviceInfoQuery{Header: manscdp.Header{DeviceID: node}})
+	if err != nil || info.DeviceName != "box" || info.Channel != 2 {
+		t.Errorf("%+v %v", info, err)
+	}
+}
+
+func TestFormatLine(t *testing.T) {
+	g711 := media.Track{Codec: media.PCMA, SampleRate: 8000, Channels: 1}
+	aac := media.Track{Codec: media.AAC, SampleRate: 48000, Channels: 1}
+	for _, c := range []struct {
+		d      *media.Description
+		policy ps.AudioPolicy
+		want   string
+	}{
+		{nil, ps.AudioAuto, "v/////a///"},
+		{&media.Description{Video: media.Track{Codec: media.H264, Width: 1920, Height: 1080, FPS: 25}, Audio: g711}, ps.AudioAuto, "v/2/6/25/2/a/1/8/1"},
+		{&media.Description{Video: media.Track{Codec: media.H265, Width: 2560, Height: 1440}, Audio: aac}, ps.AudioAuto, "v/5/2560x1440//2/a/6//11"},
+		{&media.Description{Video: media.Track{Codec: media.H264}, Audio: aac}, ps.AudioPCMA, "v/2///2/a///"},
+		{&media.Description{Video: media.Track{Codec: media.H264}, Audio: g711}, ps.AudioOff, "v/2///2/a///"},
+	} {
+		if got := formatLine(c.d, c.policy); got != c.want {
+			t.Errorf("%+v %v: %q, want %q", c.d, c.policy, got, c.want)
+		}
+	}
+}

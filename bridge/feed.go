@@ -1,0 +1,354 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"gbgate/media"
+)
+
+// FeedState is what a Feed is doing.
+//
+//	Idle ──viewer──▶ Dialing ──first picture──▶ Live ──last viewer left──▶ Lingering ──▶ Idle
+//	                 ▲  │ failed                 │ failed      ▲ viewer ┘
+//	                 │  ▼                        ▼
+//	                 └─ Backoff ◀────────────────┘      (Backoff ──no viewer──▶ Idle)
+type FeedState uint8
+
+// The states of a Feed.
+const (
+	Idle FeedState = iota
+	Dialing
+	Live
+	Lingering
+	Backoff
+)
+
+// String returns the state's name for people.
+func (s FeedState) String() string {
+	return [...]string{"idle", "dialing", "live", "lingering", "back-off"}[s]
+}
+
+var (
+	errIdle     = errors.New("nobody watches")
+	errShutdown = errors.New("gateway stops")
+)
+
+// Feed pulls one source while it has viewers, and a little longer, whatever their number. Its
+// Stream outlives the source's failures: viewers wait, and go on when pictures come again.
+type Feed struct {
+	Source  Source
+	Linger  time.Duration // how long to pull on after the last viewer
+	Backoff Retry
+	Log     *slog.Logger
+
+	stream *media.Stream
+
+	mu       sync.Mutex
+	state    FeedState
+	viewers  int
+	attempts int           // runs that ended
+	err      error         // why the last run ended; nil while live
+	downAt   time.Time     // since when there are no pictures; zero while live or idle
+	changed  chan struct{} // closed and replaced at every change
+	fresh    bool          // the next unit is the first of a run
+	offset   int64         // from the run's time line to the stream's
+	last     timestamp
+}
+
+type timestamp struct {
+	dts     int64
+	arrived time.Time
+}
+
+// Retry spaces attempts: Min, doubling up to Max, each shortened by up to a fifth at random.
+// A locked-out source is left alone for Locked.
+type Retry struct{ Min, Max, Locked time.Duration }
+
+func (r Retry) delay(failures int, err error) time.Duration {
+	var kind Kinder
+	if errors.As(err, &kind) && kind.LockedOut() {
+		return r.Locked
+	}
+	d := r.Max
+	if failures < 16 {
+		d = min(r.Max, r.Min<<max(0, failures-1))
+	}
+	return d - time.Duration(rand.Float64()*0.2*float64(d))
+}
+
+// NewFeed returns an idle feed.
+func NewFeed(src Source, linger time.Duration, retry Retry, limits media.Limits, log *slog.Logger) *Feed {
+	return &Feed{
+		Source: src, Linger: linger, Backoff: retry, Log: log,
+		stream: media.NewStream(limits), changed: make(chan struct{}),
+	}
+}
+
+// Run pulls on demand until ctx ends.
+func (f *Feed) Run(ctx context.Context) error {
+	defer f.stream.Close(errShutdown)
+	for {
+		if err := f.await(ctx, func() bool { return f.viewers > 0 }, nil); err != nil {
+			return err
+		}
+		f.pull(ctx)
+		f.set(Idle, nil)
+	}
+}
+
+// pull runs the source again and again until nobody wants it.
+func (f *Feed) pull(ctx context.Context) {
+	for failures := 0; ; {
+		f.begin()
+		began := time.Now()
+		err := f.session(ctx)
+		f.stream.Reset()
+		if errors.Is(err, errIdle) || ctx.Err() != nil {
+			return
+		}
+		if f.State() == Live && time.Since(began) > f.Backoff.Max {
+			failures = 0 // it had been well: begin with the short delays again
+		}
+		failures++
+		f.set(Backoff, err)
+		delay := f.Backoff.delay(failures, err)
+		f.Log.Warn("camera does not deliver", "reason", err.Error(), "retry_in", delay.Round(time.Millisecond*100).String())
+		timer := time.NewTimer(delay)
+		err = f.await(ctx, func() bool { return f.viewers == 0 }, timer.C)
+		timer.Stop()
+		if !errors.Is(err, errTimer) {
+			return
+		}
+	}
+}
+
+// session runs the source once, and ends it when the last viewer has been gone for Linger.
+func (f *Feed) session(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan error, 1)
+	go func() {
+		err := f.Source.Run(ctx, f.write)
+		if err == nil {
+			err = errors.New("the camera ended the stream")
+		}
+		done <- err
+	}()
+	for {
+		f.mu.Lock()
+		changed, viewers := f.changed, f.viewers
+		switch {
+		case viewers == 0 && f.state == Live:
+			f.state = Lingering
+		case viewers > 0 && f.state == Lingering:
+			f.state = Live
+		}
+		f.mu.Unlock()
+		var linger <-chan time.Time
+		var timer *time.Timer
+		if viewers == 0 {
+			timer = time.NewTimer(f.Linger)
+			linger = timer.C
+		}
+		select {
+		case err := <-done:
+			return err
+		case <-changed:
+		case <-linger:
+			stop(errIdle)
+			<-done
+			return errIdle
+		}
+		if timer != nil {
+			timer.Stop()
+		}
+	}
+}
+
+// write puts a unit on the stream, on the stream's own time line: a camera that comes back
+// begins a new one, and the receiver shall not see it jump.
+func (f *Feed) write(u *media.Unit) {
+	f.mu.Lock()
+	if f.fresh {
+		f.fresh = false
+		if !f.last.arrived.IsZero() {
+			gap := u.Arrived.Sub(f.last.arrived)
+			f.offset = f.last.dts + max(1, int64(gap)*media.Clock/int64(time.Second)) - u.DTS
+		}
+	}
+	u.DTS += f.offset
+	u.PTS += f.offset
+	f.last = timestamp{u.DTS, u.Arrived}
+	first := f.state == Dialing && (u.Key || !u.Desc.HasVideo())
+	f.mu.Unlock()
+	f.stream.Write(u)
+	if first {
+		f.set(Live, nil)
+	}
+}
+
+func (f *Feed) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fresh = true
+	f.state = Dialing
+	if f.downAt.IsZero() {
+		f.downAt = time.Now()
+	}
+	f.notify()
+}
+
+func (f *Feed) set(state FeedState, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.state = state
+	switch state {
+	case Live, Idle:
+		f.downAt, f.err = time.Time{}, nil
+	case Backoff:
+		f.attempts++
+		f.err = err
+		if f.downAt.IsZero() {
+			f.downAt = time.Now()
+		}
+	case Dialing, Lingering:
+	}
+	f.notify()
+}
+
+// notify wakes all who wait for a change. f.mu is held.
+func (f *Feed) notify() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+var errTimer = errors.New("time is up")
+
+// await returns nil once cond holds (it is called with f.mu held), errTimer when timer fires
+// first, or the cause of ctx.
+func (f *Feed) await(ctx context.Context, cond func() bool, timer <-chan time.Time) error {
+	for {
+		f.mu.Lock()
+		ok, changed := cond(), f.changed
+		f.mu.Unlock()
+		if ok {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-timer:
+			return errTimer
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// State tells what the feed is doing.
+func (f *Feed) State() FeedState {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state
+}
+
+// Lease is a viewer's hold on a feed: while it is there, the source is pulled.
+type Lease struct {
+	*media.Reader
+	feed *Feed
+	once sync.Once
+	seen int // attempts that had failed before
+}
+
+// Subscribe adds a viewer. It returns at once; see Lease.Ready.
+func (f *Feed) Subscribe(start media.Start) *Lease {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.viewers++
+	f.notify()
+	return &Lease{Reader: f.stream.Subscribe(start), feed: f, seen: f.attempts}
+}
+
+// Close gives the lease back. Twice is harmless.
+func (l *Lease) Close() error {
+	l.once.Do(func() {
+		_ = l.Reader.Close()
+		l.feed.mu.Lock()
+		defer l.feed.mu.Unlock()
+		l.feed.viewers--
+		l.feed.notify()
+	})
+	return nil
+}
+
+// Ready waits until pictures flow. It returns why they don't as soon as an attempt has failed
+// (also the last one before, if the feed is waiting to try again), errTimer when timer fires
+// first, or the cause of ctx.
+func (l *Lease) Ready(ctx context.Context, timer <-chan time.Time) error {
+	f := l.feed
+	var failed error
+	err := f.await(ctx, func() bool {
+		if f.state == Live || f.state == Lingering {
+			return true
+		}
+		if f.err != nil && (f.attempts > l.seen || f.state == Backoff) {
+			failed = f.err
+			return true
+		}
+		return false
+	}, timer)
+	if err == nil {
+		err = failed
+	}
+	return err
+}
+
+// Lost waits until there have been no pictures for grace, and says why; or for ctx.
+func (l *Lease) Lost(ctx context.Context, grace time.Duration) error {
+	f := l.feed
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	for {
+		f.mu.Lock()
+		changed, downAt, reason := f.changed, f.downAt, f.err
+		f.mu.Unlock()
+		var wait <-chan time.Time
+		if !downAt.IsZero() {
+			timer.Reset(max(0, time.Until(downAt.Add(grace))))
+			wait = timer.C
+		}
+		select {
+		case <-changed:
+		case <-wait:
+			if reason == nil {
+				reason = errors.New("no picture yet")
+			}
+			return fmt.Errorf("camera gone for %v: %w", grace, reason)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// FeedStatus is a snapshot of a feed.
+type FeedStatus struct {
+	State   FeedState
+	Viewers int
+	Err     error // why the last attempt failed; nil when it did not
+	media.StreamStats
+	Description *media.Description
+}
+
+// Status returns a snapshot.
+func (f *Feed) Status() FeedStatus {
+	st := FeedStatus{StreamStats: f.stream.Stats(), Description: f.stream.Description()}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	st.State, st.Viewers, st.Err = f.state, f.viewers, f.err
+	return st
+}

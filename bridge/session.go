@@ -1,0 +1,231 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/sdp"
+	"gbgate/media"
+	"gbgate/media/ps"
+	"gbgate/media/rtpout"
+)
+
+const (
+	// answerWithin is how long the final answer to an INVITE may wait for the first picture:
+	// platforms give a play up after 10 to 15 s, media included (WVP), so a slow camera is
+	// answered for and its pictures follow.
+	answerWithin = 3 * time.Second
+	// catchUp is how much faster than real time a viewer gets the cached pictures.
+	catchUp = 4
+	// spreadShare is the part of a picture's interval over which its packets are spread.
+	spreadShare = 0.8
+)
+
+var errNotLive = gb28181.Errorf(488, "only live play is available")
+
+// ServeMedia is one live call, from INVITE to BYE: wait for the camera, bind a port, answer,
+// and send until somebody hangs up.
+func (v *View) ServeMedia(ctx context.Context, call Call) error {
+	offer := call.Offer()
+	if offer.Kind != sdp.Play {
+		return errNotLive
+	}
+	channel, ok := v.channel(call.Channel())
+	if !ok {
+		return gb28181.Errorf(404, "no such channel")
+	}
+	lease := channel.feed.Subscribe(v.cfg.Start)
+	defer lease.Close()
+	if err := v.awaitCamera(ctx, channel, lease); err != nil {
+		return err
+	}
+	desc := channel.feed.stream.Description()
+	if desc.HasVideo() && desc.Video.Codec == media.H265 && v.cfg.RefuseH265 {
+		return gb28181.Errorf(488, "camera sends H.265, which this platform does not take")
+	}
+
+	ssrc := offer.SSRC
+	if ssrc == 0 {
+		ssrc = gb28181.NewSSRC(gb28181.SSRCLive, v.cfg.NodeID, v.site.serial.Add(1))
+	}
+	sender, err := rtpout.Open(v.sending(offer, call.LocalIP(), ssrc))
+	if err != nil {
+		v.log.Error("no media port for a call", "error", err)
+		return gb28181.Errorf(486, "no media port left")
+	}
+	s := &session{view: v, channel: channel, lease: lease, sender: sender, offer: offer, ssrc: ssrc, began: time.Now()}
+	v.site.add(s)
+	defer v.site.remove(s)
+	err = s.serve(ctx, call, sdp.Answer{
+		Channel: call.Channel(),
+		Local:   netip.AddrPortFrom(call.LocalIP(), sender.LocalPort()),
+		SSRC:    ssrc,
+		Format:  v.format(desc), BareFormat: v.cfg.FormatLine == "empty",
+	})
+	_ = sender.Close()
+	return err
+}
+
+// awaitCamera returns nil when the call can be answered: pictures flow, or nothing has failed
+// so far and the superior should not wait longer.
+func (v *View) awaitCamera(ctx context.Context, channel *Channel, lease *Lease) error {
+	timer := time.NewTimer(answerWithin)
+	defer timer.Stop()
+	err := lease.Ready(ctx, timer.C)
+	var kind Kinder
+	switch {
+	case err == nil, errors.Is(err, errTimer):
+		return nil
+	case ctx.Err() != nil:
+		return err
+	case errors.As(err, &kind) && kind.Unsupported():
+		return gb28181.Errorf(488, "%s", err)
+	}
+	v.log.Warn("call refused", "camera", channel.Name, "reason", err.Error())
+	return gb28181.Errorf(480, "%s", err)
+}
+
+// sending says how media for offer leaves.
+func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.Config {
+	transport := map[sdp.Transport]rtpout.Transport{
+		sdp.UDP: rtpout.UDP, sdp.TCPPassive: rtpout.TCPActive, sdp.TCPActive: rtpout.TCPPassive,
+	}[offer.Transport]
+	if v.cfg.BindAll {
+		local = netip.IPv4Unspecified()
+	}
+	return rtpout.Config{
+		Transport: transport, Local: local, Remote: offer.Remote, Ports: v.site.cfg.Ports,
+		SSRC: ssrc, PayloadType: offer.PayloadType, MaxPayload: v.cfg.MaxPayload, Interleaved: v.cfg.Interleaved,
+		RTCP: v.cfg.RTCP, CNAME: v.cfg.NodeID, DialRetry: v.cfg.DialRetry, Log: v.log,
+	}
+}
+
+// session is the media of one answered call.
+type session struct {
+	view    *View
+	channel *Channel
+	lease   *Lease
+	sender  *rtpout.Sender
+	offer   *sdp.Offer
+	ssrc    uint32
+	began   time.Time
+}
+
+// serve answers and sends until ctx ends, the receiver is gone, or the camera is for too long.
+func (s *session) serve(ctx context.Context, call Call, answer sdp.Answer) error {
+	if err := call.Answer(ctx, answer); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	guarded := make(chan struct{})
+	go func() {
+		defer close(guarded)
+		s.guard(ctx, cancel)
+	}()
+	defer func() { cancel(nil); <-guarded }()
+	if err := s.sender.Connect(ctx); err != nil {
+		return err
+	}
+	return s.pump(ctx)
+}
+
+// guard ends the call when its camera has been gone for too long or its receiver is.
+func (s *session) guard(ctx context.Context, cancel context.CancelCauseFunc) {
+	lost := make(chan error, 1)
+	go func() { lost <- s.lease.Lost(ctx, s.view.cfg.SourceGrace) }()
+	select {
+	case err := <-lost:
+		cancel(err)
+		return
+	case <-s.sender.Done():
+		cancel(s.sender.Err())
+	case <-ctx.Done():
+	}
+	<-lost
+}
+
+// pump is the data path of a viewer: unit, pack, packets.
+func (s *session) pump(ctx context.Context) error {
+	var clock pacer
+	for {
+		u, err := s.lease.Read(ctx)
+		if err != nil {
+			return err
+		}
+		pack := ps.Of(u, s.view.cfg.Audio)
+		if pack == nil {
+			u.Release()
+			continue
+		}
+		behind := s.lease.Queued() > 0
+		if err = clock.wait(ctx, u.DTS, behind); err == nil {
+			err = s.sender.WritePack(ctx, uint32(u.DTS), clock.spread(u, behind), pack.Bufs())
+		}
+		u.Release()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// pacer holds a viewer that starts in the past to catchUp times real time until it is level.
+type pacer struct {
+	began    time.Time
+	dts      int64 // of the unit that began the time line
+	video    int64 // DTS of the last picture
+	interval time.Duration
+}
+
+func (p *pacer) wait(ctx context.Context, dts int64, behind bool) error {
+	if p.began.IsZero() || !behind {
+		p.began, p.dts = time.Now(), dts
+		return nil
+	}
+	due := p.began.Add(ticks(dts-p.dts) / catchUp)
+	d := time.Until(due)
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(min(d, time.Second))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// spread is the time over which the packets of a picture go out: most of the interval to the
+// picture before it, less while catching up.
+func (p *pacer) spread(u *media.Unit, behind bool) time.Duration {
+	if !u.Codec.IsVideo() {
+		return 0
+	}
+	if d := ticks(u.DTS - p.video); p.video != 0 && d > 0 && d < time.Second {
+		p.interval = d
+	} else if p.interval == 0 {
+		p.interval = 40 * time.Millisecond
+	}
+	p.video = u.DTS
+	d := time.Duration(spreadShare * float64(p.interval))
+	if behind {
+		d /= catchUp
+	}
+	return d
+}
+
+func ticks(n int64) time.Duration { return time.Duration(n) * time.Second / media.Clock }
+
+func (s *session) status() CallStatus {
+	names := map[sdp.Transport]string{sdp.UDP: "udp", sdp.TCPPassive: "tcp-passive", sdp.TCPActive: "tcp-active"}
+	return CallStatus{
+		Superior: s.view.cfg.Superior, Camera: s.channel.Name, Channel: s.view.idOf(s.channel),
+		Transport: names[s.offer.Transport], Remote: s.offer.Remote.String(), LocalPort: s.sender.LocalPort(),
+		SSRC: gb28181.FormatSSRC(s.ssrc), Since: s.began, Skipped: s.lease.Dropped(), Stats: s.sender.Stats(),
+	}
+}
