@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gbgate/cmd/gbgate/config"
+	"gbgate/rtsp"
+)
+
+// checkDoc is what `check --json` prints.
+type checkDoc struct {
+	Verdict string           `json:"verdict"`
+	Checks  []faultDoc       `json:"checks"` // what is wrong with the file
+	Cameras []checkCameraDoc `json:"cameras"`
+}
+
+type faultDoc struct {
+	Verdict string `json:"verdict"`
+	Key     string `json:"key"`
+	Line    int    `json:"line,omitempty"`
+	Reason  string `json:"reason"`
+}
+
+type checkCameraDoc struct {
+	Name    string `json:"name"`
+	Verdict string `json:"verdict"`
+	Reason  string `json:"reason,omitempty"`
+	Codec   string `json:"codec,omitempty"`
+	Width   int    `json:"width,omitempty"`
+	Height  int    `json:"height,omitempty"`
+	Audio   string `json:"audio,omitempty"`
+	Server  string `json:"server,omitempty"`
+}
+
+// checkTimeout bounds what one camera may take; they are asked at the same time.
+const checkTimeout = 20 * time.Second
+
+// checkCommand is `gbgate check`: the file's faults, then every camera is asked what it offers.
+func checkCommand(ctx context.Context, e env, args []string) int {
+	fs := e.flags("check")
+	file := fs.String("c", "/etc/gbgate/config.toml", "configuration `file`")
+	asJSON := fs.Bool("json", false, "print one JSON object")
+	if code, done := e.parse(fs, args); done {
+		return code
+	}
+	doc := checkDoc{Verdict: good, Checks: []faultDoc{}, Cameras: []checkCameraDoc{}}
+	cfg, err := config.Load(*file)
+	if faults, ok := errors.AsType[config.Faults](err); ok {
+		doc.Verdict = bad
+		for _, f := range faults {
+			doc.Checks = append(doc.Checks, faultDoc{bad, f.Key, f.Line, f.Text})
+		}
+		if *asJSON {
+			e.printJSON(doc)
+		} else {
+			fmt.Fprintln(e.stderr, err)
+		}
+		return exitUsage
+	}
+	doc.Cameras = checkCameras(ctx, cfg)
+	for _, c := range doc.Cameras {
+		doc.Verdict = worse(doc.Verdict, c.Verdict)
+	}
+	if *asJSON {
+		e.printJSON(doc)
+	} else {
+		fmt.Fprintf(e.stdout, "%s: no faults\n", *file)
+		table(e.stdout, "\nCAMERA\tVERDICT\tVIDEO\tAUDIO\tREASON", func(row func(...any)) {
+			for _, c := range doc.Cameras {
+				row(c.Name, c.Verdict, dash(c.Codec), dash(c.Audio), c.Reason)
+			}
+		})
+	}
+	if doc.Verdict != good {
+		return exitBad
+	}
+	return exitGood
+}
+
+func checkCameras(ctx context.Context, cfg *config.Config) []checkCameraDoc {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	docs := make([]checkCameraDoc, len(cfg.Cameras))
+	var wg sync.WaitGroup
+	for i, c := range cfg.Cameras {
+		wg.Go(func() { docs[i] = checkCamera(ctx, c.Name, newSource(c, slog.New(slog.DiscardHandler)).Source) })
+	}
+	wg.Wait()
+	return docs
+}
+
+func checkCamera(ctx context.Context, name string, src *rtsp.Source) checkCameraDoc {
+	found, err := src.Check(ctx)
+	if err != nil {
+		return checkCameraDoc{Name: name, Verdict: bad, Reason: err.Error()}
+	}
+	d := checkCameraDoc{
+		Name: name, Verdict: good, Codec: found.Video.Codec.String(), Width: found.Video.Width, Height: found.Video.Height,
+		Server: found.Server,
+	}
+	if found.Audio.Codec.IsAudio() {
+		d.Audio = found.Audio.Codec.String()
+	}
+	return d
+}
+

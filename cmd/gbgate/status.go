@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"gbgate/cmd/gbgate/admin"
+	"gbgate/cmd/gbgate/config"
+)
+
+// statusCommand is `gbgate status`: it asks the running process. Exit 1 when something is bad.
+func statusCommand(ctx context.Context, e env, args []string) int {
+	fs := e.flags("status")
+	file := fs.String("c", "/etc/gbgate/config.toml", "configuration `file` of the running gateway")
+	asJSON := fs.Bool("json", false, "print one JSON object")
+	if code, done := e.parse(fs, args); done {
+		return code
+	}
+	cfg, err := config.Load(*file)
+	if err != nil {
+		fmt.Fprintln(e.stderr, err)
+		return exitUsage
+	}
+	body, err := admin.Get(ctx, socketPath(cfg), "/api/v1/status")
+	if err != nil {
+		return e.fail(exitBad, err)
+	}
+	var doc statusDoc
+	if err := json.Unmarshal(body, &doc); err != nil {
+		return e.fail(exitBad, fmt.Errorf("the answer is not understood: %w", err))
+	}
+	if *asJSON {
+		_, _ = e.stdout.Write(body)
+	} else {
+		printStatus(e.stdout, doc, time.Now())
+	}
+	if doc.Verdict != good {
+		return exitBad
+	}
+	return exitGood
+}
+
+func printStatus(w io.Writer, doc statusDoc, now time.Time) {
+	fmt.Fprintf(w, "gbgate %s, %s, SIP on %s, up %s\n", doc.Version, doc.ID, doc.SIP, ago(doc.Started, now))
+	table(w, "\nSUPERIOR\tSTATE\tSINCE\tREGISTERED FOR\tKEEPALIVE\tLAST REQUEST\tCALLS\tREASON", func(row func(...any)) {
+		for _, s := range doc.Superiors {
+			left := "-"
+			if s.RegisteredUntil != nil && s.RegisteredUntil.After(now) {
+				left = "another " + ago(now, *s.RegisteredUntil)
+			}
+			row(s.Name, s.State, ago(s.Since, now), left, before(s.KeepaliveAnswered, now), before(s.RequestReceived, now), s.Calls, s.Reason)
+		}
+	})
+	table(w, "\nCAMERA\tSTATUS\tSINCE\tFEED\tVIEWERS\tVIDEO\tAUDIO\tREASON", func(row func(...any)) {
+		for _, c := range doc.Cameras {
+			video := "-"
+			if c.Codec != "" {
+				video = fmt.Sprintf("%s %dx%d %.4g fps", c.Codec, c.Width, c.Height, c.FPS)
+			}
+			row(c.Name, c.Status, ago(c.Since, now), c.Feed, c.Viewers, video, dash(c.Audio), c.Reason)
+		}
+	})
+	if len(doc.Calls) == 0 {
+		return
+	}
+	table(w, "\nCALL\tSUPERIOR\tTRANSPORT\tTO\tSINCE\tPACKETS\tDROPPED\tBURST\tPATH", func(row func(...any)) {
+		for _, c := range doc.Calls {
+			row(c.Camera, c.Superior, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, c.MaxBurst, c.Path)
+		}
+	})
+}
+
+// table prints aligned columns; the last one may be empty.
+func table(w io.Writer, header string, rows func(row func(...any))) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, header)
+	rows(func(cells ...any) {
+		for i, cell := range cells {
+			if i > 0 {
+				fmt.Fprint(tw, "\t")
+			}
+			fmt.Fprint(tw, cell)
+		}
+		fmt.Fprintln(tw)
+	})
+	_ = tw.Flush()
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func before(t *time.Time, now time.Time) string {
+	if t == nil {
+		return "never"
+	}
+	return ago(*t, now) + " ago"
+}
+
+// ago is the time from one moment to another in at most two units.
+func ago(from, to time.Time) string {
+	d := to.Sub(from).Round(time.Second)
+	switch {
+	case d < time.Minute:
+		return d.String()
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd%02dh", int(d.Hours())/24, int(d.Hours())%24)
+}
