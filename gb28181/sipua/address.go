@@ -222,7 +222,10 @@ func ParseURI(s string) (URI, error) {
 		return u, fmt.Errorf("sipua: %q is no SIP URI", s)
 	}
 	text, _, _ = strings.Cut(text, "?")
-	text, u.Params, _ = strings.Cut(text, ";")
+	text, params, _ := strings.Cut(text, ";")
+	var b strings.Builder
+	writeParams(&b, parseParams(params))
+	u.Params = strings.TrimPrefix(b.String(), ";")
 	if i := strings.LastIndexByte(text, '@'); i >= 0 {
 		u.User, _, _ = strings.Cut(text[:i], ":")
 		text = text[i+1:]
@@ -245,7 +248,7 @@ func ParseURI(s string) (URI, error) {
 		}
 		u.Port = int(n)
 	}
-	if u.Host == "" || strings.ContainsAny(text, " \t\r\n\"<>") {
+	if u.Host == "" || strings.ContainsAny(u.User+u.Host, " \t\r\n\x00\"<>?;,[]") {
 		return u, fmt.Errorf("sipua: %q is no SIP URI", s)
 	}
 	return u, nil

@@ -123,7 +123,7 @@ func (e *Endpoint) Do(ctx context.Context, r *Request, to Route) (*Response, err
 	}
 	if err := c.tx.Init(); err != nil {
 		c.tx.Terminate()
-		return nil, fmt.Errorf("sipua: %s to %s: %w", r.Method, p.remote(), errors.Unwrap(err))
+		return nil, fmt.Errorf("sipua: %s to %s: %w", r.Method, p.remote(), err)
 	}
 	res, err := e.await(ctx, c, p)
 	if err != nil || !c.invite {
@@ -150,6 +150,9 @@ func (e *Endpoint) await(ctx context.Context, c *client, p peer) (*Response, err
 			if e.stopped() {
 				return nil, ErrClosed
 			}
+			if err := c.tx.Err(); err != nil && !errors.Is(err, sip.ErrTransactionTimeout) {
+				return nil, err
+			}
 			return nil, ErrNoAnswer
 		case <-p.lost():
 			return nil, ErrLost
@@ -164,7 +167,7 @@ func (e *Endpoint) await(ctx context.Context, c *client, p peer) (*Response, err
 // Send sends a request without a transaction: ACK. The ACK of an INVITE is sent again by the endpoint when the peer
 // repeats its 2xx.
 func (e *Endpoint) Send(r *Request, to Route) error {
-	ctx, cancel := context.WithTimeout(e.ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(e.life, dialTimeout)
 	defer cancel()
 	p, m, err := e.prepare(ctx, r, to)
 	if err != nil {

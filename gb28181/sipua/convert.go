@@ -3,6 +3,7 @@ package sipua
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -72,6 +73,9 @@ func guardRequest(r *Request) error {
 		if err := guardURI(u); err != nil {
 			return err
 		}
+	}
+	if r.CSeq > math.MaxInt32 { // RFC 3261 §8.1.1.5
+		return fmt.Errorf("sipua: CSeq %d", r.CSeq)
 	}
 	if r.CallID == "" {
 		return errors.New("sipua: request without Call-ID")

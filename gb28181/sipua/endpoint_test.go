@@ -22,6 +22,8 @@ const (
 	domain   = "3402000000"
 )
 
+var msgSource = netip.MustParseAddrPort("192.0.2.10:5060")
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // start runs an endpoint until the test ends and checks that Run returned without an error.

@@ -164,8 +164,8 @@ func (in *inbound) respond(res *Response) error {
 	}
 	if res.Code >= 200 {
 		in.final = m
-		in.slot()
-		if in.expire != nil {
+		if in.tx != nil { // what else the handler does is a call, not a request
+			in.slot()
 			in.expire.Stop()
 		}
 	}
@@ -175,14 +175,17 @@ func (in *inbound) respond(res *Response) error {
 	return in.back.WriteMsg(m)
 }
 
-// repeat answers a repeated request: the same final response, on the way the repeat came; before there is one,
-// nothing.
+// repeat answers a repeated request on the way the repeat came: with the same final response, before there is one with
+// 100 to an INVITE and not at all to others.
 func (in *inbound) repeat(back peer) {
 	in.mu.Lock()
-	final := in.final
+	res := in.final
 	in.mu.Unlock()
-	if final != nil {
-		_ = back.WriteMsg(final)
+	if res == nil && in.tx != nil {
+		res, _ = encodeResponse(in.req, &Response{Code: 100}, in.tag, in.e.cfg.UserAgent)
+	}
+	if res != nil {
+		_ = back.WriteMsg(res)
 	}
 }
 

@@ -19,6 +19,9 @@ type framer struct {
 	r  *bufio.Reader
 }
 
+// errTooLarge is a message whose head was read and whose body is beyond the bound.
+var errTooLarge = errors.New("message too large")
+
 func newFramer(nc net.Conn) *framer {
 	return &framer{nc: nc, r: bufio.NewReaderSize(nc, maxHead)}
 }
@@ -58,8 +61,8 @@ func (f *framer) next(idle time.Duration) ([]byte, error) {
 			return msg, fmt.Errorf("%w: more than %d bytes of headers", errNotSIP, maxHead)
 		}
 	}
-	if len(msg)+length > maxMessage {
-		return msg, fmt.Errorf("%w: message of %d bytes", errNotSIP, len(msg)+length)
+	if length > maxMessage {
+		return msg, fmt.Errorf("%w: body of %d bytes", errTooLarge, length)
 	}
 	head := len(msg)
 	msg = append(msg, make([]byte, length)...)

@@ -10,7 +10,7 @@ import (
 
 // Bounds of one received message. Superiors send a few kilobytes; a message is never more than one datagram holds.
 const (
-	maxMessage = 64 << 10
+	maxMessage = 64 << 10 // body, and datagram
 	maxHead    = 16 << 10
 	maxLines   = 128
 )
@@ -137,14 +137,11 @@ func repairStartLine(line string) (string, error) {
 	if len(f) != 3 || !strings.EqualFold(f[2], "SIP/2.0") || !isToken(f[0]) {
 		return "", errNotSIP
 	}
-	uri := strings.Trim(f[1], "<>")
-	if !hasScheme(uri) {
-		uri = "sip:" + uri
-	}
-	if _, err := ParseURI(uri); err != nil {
+	uri, err := ParseURI(f[1])
+	if err != nil {
 		return "", fmt.Errorf("%w: request URI %q", errNotSIP, f[1])
 	}
-	return strings.ToUpper(f[0]) + " " + uri + " SIP/2.0", nil
+	return strings.ToUpper(f[0]) + " " + uri.String() + " SIP/2.0", nil
 }
 
 // cutHeader splits a header line; a line without colon or with a name that is no token is not a header.
@@ -183,9 +180,11 @@ func repairHeader(b *strings.Builder, seen map[string]bool, key, name, value str
 		if err != nil {
 			return fmt.Errorf("%w: %s: %w", errNotSIP, name, err)
 		}
-		if _, err := ParseURI(a.uri); err != nil {
+		uri, err := ParseURI(a.uri)
+		if err != nil {
 			return fmt.Errorf("%w: %s: %w", errNotSIP, name, err)
 		}
+		a.uri = uri.String()
 		value = a.canonical()
 	case "cseq":
 		f := strings.Fields(value)

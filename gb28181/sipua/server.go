@@ -8,6 +8,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -86,10 +87,7 @@ func (e *Endpoint) answerPath(m *sip.Request, from peer) peer {
 // dispatch starts the handler of a new request, or refuses it.
 func (e *Endpoint) dispatch(r *Request) {
 	in := r.in
-	select {
-	case e.slots <- struct{}{}:
-		in.holdSlot()
-	default:
+	if !e.takeSlot(in) {
 		e.refuse(r)
 		return
 	}
@@ -105,6 +103,30 @@ func (e *Endpoint) dispatch(r *Request) {
 	if !e.spawn(func() { e.handle(h, r) }) {
 		in.slot()
 	}
+}
+
+// takeSlot takes a concurrency slot. Over TCP it may wait a little: reading slower is the kinder refusal there, but a
+// handler may be waiting for an answer on this very connection.
+func (e *Endpoint) takeSlot(in *inbound) bool {
+	select {
+	case e.slots <- struct{}{}:
+		in.holdSlot()
+		return true
+	default:
+	}
+	if in.back.transport() == "udp" {
+		return false
+	}
+	wait := time.NewTimer(50 * time.Millisecond)
+	defer wait.Stop()
+	select {
+	case e.slots <- struct{}{}:
+		in.holdSlot()
+		return true
+	case <-wait.C:
+	case <-e.closed:
+	}
+	return false
 }
 
 // handle runs a handler; a panic of it costs this request only.

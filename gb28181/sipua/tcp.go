@@ -144,6 +144,11 @@ func (e *Endpoint) dial(ctx context.Context, to netip.AddrPort) (*conn, error) {
 	select {
 	case <-c.ready:
 		return c, c.err
+	default:
+	}
+	select {
+	case <-c.ready:
+		return c, c.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -205,6 +210,10 @@ func (c *conn) serve(first time.Duration) {
 			idle = idleTimeout
 		case errors.Is(err, errStranger):
 			c.e.noise.drop(dropKind(err), c.to, len(raw), err)
+		case errors.Is(err, errTooLarge):
+			c.e.noise.drop("message too large, connection closed", c.to, len(raw), err)
+			c.refuseLarge(raw)
+			return
 		case errors.Is(err, errNotSIP):
 			// Nothing says where the next message would begin.
 			c.e.noise.drop(dropKind(err)+", connection closed", c.to, len(raw), err)
@@ -213,6 +222,22 @@ func (c *conn) serve(first time.Duration) {
 			c.e.log.Debug("sip: connection ended", "remote", c.to.String(), "reason", err)
 			return
 		}
+	}
+}
+
+// refuseLarge answers 513 to a request of which only the head has been read.
+func (c *conn) refuseLarge(head []byte) {
+	text, err := repair(head)
+	if err != nil {
+		return
+	}
+	msg, err := c.e.parse(text)
+	req, ok := msg.(*sip.Request)
+	if err != nil || !ok {
+		return
+	}
+	if res, err := encodeResponse(req, &Response{Code: 513}, newTag(), c.e.cfg.UserAgent); err == nil {
+		_ = c.WriteMsg(res)
 	}
 }
 
