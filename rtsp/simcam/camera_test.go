@@ -57,6 +57,7 @@ type seen struct {
 }
 
 func TestFFprobeReadsBothClips(t *testing.T) {
+	t.Parallel()
 	want := map[string][]seen{
 		H264PCMA: {
 			{Codec: "h264", Profile: "High", Width: 1280, Height: 720, FPS: "25/1"},
@@ -163,7 +164,9 @@ func wantRun[T any](
 			t.Fatalf("no %s for 10 s", what)
 		}
 		if at < 0 {
-			for at = 0; at < n && !bytes.Equal(unit, want(at)); at++ {
+			at = 0
+			for at < n && !bytes.Equal(unit, want(at)) {
+				at++
 			}
 			if at == n {
 				t.Fatalf("the first %s is none of the clip's", what)
