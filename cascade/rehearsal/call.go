@@ -12,8 +12,12 @@ import (
 	"gbgate/gb28181/sipua"
 )
 
-// byeTimeout is how long the answer to our BYE may take.
-const byeTimeout = 5 * time.Second
+// byeTimeout is how long the answer to our BYE may take; answerGrace how long an INVITE whose play was given up is
+// still waited for, so that a call which comes about after all is ended by ACK and BYE.
+const (
+	byeTimeout  = 5 * time.Second
+	answerGrace = 2 * time.Second
+)
 
 // call is one INVITE of ours, from the first byte of its media sockets to its BYE.
 type call struct {
@@ -93,7 +97,7 @@ func (p *Platform) bye(_ context.Context, r *sipua.Request) {
 // invite sends the INVITE and takes the answer apart.
 func (c *call) invite(ctx context.Context) error {
 	c.invited = time.Now()
-	res, err := c.node.p.ep.Do(ctx, c.request, c.route)
+	res, err := c.ask(ctx)
 	if err != nil {
 		return err
 	}
@@ -111,6 +115,19 @@ func (c *call) invite(ctx context.Context) error {
 		c.sink.expectSource(c.remote)
 	}
 	return nil
+}
+
+// ask sends the INVITE and outlives ctx by answerGrace at most.
+func (c *call) ask(ctx context.Context) (*sipua.Response, error) {
+	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	stop := context.AfterFunc(ctx, func() {
+		if sleep(late, answerGrace) {
+			cancel(context.Cause(ctx))
+		}
+	})
+	defer stop()
+	return c.node.p.ep.Do(late, c.request, c.route)
 }
 
 // acknowledge sends the ACK, if and when the play wants one, and then listens if that was put off.

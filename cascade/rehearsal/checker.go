@@ -47,6 +47,7 @@ type checker struct {
 	packs   int
 	psm     *programMap
 	gap     bool // packets were lost since the last frame
+	blind   bool // packets were lost before anything was seen: nobody knows what the first PSM said
 	scr     clock
 	rate    rateMeter
 	offset  uint32 // RTP timestamp minus time stamp, of the first frame
@@ -77,7 +78,10 @@ func (c *clock) at(raw int64) int64 {
 func (c *clock) move(to int64) { c.value, c.set = to, true }
 
 // skip says that packets were lost: what compares neighbours starts anew.
-func (c *checker) skip() { c.gap = true }
+func (c *checker) skip() {
+	c.gap = true
+	c.blind = c.blind || c.packs == 0
+}
 
 // frame judges one whole frame.
 func (c *checker) frame(f *frame) {
@@ -137,7 +141,7 @@ func (c *checker) headers(p *pack) {
 		c.faults.add("bound", "the system header's rate_bound (%d kbit/s) is below program_mux_rate (%d kbit/s)",
 			p.system.rateBound/125, p.muxRate/125)
 	}
-	if c.packs == 0 && (p.system == nil || p.psm == nil) {
+	if c.packs == 0 && !c.blind && (p.system == nil || p.psm == nil) {
 		c.faults.add("start", "the first pack has no system header or no program stream map")
 	}
 	if p.ended {
@@ -147,7 +151,7 @@ func (c *checker) headers(p *pack) {
 
 // programMap judges a PSM; the readers' troubles are ZLMediaKit issues 324, 2325, 2805 and 4298.
 func (c *checker) programMap(m *programMap) {
-	c.psm = m
+	c.psm, c.blind = m, false
 	if !m.crcGood {
 		c.faults.add("crc", "the CRC of the program stream map is wrong")
 	}
@@ -213,7 +217,7 @@ func (c *checker) split(p *pack) (video, audio []pes) {
 	}
 	for _, id := range []byte{videoID, audioID} {
 		used := slices.ContainsFunc(p.pes, func(q pes) bool { return q.id == id })
-		if used && c.announced(id) == media.CodecNone {
+		if used && !c.blind && c.announced(id) == media.CodecNone {
 			c.faults.add("unlisted", "stream %02X is sent but not listed in the program stream map", id)
 		}
 	}

@@ -62,7 +62,8 @@ func startsPack(b []byte) bool {
 }
 
 // parsePacks reads all packs in b. An error is a clause to follow "the pack", and wraps errTruncated when more
-// bytes could have completed it; the packs read until then are returned with it, the broken one last.
+// bytes could have completed it; the packs read until then are returned with it, the broken one last if its header
+// was whole.
 func parsePacks(b []byte) ([]pack, error) {
 	var packs []pack
 	for len(b) > 0 {
@@ -72,7 +73,9 @@ func parsePacks(b []byte) ([]pack, error) {
 		var p pack
 		n, err := p.parse(b)
 		p.size = n
-		packs = append(packs, p)
+		if n > 0 {
+			packs = append(packs, p)
+		}
 		if err != nil {
 			return packs, err
 		}

@@ -78,7 +78,7 @@ func (c *checker) picture(p *pack, packets []pes, f *frame, whole bool) {
 	if a.codec != media.CodecNone {
 		c.sniffed(a, told)
 	}
-	if !whole {
+	if !whole || known == media.CodecNone && a.codec == media.CodecNone {
 		return
 	}
 	if a.slices == 0 {

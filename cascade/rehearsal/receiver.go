@@ -11,6 +11,8 @@ const (
 	maxFrame    = 8 << 20
 	burstWindow = time.Millisecond
 	maxBurstLog = 4096
+	// maxLooks is how often a frame is looked through for its end: every marker and every new timestamp asks.
+	maxLooks = 16
 )
 
 // Receiver takes the RTP packets of one call in the order they came, puts the frames together and checks what
@@ -42,6 +44,16 @@ type frame struct {
 	end       time.Time // when its newest packet came
 	marked    bool
 	broken    bool // packets are missing in it
+	looks     int
+}
+
+// unfinished tells whether the frame's own lengths say that more of it must come.
+func (f *frame) unfinished() bool {
+	if f.looks++; f.broken || f.looks > maxLooks {
+		return false
+	}
+	_, err := parsePacks(f.data)
+	return errors.Is(err, errTruncated)
 }
 
 // NewReceiver returns a receiver of one call's packets.
@@ -229,7 +241,7 @@ func (r *Receiver) assemble(at time.Time, h rtpHead, payload []byte, gap bool) {
 		return
 	}
 	// A marker ends the frame, unless the frame's own lengths say that more must come.
-	if _, err := parsePacks(f.data); f.broken || !errors.Is(err, errTruncated) {
+	if !f.unfinished() {
 		r.finish()
 	}
 }
@@ -247,8 +259,7 @@ func (r *Receiver) continues(h rtpHead, payload []byte) bool {
 		}
 		return !f.marked || !fresh
 	}
-	_, err := parsePacks(f.data)
-	if errors.Is(err, errTruncated) && !fresh {
+	if !fresh && f.unfinished() {
 		r.faults.add("ts-in", "the RTP timestamp changes inside a frame, from %d to %d", f.timestamp, h.timestamp)
 		f.timestamp = h.timestamp
 		return true

@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -52,20 +53,19 @@ func (p *Platform) authenticate(r *sipua.Request, id string) *sipua.Response {
 	if p.cfg.Password == "" {
 		return nil
 	}
-	authorization := r.Header("Authorization")
-	if authorization == "" {
-		return &sipua.Response{Code: 401, Headers: []sipua.Header{
-			{Name: "WWW-Authenticate", Value: p.challenge.Challenge()},
-		}}
-	}
 	want := p.cfg.Username
 	if want == "" {
 		want = id
 	}
-	err := p.challenge.Check(authorization, r.Method, func(user string) (string, bool) {
+	err := p.challenge.Check(r.Header("Authorization"), r.Method, func(user string) (string, bool) {
 		return p.cfg.Password, user == want
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, sipua.ErrNoAuthorization), errors.Is(err, sipua.ErrStaleNonce):
+		return &sipua.Response{Code: 401, Headers: []sipua.Header{
+			{Name: "WWW-Authenticate", Value: p.challenge.Challenge()},
+		}}
+	case err != nil:
 		p.log.Info("registration refused", "node", id, "source", r.Source, "error", err)
 		return &sipua.Response{Code: 403, Reason: "Wrong username or password"}
 	}
