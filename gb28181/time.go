@@ -2,6 +2,7 @@ package gb28181
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -48,7 +49,7 @@ type timeParser struct{ rest string }
 
 func (p *timeParser) time() (time.Time, bool) {
 	year, ok := p.number(4, 4)
-	if !ok || !p.skip("-/") {
+	if !ok || year < 1970 || !p.skip("-/") {
 		return time.Time{}, false
 	}
 	month, ok1 := p.number(1, 2)
@@ -87,20 +88,28 @@ func (p *timeParser) clock() (time.Duration, bool) {
 	if !ok1 || !ok2 || !ok3 {
 		return 0, false
 	}
-	second, frac := 0, 0.0
+	d := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
 	if p.skip(":") {
-		var ok bool
-		if second, ok = p.number(1, 2); !ok {
+		second, ok1 := p.number(1, 2)
+		fraction, ok2 := p.fraction()
+		if !ok1 || !ok2 || second > 60 {
 			return 0, false
 		}
-		if n := len(p.rest) - len(strings.TrimLeft(p.rest[min(1, len(p.rest)):], "0123456789")); n > 1 && p.skip(".,") {
-			frac, _ = strconv.ParseFloat("0."+p.rest[:n-1], 64)
-			p.rest = p.rest[n-1:]
-		}
+		d += time.Duration(second)*time.Second + fraction
 	}
-	d := time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute + time.Duration(second)*time.Second
-	d += time.Duration(frac*1e3+0.5) * time.Millisecond
-	return d, minute < 60 && second < 61 && d <= 24*time.Hour
+	return d, minute < 60 && d <= 24*time.Hour
+}
+
+// fraction reads an optional fraction of a second, to the millisecond.
+func (p *timeParser) fraction() (time.Duration, bool) {
+	if !p.skip(".,") {
+		return 0, true
+	}
+	tail := strings.TrimLeft(p.rest, "0123456789")
+	text := p.rest[:len(p.rest)-len(tail)]
+	p.rest = tail
+	x, err := strconv.ParseFloat("0."+text, 64)
+	return time.Duration(math.Round(x*1e3)) * time.Millisecond, err == nil && text != ""
 }
 
 // zone reads an optional Z, +08:00 or +0800 and returns what to add to the time read as Beijing's.

@@ -86,8 +86,11 @@ func ParseOffer(body []byte, source netip.Addr, subject string) (*Offer, error) 
 	}
 	o := &Offer{Kind: s.kind(), Channel: s.channel(), Session: s}
 	m := s.media(o.Kind)
-	if m == nil {
-		return nil, gb28181.Errorf(400, "SDP has no m= line for video")
+	switch {
+	case len(s.Media) == 0:
+		return nil, gb28181.Errorf(400, "SDP has no m= line")
+	case m == nil:
+		return nil, gb28181.Errorf(488, "SDP asks for no video")
 	}
 	if o.Transport, err = s.transport(m); err != nil {
 		return nil, err
@@ -269,13 +272,12 @@ func (s *Session) stream(m *Media) int {
 // platforms NTP seconds, which since 2000 are numbers that Unix time reaches in 2070.
 func wallTime(seconds int64) time.Time {
 	const (
-		ntpToUnix  = 2_208_988_800
-		ntpOf2000  = ntpToUnix + 946_684_800
-		lastOfNTP  = 1 << 32
-		noTimeToUs = 0
+		ntpToUnix = 2_208_988_800
+		ntpOf2000 = ntpToUnix + 946_684_800
+		ntpEnds   = 1 << 32
 	)
 	switch {
-	case seconds == noTimeToUs || seconds > lastOfNTP:
+	case seconds == 0 || seconds >= ntpEnds:
 		return time.Time{}
 	case seconds >= ntpOf2000:
 		seconds -= ntpToUnix
