@@ -66,23 +66,22 @@ func parseAddress(raw string) (a address, user, password string, err error) {
 	return a, unescape(user), unescape(password), nil
 }
 
+// cutUserinfo prefers the reading in which the host is surely one: an address, or a name with a dot or a port.
 func cutUserinfo(s string) (info, rest string) {
 	authority, _ := cutHost(s)
-	if at := strings.LastIndexByte(authority, '@'); at >= 0 && validHost(authority[at+1:]) {
-		return s[:at], s[at+1:]
-	}
-	if validHost(authority) {
-		return "", s
+	first := strings.LastIndexByte(authority, '@')
+	if host := authority[first+1:]; validHost(host) && (first < 0 || strings.ContainsAny(host, ".:")) {
+		return s[:max(first, 0)], s[first+1:]
 	}
 	for i := range len(s) {
-		if s[i] != '@' {
+		if i <= first || s[i] != '@' {
 			continue
 		}
-		if host, _ := cutHost(s[i+1:]); validHost(host) {
+		if host, _ := cutHost(s[i+1:]); validHost(host) && (first < 0 || strings.ContainsAny(host, ".:")) {
 			return s[:i], s[i+1:]
 		}
 	}
-	return "", s
+	return s[:max(first, 0)], s[first+1:]
 }
 
 func cutHost(s string) (host, path string) {
