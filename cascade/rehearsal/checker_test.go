@@ -123,29 +123,39 @@ func TestBrokenStreams(t *testing.T) {
 		want    []string
 	}{
 		{"nothing sent", func(units) units { return nil }, nil, []string{"no RTP packet came"}},
-		{"no RTP", nil, func(s [][]byte) [][]byte { return slices.Insert(s, 5, []byte("\r\n\r\n")) },
-			[]string{"a packet of 4 bytes is no RTP packet: too short"}},
+		{
+			"no RTP", nil, func(s [][]byte) [][]byte { return slices.Insert(s, 5, []byte("\r\n\r\n")) },
+			[]string{"a packet of 4 bytes is no RTP packet: too short"},
+		},
 		{"RTP version", nil, func(s [][]byte) [][]byte {
 			return slices.Insert(s, 5, append([]byte{0x40}, s[5][1:]...))
 		}, []string{"version is not 2"}},
-		{"SSRC", nil, eachPacket(func(_ int, b []byte) { b[8]++ }),
-			[]string{"the SSRC is 0216777217, but y= said 0200000001"}},
+		{
+			"SSRC", nil, eachPacket(func(_ int, b []byte) { b[8]++ }),
+			[]string{"the SSRC is 0216777217, but y= said 0200000001"},
+		},
 		{"second SSRC", nil, func(s [][]byte) [][]byte {
 			stray := slices.Clone(s[7])
 			stray[8]++
 			return slices.Insert(s, 8, stray)
 		}, []string{"the SSRC is 0216777217, but y= said 0200000001"}},
-		{"payload type", nil, eachPacket(func(_ int, b []byte) { b[1] = b[1]&0x80 | 98 }),
-			[]string{"the RTP payload type is 98, not 96"}},
+		{
+			"payload type", nil, eachPacket(func(_ int, b []byte) { b[1] = b[1]&0x80 | 98 }),
+			[]string{"the RTP payload type is 98, not 96"},
+		},
 		{"first sequence number", nil, eachPacket(func(i int, b []byte) {
 			binary.BigEndian.PutUint16(b[2:], uint16(65530+i))
 		}), []string{"the first RTP sequence number is 65530, not 1"}},
-		{"two packets lost", nil, func(s [][]byte) [][]byte { return slices.Delete(s, 6, 8) },
+		{
+			"two packets lost", nil, func(s [][]byte) [][]byte { return slices.Delete(s, 6, 8) },
 			[]string{
 				"packets are missing after number 6: the next is 9", "2 of 224 packets are missing",
-			}},
-		{"packet twice", nil, func(s [][]byte) [][]byte { return slices.Insert(s, 100, s[100]) },
-			[]string{"packet 101 came twice"}},
+			},
+		},
+		{
+			"packet twice", nil, func(s [][]byte) [][]byte { return slices.Insert(s, 100, s[100]) },
+			[]string{"packet 101 came twice"},
+		},
 		{"packets swapped", nil, func(s [][]byte) [][]byte {
 			s[100], s[101] = s[101], s[100]
 			return s
@@ -237,8 +247,10 @@ func TestBrokenStreams(t *testing.T) {
 			u[8].es = u[8].es[1:]
 			return u
 		}, nil, []string{"a picture does not begin with the start code 00 00 00 01"}},
-		{"map says H.265", types(0x24, videoID, 0x90, audioID), nil,
-			[]string{"the program stream map says H.265, but the bytes are H.264"}},
+		{
+			"map says H.265", types(0x24, videoID, 0x90, audioID), nil,
+			[]string{"the program stream map says H.265, but the bytes are H.264"},
+		},
 		{"codec changes", func(u units) units {
 			other := liveUnits(50, true, 0x90)
 			return slices.Concat(u[:second], other[second:])
@@ -351,14 +363,18 @@ func TestBrokenStreams(t *testing.T) {
 			"the program stream map gives stream type 90 the stream id E0",
 			"the program stream map says G.711A, but the bytes are H.264",
 		}},
-		{"audio not in the PSM", types(0x1B, videoID), nil,
-			[]string{"stream C0 is sent but not listed in the program stream map (50 times)"}},
+		{
+			"audio not in the PSM", types(0x1B, videoID), nil,
+			[]string{"stream C0 is sent but not listed in the program stream map (50 times)"},
+		},
 		{"third stream", func(u units) units {
 			u[9].id = 0xBD
 			return u
 		}, nil, []string{"a PES packet has the stream id BD", "a pack holds neither video"}},
-		{"G.711 labelled AAC", types(0x1B, videoID, 0x0F, audioID), nil,
-			[]string{"the program stream map says AAC, but the audio's bytes are something else (50 times)"}},
+		{
+			"G.711 labelled AAC", types(0x1B, videoID, 0x0F, audioID), nil,
+			[]string{"the program stream map says AAC, but the audio's bytes are something else (50 times)"},
+		},
 		{"AAC labelled G.711", func(u units) units {
 			for _, u := range u {
 				if u.id == audioID {
