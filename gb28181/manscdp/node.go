@@ -176,14 +176,19 @@ func (r *reader) endTag() {
 	}
 }
 
-// unclosed settles what kid, the last child of n, was: after text in n it was
-// no element but text with angle brackets ("Gate <north>"), else its end tag is missing.
+// unclosed settles what kid, the last child of n, was. Without children and
+// after text it was no element but text with angle brackets ("Gate <north>").
+// Else its end tag is missing; when it holds text, the elements inside it belong beside it.
 func (n *node) unclosed(kid *node) {
-	if len(kid.kids) > 0 || n.value() == "" {
+	if len(kid.kids) == 0 && n.value() != "" {
+		n.text = append(append(n.text, kid.start...), kid.text...)
+		n.kids = n.kids[:len(n.kids)-1]
 		return
 	}
-	n.text = append(append(n.text, kid.start...), kid.text...)
-	n.kids = n.kids[:len(n.kids)-1]
+	if kid.value() != "" {
+		n.kids = append(n.kids, kid.kids...)
+		kid.kids = nil
+	}
 }
 
 // addText gives text to the innermost open element; outside the root it is junk.
