@@ -143,7 +143,6 @@ func (e *Endpoint) await(ctx context.Context, c *client, p peer) (*Response, err
 			if m.IsProvisional() {
 				continue
 			}
-			c.final.Store(true)
 			src, _ := netip.ParseAddrPort(m.Source())
 			return decodeResponse(m, src), nil
 		case <-c.tx.Done():
@@ -231,12 +230,12 @@ func (e *Endpoint) receiveResponse(m *sip.Response, from peer) {
 		return
 	}
 	m.SetSource(from.remote().String())
-	if !c.invite || !c.final.Load() {
+	if !c.invite || m.IsProvisional() || !c.final.Swap(true) {
 		c.tx.Receive(m) // returns when await has taken it
 		return
 	}
 	// sipgo waits 4 s inside before it acknowledges a repeated refusal again.
-	if c.repeated.CompareAndSwap(false, true) && !e.spawn(func() {
+	if c.repeated.CompareAndSwap(false, true) && !e.spawnReader(func() {
 		defer c.repeated.Store(false)
 		c.tx.Receive(m)
 	}) {

@@ -50,7 +50,7 @@ var (
 	ErrClosed   = errors.New("sipua: endpoint closed")
 	ErrNoAnswer = errors.New("sipua: no answer")         // no final response within 32 s (RFC 3261 timers B and F)
 	ErrLost     = errors.New("sipua: connection lost")   // the TCP connection ended before the final response
-	ErrTooMany  = errors.New("sipua: too many requests") // more than 4096 of our own without a final response
+	ErrTooMany  = errors.New("sipua: too many requests") // 4096 of our own unanswered, or 512 TCP connections
 )
 
 // Endpoint is the one SIP endpoint of the process.

@@ -104,7 +104,7 @@ func (cs *conns) get(e *Endpoint, to netip.AddrPort) (c *conn, dial bool, err er
 		return c, false, nil
 	}
 	if len(cs.by) >= maxConns {
-		return nil, false, errTooBusy
+		return nil, false, ErrTooMany
 	}
 	c = newConn(e, to)
 	cs.by[to] = c
@@ -252,6 +252,7 @@ func (c *conn) WriteMsg(m sip.Message) error {
 	raw := []byte(m.String())
 	c.write.Lock()
 	defer c.write.Unlock()
+	c.e.trace(true, "tcp", c.to, raw)
 	err := c.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if err == nil {
 		_, err = c.nc.Write(raw)
@@ -260,7 +261,6 @@ func (c *conn) WriteMsg(m sip.Message) error {
 		c.close()
 		return fmt.Errorf("sipua: send to %s: %w", c.to, err)
 	}
-	c.e.trace(true, "tcp", c.to, raw)
 	return nil
 }
 

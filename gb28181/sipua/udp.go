@@ -46,10 +46,10 @@ func (p *udpPeer) lost() <-chan struct{}  { return nil }
 // kilobytes, and whoever pages a Catalog keeps it small himself.
 func (p *udpPeer) WriteMsg(m sip.Message) error {
 	raw := []byte(m.String())
+	p.e.trace(true, "udp", p.to, raw)
 	if _, err := p.e.udp.WriteToUDPAddrPort(raw, p.to); err != nil {
 		return fmt.Errorf("sipua: send to %s: %w", p.to, err)
 	}
-	p.e.trace(true, "udp", p.to, raw)
 	return nil
 }
 
