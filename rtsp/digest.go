@@ -179,6 +179,7 @@ type authenticator struct {
 	accepted bool       // any signed request ever got through
 	refused  map[string]bool
 	wrong    int
+	expired  int    // fresh nonces in a row that the camera called stale
 	failure  *Error // why no further try makes sense
 }
 
@@ -205,7 +206,7 @@ func (a *authenticator) passed(signed string) {
 	if signed == "" {
 		return
 	}
-	a.accepted = true
+	a.accepted, a.expired = true, 0
 	if a.current != nil && signed == a.current.kind()+" "+a.current.nonce {
 		a.proven = true
 	}
@@ -219,7 +220,9 @@ func (a *authenticator) challenged(values []string, signed string) {
 	defer a.mu.Unlock()
 	offers := parseChallenges(values)
 	fresh := a.current != nil && !a.proven && signed == a.current.kind()+" "+a.current.nonce
-	if fresh && !staleOf(offers, a.current.kind()) {
+	if fresh && staleOf(offers, a.current.kind()) {
+		a.expired++
+	} else if fresh {
 		a.refused[a.current.kind()] = true
 		a.wrong++
 	}
@@ -229,7 +232,7 @@ func (a *authenticator) challenged(values []string, signed string) {
 		a.failure = &Error{Kind: Auth, Text: "camera redirects to another host, which asks for a password; it gets none"}
 	case a.user == "" && a.password == "":
 		a.failure = &Error{Kind: Auth, Text: "camera asks for a user name and password, none is configured"}
-	case a.wrong >= maxWrong, a.wrong > 0 && best == nil:
+	case a.wrong+a.expired >= maxWrong, a.wrong > 0 && best == nil:
 		a.failure = a.refusal()
 	case best == nil:
 		a.failure = &Error{Kind: Auth, Text: "camera asks for a kind of authentication nobody knows"}

@@ -60,6 +60,7 @@ type fakeConn struct {
 
 func newFakeCamera(t *testing.T) *fakeCamera {
 	t.Helper()
+	before := goleak.IgnoreCurrent()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +71,7 @@ func newFakeCamera(t *testing.T) *fakeCamera {
 	t.Cleanup(func() {
 		_ = l.Close()
 		cam.open.Wait()
-		goleak.VerifyNone(t)
+		goleak.VerifyNone(t, before)
 	})
 	return cam
 }

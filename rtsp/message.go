@@ -139,7 +139,7 @@ func (m *message) appendTo(b []byte) []byte {
 			reason = "-" // gortsplib refuses an empty one
 		}
 		b = append(append(b, "RTSP/1.0 "...), strconv.Itoa(m.code)...)
-		b = append(append(append(b, ' '), clip(reason, maxReason)...), '\r', '\n')
+		b = append(append(append(b, ' '), shorten(reason, maxReason)...), '\r', '\n')
 	}
 	for _, f := range m.fields {
 		if strings.EqualFold(f.name, "Content-Length") || m.method == "" && len(f.value) > maxFieldValue {
@@ -154,7 +154,7 @@ func (m *message) appendTo(b []byte) []byte {
 	return append(append(b, '\r', '\n'), m.body...)
 }
 
-func clip(s string, n int) string {
+func shorten(s string, n int) string {
 	if len(s) > n {
 		return s[:n]
 	}
