@@ -89,6 +89,7 @@ func (s *Stream) Write(u *Unit) {
 	if s.cause != nil {
 		return
 	}
+	u.Announce = u.Desc != s.desc
 	s.desc = u.Desc
 	s.stats.Units++
 	s.stats.Bytes += uint64(len(u.Data))

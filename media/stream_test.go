@@ -103,6 +103,30 @@ func TestResetShowsNobodyThePast(t *testing.T) {
 	s.Close(nil)
 }
 
+func TestUnitOfAnotherDescriptionAnnouncesIt(t *testing.T) {
+	s := NewStream(Limits{})
+	r := s.Subscribe(FromNextKey)
+	before := videoDesc()
+	after := &Description{Video: before.Video, Audio: Track{Codec: PCMA}}
+	for i, d := range []*Description{before, before, after, after} {
+		u := unit(i == 0, int64(i), 1)
+		u.Desc = d
+		s.Write(u)
+	}
+	for i, want := range []bool{true, false, true, false} {
+		u, err := r.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Announce != want {
+			t.Errorf("unit %d announces: %v, want %v", i, u.Announce, want)
+		}
+		u.Release()
+	}
+	r.Close()
+	s.Close(nil)
+}
+
 func TestCacheIsBoundedInBytesAndTime(t *testing.T) {
 	for _, c := range []struct {
 		name   string

@@ -23,6 +23,9 @@ type Unit struct {
 	Data []byte
 	// Desc describes the stream from this unit on.
 	Desc *Description
+	// Announce marks the first unit with this Desc, so that receivers are told at once what
+	// flows now. Stream.Write sets it.
+	Announce bool
 	// Arrived is when the last byte of the unit came in from the camera.
 	Arrived time.Time
 
@@ -89,7 +92,7 @@ func (u *Unit) Release() {
 	}
 	putBuffer(u.buf)
 	u.buf, u.Data, u.Desc = nil, nil, nil
-	u.Codec, u.Key, u.PTS, u.DTS, u.Arrived = CodecNone, false, 0, 0, time.Time{}
+	u.Codec, u.Key, u.Announce, u.PTS, u.DTS, u.Arrived = CodecNone, false, false, 0, 0, time.Time{}
 	unitPool.Put(u)
 }
 

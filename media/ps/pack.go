@@ -70,13 +70,10 @@ var product = layout{muxRate: 1_000_000, rateBound: 1_000_000, lead: 3600}
 // Hikvision's parsers keep the last 0x7F bytes of the length for themselves.
 const maxPayload = 65400
 
-// hasMap tells whether the unit's pack announces the streams: key pictures do, and all audio of
-// streams without video.
+// hasMap tells whether the unit's pack announces the streams: key pictures do, units from which
+// on the streams are others (audio that starts late), and all audio of streams without video.
 func hasMap(u *media.Unit) bool {
-	if u.Codec.IsVideo() {
-		return u.Key
-	}
-	return !u.Desc.HasVideo()
+	return u.Key || u.Announce || !u.Desc.HasVideo()
 }
 
 // mux makes the pack of a unit that the policy lets through.
