@@ -64,10 +64,10 @@ type video struct {
 	endedTS    uint32
 	endedOut   bool // it was emitted
 	endedMark  bool // it was ended by a marker
-	waiting  bool // for a key picture
-	gap      bool // pictures were dropped since the last one emitted
-	lastIDR  time.Time
-	size     [2]int // expected size of an ordinary and of a key picture
+	waiting    bool // for a key picture
+	gap        bool // pictures were dropped since the last one emitted
+	lastIDR    time.Time
+	size       [2]int // expected size of an ordinary and of a key picture
 }
 
 func newVideo(sets *setStore, stats *assemblerStats, done func(picture)) *video {
