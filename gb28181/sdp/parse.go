@@ -24,16 +24,17 @@ func Parse(body []byte) (*Session, error) {
 		return nil, gb28181.Errorf(400, "SDP of %d bytes is too long", len(body))
 	}
 	p := parser{session: &Session{}}
+	body = bytes.ReplaceAll(body, []byte{0}, []byte{' '})
 	lines := bytes.FieldsFunc(body, func(r rune) bool { return r == '\r' || r == '\n' })
 	if len(lines) > maxLines {
 		return nil, gb28181.Errorf(400, "SDP of %d lines is too long", len(lines))
 	}
 	for _, line := range lines {
-		key, value, ok := strings.Cut(strings.Trim(string(line), " \t\x00"), "=")
+		key, value, ok := strings.Cut(strings.Trim(string(line), blank), "=")
 		if key = strings.TrimSpace(key); !ok || len(key) != 1 {
 			continue
 		}
-		if err := p.line(key[0], strings.Trim(value, " \t\x00")); err != nil {
+		if err := p.line(key[0], strings.Trim(value, blank)); err != nil {
 			return nil, err
 		}
 	}
@@ -42,6 +43,8 @@ func Parse(body []byte) (*Session, error) {
 	}
 	return p.session, nil
 }
+
+const blank = " \t"
 
 type parser struct {
 	session *Session

@@ -86,14 +86,12 @@ type writer struct{ buf []byte }
 
 func (w *writer) line(key string, values ...string) {
 	w.buf = append(append(w.buf, key...), '=')
-	value := strings.TrimSpace(strings.Map(func(r rune) rune {
-		if r == '\r' || r == '\n' || r == 0 {
-			return ' '
-		}
-		return r
-	}, strings.Join(values, " ")))
+	value := strings.Trim(oneLine.Replace(strings.Join(values, " ")), blank)
 	w.buf = append(append(w.buf, value...), '\r', '\n')
 }
+
+// oneLine works on bytes: an s= in GBK must come back as it was.
+var oneLine = strings.NewReplacer("\r", " ", "\n", " ", "\x00", " ")
 
 func (w *writer) attributes(list []Attribute) {
 	for _, a := range list {
