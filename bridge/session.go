@@ -163,7 +163,7 @@ func (s *session) pump(ctx context.Context) error {
 		}
 		behind := s.lease.Queued() > 0
 		if err = clock.wait(ctx, u.DTS, behind); err == nil {
-			err = s.sender.WritePack(ctx, uint32(u.DTS), clock.spread(u, behind), pack.Bufs())
+			err = s.sender.WritePack(ctx, uint32(pack.Clock()), clock.spread(u, behind), pack.Bufs())
 		}
 		u.Release()
 		if err != nil {

@@ -59,6 +59,7 @@ type Stream struct {
 
 	mu         sync.Mutex
 	desc       *Description
+	clock      int64   // of the last unit
 	cache      []*Unit // from the last key picture on; empty: not cached (none yet, or beyond the limits)
 	cacheBytes int
 	readers    map[*Reader]struct{}
@@ -78,7 +79,7 @@ type StreamStats struct {
 
 // NewStream returns a stream without units.
 func NewStream(limits Limits) *Stream {
-	return &Stream{limits: limits.withDefaults(), readers: make(map[*Reader]struct{})}
+	return &Stream{limits: limits.withDefaults(), readers: make(map[*Reader]struct{}), clock: -1}
 }
 
 // Write hands u to every reader and takes over the caller's reference. It never blocks.
@@ -89,6 +90,8 @@ func (s *Stream) Write(u *Unit) {
 	if s.cause != nil {
 		return
 	}
+	u.Clock = max(u.DTS, s.clock+1)
+	s.clock = u.Clock
 	u.Announce = u.Desc != s.desc
 	s.desc = u.Desc
 	s.stats.Units++

@@ -127,6 +127,26 @@ func TestUnitOfAnotherDescriptionAnnouncesIt(t *testing.T) {
 	s.Close(nil)
 }
 
+func TestClockRisesWithEveryUnitOfWhateverTrack(t *testing.T) {
+	s := NewStream(Limits{})
+	r := s.Subscribe(FromNextKey)
+	for i, dts := range []int64{0, 3600, 3592, 3600, 7200} { // audio and video overlap
+		s.Write(unit(i == 0, dts, 1))
+	}
+	for i, want := range []int64{0, 3600, 3601, 3602, 7200} {
+		u, err := r.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Clock != want {
+			t.Errorf("unit %d: clock %d, want %d", i, u.Clock, want)
+		}
+		u.Release()
+	}
+	r.Close()
+	s.Close(nil)
+}
+
 func TestCacheIsBoundedInBytesAndTime(t *testing.T) {
 	for _, c := range []struct {
 		name   string

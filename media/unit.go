@@ -16,6 +16,9 @@ type Unit struct {
 	Key   bool  // a picture that decoding can start at; parameter sets stand in front of it
 	PTS   int64 // presentation time, in ticks of Clock
 	DTS   int64 // decoding time, in ticks of Clock; never steps back within a stream
+	// Clock is the unit's place on the stream's clock: DTS, moved on where audio and video overlap,
+	// so that it rises with every unit of whatever track. Stream.Write sets it.
+	Clock int64
 	// Data is, for video, the NAL units in Annex B form with 4-byte start codes, without
 	// access unit delimiters and filler; for a key picture the parameter sets come first.
 	// For AAC one ADTS frame, for G.711 the samples. Before the unit is written it may be
@@ -92,7 +95,8 @@ func (u *Unit) Release() {
 	}
 	putBuffer(u.buf)
 	u.buf, u.Data, u.Desc = nil, nil, nil
-	u.Codec, u.Key, u.Announce, u.PTS, u.DTS, u.Arrived = CodecNone, false, false, 0, 0, time.Time{}
+	u.Codec, u.Key, u.Announce = CodecNone, false, false
+	u.PTS, u.DTS, u.Clock, u.Arrived = 0, 0, 0, time.Time{}
 	unitPool.Put(u)
 }
 

@@ -11,10 +11,11 @@ import (
 // Pack is one unit as one program stream pack: pack header, for key pictures system header and
 // program stream map, and the PES packets. It refers to the unit's data instead of copying it.
 type Pack struct {
-	bufs [][]byte
-	n    int
-	pts  int64
-	dts  int64
+	bufs  [][]byte
+	n     int
+	pts   int64
+	dts   int64
+	clock int64
 
 	// header holds all header pieces one after the other; alaw the samples, if converted.
 	header []byte
@@ -44,6 +45,10 @@ func (p *Pack) PTS() int64 { return p.pts }
 // DTS returns the decoding time of the unit in ticks of 90 kHz, not cut to 33 bits.
 func (p *Pack) DTS() int64 { return p.dts }
 
+// Clock returns the pack's place on the stream's clock in ticks of 90 kHz, not cut to 32 bits: the
+// time of its RTP packets. It rises from pack to pack.
+func (p *Pack) Clock() int64 { return p.clock }
+
 // Recycle implements media.Derived.
 func (p *Pack) Recycle() {
 	clear(p.bufs)
@@ -56,7 +61,7 @@ type layout struct {
 	muxRate    int   // program_mux_rate, in units of 50 byte/s, 1..0x3FFFFF
 	rateBound  int   // rate_bound of the system header, same unit
 	mapVersion byte  // program_stream_map_version 1..31; 0 = follows the listed streams
-	lead       int64 // how long before its DTS a pack is due to arrive, in ticks
+	lead       int64 // how long before its time on the stream's clock a pack is due to arrive, in ticks
 }
 
 // product is the layout on the wire. The rates are constants, so that a pack is a pure function of
@@ -80,6 +85,7 @@ func hasMap(u *media.Unit) bool {
 func mux(u *media.Unit, policy AudioPolicy, l layout) *Pack {
 	p := packPool.Get().(*Pack)
 	p.pts, p.dts = max(u.PTS, 0), max(u.DTS, 0)
+	p.clock = max(u.Clock, p.dts)
 	data, id := u.Data, byte(idVideo)
 	if u.Codec.IsAudio() {
 		id = idAudio
@@ -94,7 +100,7 @@ func mux(u *media.Unit, policy AudioPolicy, l layout) *Pack {
 	if room := maxHeaders + packets*maxPESHeader; cap(p.header) < room {
 		p.header = make([]byte, 0, room)
 	}
-	h := appendPackHeader(p.header[:0], max(p.dts-l.lead, 0), l.muxRate)
+	h := appendPackHeader(p.header[:0], max(p.clock-l.lead, 0), l.muxRate)
 	if hasMap(u) {
 		video, audio := announced(u, policy)
 		h = appendSystemHeader(h, l.rateBound, video, audio)
