@@ -91,7 +91,8 @@ func TestTypeCodeNames(t *testing.T) {
 		111: "DVR", 118: "NVR", 119: "reserved device", 130: "HVR", 131: "camera", 132: "network camera",
 		134: "alarm input", 137: "voice output", 143: "credential reader", 144: "reserved device", 199: "reserved device",
 		200: "signalling server", 202: "media server", 214: "reserved server", 215: "business group",
-		216: "virtual organisation", 300: "centre user", 399: "centre user", 400: "end user", 500: "video application platform",
+		216: "virtual organisation", 300: "centre user", 399: "centre user", 400: "end user",
+		500: "video application platform",
 		504: "reserved platform", 505: "analysis device", 600: "extension", 999: "extension", 0: "unknown", 110: "unknown",
 	}
 	for code, name := range want {

@@ -37,7 +37,7 @@ func ParseTime(s string) (time.Time, error) {
 // plausible is for the caller to judge.
 func ParseDate(s string) (time.Time, error) {
 	s = strings.TrimSpace(s)
-	for _, layout := range []string{time.RFC1123, time.RFC1123Z, "Mon, _2 Jan 2006 15:04:05 MST", time.RFC850, time.ANSIC} {
+	for _, layout := range []string{time.RFC1123, time.RFC1123Z, time.RFC850, time.ANSIC} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.In(Zone()), nil
 		}

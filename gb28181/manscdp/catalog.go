@@ -52,7 +52,7 @@ type Item struct {
 	Parental     int    `gb:"Parental,device"` // 1 when the device has children
 	ParentID     string `gb:"ParentID,opt"`
 	SafetyWay    *int   `gb:"SafetyWay,opt,device"` // 2016 only: 0 none, 2 S/MIME signature, 3 S/MIME encryption, 4 digest
-	RegisterWay  int    `gb:"RegisterWay,device"`   // 1 password digest, 2 two-way password, 3 two-way certificate, 4 one-way certificate (2022)
+	RegisterWay  int    `gb:"RegisterWay,device"`   // 1 digest, 2 two-way password, 3 and 4 certificates
 
 	SecurityLevelCode string `gb:"SecurityLevelCode,opt"` // 2022: A, B or C of GB 35114
 	CertNum           string `gb:"CertNum,opt"`           // 2016, as the next three
@@ -74,7 +74,7 @@ type Item struct {
 // ItemInfo is what a catalog says of a camera beyond the basics. Zero means
 // absent. Fields marked with a year belong to that edition only.
 type ItemInfo struct {
-	PTZType                  int     `gb:"PTZType,opt"`      // 1 dome, 2 half dome, 3 fixed, 4 remote bullet; 2022: 5 remote half dome, 6 panorama, 7 split
+	PTZType                  int     `gb:"PTZType,opt"`      // see the constants PTZ…
 	PositionType             int     `gb:"PositionType,opt"` // 2016
 	PhotoelectricImagingType string  `gb:"PhotoelectricImagingType,opt"`
 	CapturePositionType      string  `gb:"CapturePositionType,opt"`
@@ -106,6 +106,17 @@ type ItemInfo struct {
 	IndustrialClassification string  `gb:"IndustrialClassification,opt"`
 }
 
+// PTZType values. A platform shows its PTZ panel for those that move.
+const (
+	PTZDome           = 1
+	PTZHalfDome       = 2
+	PTZFixed          = 3
+	PTZRemoteBullet   = 4
+	PTZRemoteHalfDome = 5 // 2022, as the next two
+	PTZPanorama       = 6
+	PTZSplit          = 7
+)
+
 // slim tells whether the item is a district, business group or virtual
 // organisation, which carry no device fields (2022 Annex J).
 func (it *Item) slim() bool {
@@ -133,7 +144,7 @@ func (it *Item) check() error {
 		return errors.New("RegisterWay is missing")
 	}
 	if !gb28181.ID(it.DeviceID).IsSystem() && it.Status != "ON" && it.Status != "OFF" {
-		return fmt.Errorf("Status is %q, not ON or OFF", it.Status)
+		return fmt.Errorf("item with Status %q, not ON or OFF", it.Status)
 	}
 	return nil
 }
@@ -191,8 +202,11 @@ func (it *Item) to2016(info *ItemInfo) {
 		BusinessGroupID: info.BusinessGroupID, DownloadSpeed: info.DownloadSpeed,
 		SVCSpaceSupportMode: info.SVCSpaceSupportMode, SVCTimeSupportMode: info.SVCTimeSupportMode,
 	}
-	if info.PTZType > 4 { // 5 to 7 are new in 2022; a remote half dome is a half dome, the others don't move
-		info.PTZType = map[int]int{5: 2}[info.PTZType]
+	switch {
+	case info.PTZType == PTZRemoteHalfDome:
+		info.PTZType = PTZHalfDome
+	case info.PTZType > PTZRemoteHalfDome:
+		info.PTZType = 0
 	}
 }
 

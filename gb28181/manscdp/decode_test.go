@@ -91,15 +91,17 @@ func TestDecodeDirtyQuery(t *testing.T) {
 		"end tag in another case": strings.Replace(
 			query, "</CmdType>", "</cmdType>", 1),
 		"command in another case": strings.Replace(query, "Catalog", "CATALOG", 1),
-		"blanks in text":          strings.NewReplacer("<SN>1", "<SN>\r\n\t 1 ", "Catalog", "\u3000Catalog\x00").Replace(query),
-		"CDATA":                   strings.Replace(query, "Catalog", "<![CDATA[Catalog]]>", 1),
-		"attributes":              strings.Replace(query, "<SN>", `<SN a=">" b='1' c=2 d >`, 1),
-		"name space":              strings.NewReplacer("<Query>", `<gb:Query xmlns:gb="urn:x">`, "</Query>", "</gb:Query>").Replace(query),
-		"end tag missing":         strings.Replace(query, "</DeviceID>", "", 1),
-		"end tag too many":        strings.Replace(query, "<SN>", "</SNX><SN>", 1),
-		"unknown element":         strings.Replace(query, "<SN>", "<Foo><SN>2</SN></Foo><SN>", 1),
-		"empty twin":              strings.Replace(query, "<SN>", "<SN/><SN></SN><SN>", 1),
-		"all in attributes":       `<Query CmdType="Catalog" SN=" 1 " DeviceID='34020100002000000001'/>`,
+		"blanks in text": strings.NewReplacer(
+			"<SN>1", "<SN>\r\n\t 1 ", "Catalog", "\u3000Catalog\x00").Replace(query),
+		"CDATA":      strings.Replace(query, "Catalog", "<![CDATA[Catalog]]>", 1),
+		"attributes": strings.Replace(query, "<SN>", `<SN a=">" b='1' c=2 d >`, 1),
+		"name space": strings.NewReplacer(
+			"<Query>", `<gb:Query xmlns:gb="urn:x">`, "</Query>", "</gb:Query>").Replace(query),
+		"end tag missing":   strings.Replace(query, "</DeviceID>", "", 1),
+		"end tag too many":  strings.Replace(query, "<SN>", "</SNX><SN>", 1),
+		"unknown element":   strings.Replace(query, "<SN>", "<Foo><SN>2</SN></Foo><SN>", 1),
+		"empty twin":        strings.Replace(query, "<SN>", "<SN/><SN></SN><SN>", 1),
+		"all in attributes": `<Query CmdType="Catalog" SN=" 1 " DeviceID='34020100002000000001'/>`,
 	} {
 		got, err := Decode([]byte(body))
 		if err != nil {
@@ -126,7 +128,11 @@ func TestDecodeDirtyCatalog(t *testing.T) {
 		{"angle brackets of digits", "<Name>Gate<1></Name><Address><2></Address>", item("Gate<1>", "<2>")},
 		{"Chinese in brackets", "<Name><东门></Name><Address>x</Address>", item("<东门>", "x")},
 		{"empty elements", "<Name>n</Name><Address></Address><Status/><Info></Info><Longitude> </Longitude>", item("n", "")},
-		{"numbers that are none", "<Name>n</Name><Parental>yes</Parental><Longitude>NaN</Longitude><Port>x</Port>", item("n", "")},
+		{
+			"numbers that are none",
+			"<Name>n</Name><Parental>yes</Parental><Longitude>NaN</Longitude><Port>x</Port>",
+			item("n", ""),
+		},
 		{"missing end tag", "<Name>n<Address>x</Address>", item("n", "x")},
 		{"missing end tag of the item", "<Name>n</Name><Address>x</Address></DeviceList><Foo>", item("n", "x")},
 	} {
@@ -165,8 +171,8 @@ func TestDecodeNumbers(t *testing.T) {
 
 // A name that its sender cut in the middle of a character must not hide the tag behind it.
 func TestDecodeCutCharacter(t *testing.T) {
-	body := "<Response><CmdType>DeviceInfo</CmdType><SN>1</SN><DeviceID>1</DeviceID><DeviceName>\xB6\xAB\xC3</DeviceName>" +
-		"<Result>OK</Result></Response>"
+	body := "<Response><CmdType>DeviceInfo</CmdType><SN>1</SN><DeviceID>1</DeviceID>" +
+		"<DeviceName>\xB6\xAB\xC3</DeviceName><Result>OK</Result></Response>"
 	got, err := Decode([]byte(body))
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +185,8 @@ func TestDecodeCutCharacter(t *testing.T) {
 
 func TestDecodeIFrameSpellings(t *testing.T) {
 	for _, tag := range []string{"IFrameCmd", "IFameCmd", "IFAMECmd", "iframecmd"} {
-		body := "<Control><CmdType>DeviceControl</CmdType><SN>1</SN><DeviceID>1</DeviceID><" + tag + ">Send</" + tag + "></Control>"
+		body := "<Control><CmdType>DeviceControl</CmdType><SN>1</SN><DeviceID>1</DeviceID>" +
+			"<" + tag + ">Send</" + tag + "></Control>"
 		m, err := Decode([]byte(body))
 		if err != nil {
 			t.Fatalf("%s: %v", tag, err)
@@ -220,7 +227,9 @@ func TestDecodeErrors(t *testing.T) {
 			t.Errorf("%s: answered with %d, want %d", tc.name, code, tc.code)
 		}
 	}
-	for _, body := range []string{nested(maxDepth), "<Query><SN>1</SN></Query>", strings.Replace(query, "Catalog", "Foo", 1)} {
+	for _, body := range []string{
+		nested(maxDepth), "<Query><SN>1</SN></Query>", strings.Replace(query, "Catalog", "Foo", 1),
+	} {
 		_, err := Decode([]byte(body))
 		if _, ok := errors.AsType[*UnknownError](err); !ok {
 			t.Errorf("%.60s: %v, want an UnknownError", body, err)

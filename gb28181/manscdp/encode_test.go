@@ -26,13 +26,19 @@ func TestEncodeRefuses(t *testing.T) {
 		{&Keepalive{Header: head("", "1", ""), Status: OK}, "is empty"},
 		{&ControlResponse{Header: head("", "1", gateway)}, "Result is empty"},
 		{&DeviceStatusResponse{Header: head("", "1", gateway), Result: OK, Status: OK}, "Online is empty"},
-		{&CatalogResponse{Header: head("", "1", gateway), Items: []Item{{DeviceID: "34", Name: "x"}}}, "SumNum 0 is below the 1 items"},
-		{&CatalogResponse{Header: head("", "1", gateway), SumNum: 1, Items: []Item{{DeviceID: "34"}}}, "Item1: Name is empty"},
+		{
+			&CatalogResponse{Header: head("", "1", gateway), Items: []Item{{DeviceID: "34", Name: "x"}}},
+			"SumNum 0 is below the 1 items",
+		},
+		{
+			&CatalogResponse{Header: head("", "1", gateway), SumNum: 1, Items: []Item{{DeviceID: "34"}}},
+			"Item1: Name is empty",
+		},
 		{camera2016(func(it *Item) { it.Manufacturer = "" }), "Item1: Manufacturer is empty"},
 		{camera2016(func(it *Item) { it.Model = " " }), "Model is empty"},
 		{camera2016(func(it *Item) { it.CivilCode = "" }), "CivilCode is empty"},
 		{camera2016(func(it *Item) { it.Address = "\t" }), "Address is empty"},
-		{camera2016(func(it *Item) { it.Status = "ONLINE" }), `Status is "ONLINE"`},
+		{camera2016(func(it *Item) { it.Status = "ONLINE" }), `Status "ONLINE"`},
 		{camera2016(func(it *Item) { it.RegisterWay = 0 }), "RegisterWay is missing"},
 		{stranger{}, "no MANSCDP command"},
 	} {
@@ -93,7 +99,8 @@ func TestItemForEdition(t *testing.T) {
 		{
 			"2022 takes out",
 			Item{
-				DeviceID: camera, Name: "n", Owner: "o", SafetyWay: new(0), CertNum: "1", Certifiable: new(1), ErrCode: new(4), EndTime: "x",
+				DeviceID: camera, Name: "n", Owner: "o", SafetyWay: new(0), CertNum: "1", Certifiable: new(1),
+				ErrCode: new(4), EndTime: "x",
 				Info: &ItemInfo{PTZType: 5, PositionType: 1, UseType: 1, BusinessGroupID: "g"},
 			},
 			gb28181.Edition2022,
@@ -104,7 +111,10 @@ func TestItemForEdition(t *testing.T) {
 		},
 		{
 			"2016 takes out",
-			Item{DeviceID: camera, Name: "n", BusinessGroupID: "g", SecurityLevelCode: "A", Info: &ItemInfo{PTZType: 5, MAC: "x"}},
+			Item{
+				DeviceID: camera, Name: "n", BusinessGroupID: "g", SecurityLevelCode: "A",
+				Info: &ItemInfo{PTZType: 5, MAC: "x"},
+			},
 			gb28181.Edition2016,
 			Item{
 				DeviceID: camera, Name: "n", CivilCode: "340201", Address: "n", RegisterWay: 1, Owner: "0", SafetyWay: new(0),

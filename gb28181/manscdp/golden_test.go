@@ -93,7 +93,8 @@ func pairs() map[string]struct {
 			Alarms: []AlarmStatus{{DeviceID: "34020100001340000001", DutyStatus: "OFFDUTY"}},
 		}),
 		"devicestatus-lost": gb(&DeviceStatusResponse{
-			Header: head("DeviceStatus", "248", camera), Result: OK, Online: "OFFLINE", Status: ERROR, Reason: "no key frame for 10 s",
+			Header: head("DeviceStatus", "248", camera), Result: OK, Online: "OFFLINE", Status: ERROR,
+			Reason: "no key frame for 10 s",
 		}),
 		"keepalive": gb(&Keepalive{Header: head("Keepalive", "43", gateway), Status: OK}),
 		"keepalive-faulty": gb(&Keepalive{
@@ -104,15 +105,19 @@ func pairs() map[string]struct {
 			Header: head("DeviceControl", "11", camera), PTZCmd: "A50F0101400000F6", Info: &ControlInfo{ControlPriority: 5},
 		}),
 		"control-ptz-params": {gb28181.GB18030, &DeviceControl{
-			Header: head("DeviceControl", "11", camera), PTZCmd: "A50F018100030039", PTZCmdParams: &PTZCmdParams{PresetName: "大门"},
+			Header: head("DeviceControl", "11", camera), PTZCmd: "A50F018100030039",
+			PTZCmdParams: &PTZCmdParams{PresetName: "大门"},
 		}},
-		"control-teleboot":   gb(&DeviceControl{Header: head("DeviceControl", "11", gateway), TeleBoot: "Boot"}),
-		"control-record":     gb(&DeviceControl{Header: head("DeviceControl", "11", camera), RecordCmd: "Record", StreamNumber: new(0)}),
+		"control-teleboot": gb(&DeviceControl{Header: head("DeviceControl", "11", gateway), TeleBoot: "Boot"}),
+		"control-record": gb(&DeviceControl{
+			Header: head("DeviceControl", "11", camera), RecordCmd: "Record", StreamNumber: new(0),
+		}),
 		"control-guard":      gb(&DeviceControl{Header: head("DeviceControl", "11", camera), GuardCmd: "SetGuard"}),
 		"control-iframe":     gb(&DeviceControl{Header: head("DeviceControl", "11", camera), IFrameCmd: "Send"}),
 		"control-formatcard": gb(&DeviceControl{Header: head("DeviceControl", "11", camera), FormatSDCard: new(0)}),
 		"control-alarm": gb(&DeviceControl{
-			Header: head("DeviceControl", "11", camera), AlarmCmd: "ResetAlarm", Info: &ControlInfo{AlarmMethod: "2", AlarmType: "1"},
+			Header: head("DeviceControl", "11", camera), AlarmCmd: "ResetAlarm",
+			Info: &ControlInfo{AlarmMethod: "2", AlarmType: "1"},
 		}),
 		"control-dragzoomin": gb(&DeviceControl{Header: head("DeviceControl", "11", camera), DragZoomIn: &DragZoom{
 			Length: 1280, Width: 720, MidPointX: 640, MidPointY: 360, LengthX: 320, LengthY: 180,
@@ -127,11 +132,13 @@ func pairs() map[string]struct {
 			Header: head("DeviceControl", "11", camera), HomePosition: &HomePosition{},
 		}),
 		"control-precise": {gb28181.GB18030, &DeviceControl{
-			Header: head("DeviceControl", "11", camera), PTZPreciseCtrl: &PTZPrecise{Pan: new(123.45), Tilt: new(-5.0), Zoom: new(2.0)},
+			Header:         head("DeviceControl", "11", camera),
+			PTZPreciseCtrl: &PTZPrecise{Pan: new(123.45), Tilt: new(-5.0), Zoom: new(2.0)},
 		}},
 		"control-upgrade": {gb28181.GB18030, &DeviceControl{
 			Header: head("DeviceControl", "11", gateway), DeviceUpgrade: &DeviceUpgrade{
-				Firmware: "V2.0", FileURL: "http://192.0.2.10/fw?a=1&b=2", Manufacturer: "ACME", SessionID: "0123456789abcdef0123456789abcdef",
+				Firmware: "V2.0", FileURL: "http://192.0.2.10/fw?a=1&b=2", Manufacturer: "ACME",
+				SessionID: "0123456789abcdef0123456789abcdef",
 			},
 		}},
 		"control-targettrack": {gb28181.GB18030, &DeviceControl{

@@ -104,5 +104,6 @@ func byType(m Message) (row, bool) {
 
 // make returns a new, empty message of the row's type.
 func (r row) make() Message {
-	return reflect.New(reflect.TypeOf(r.message).Elem()).Interface().(Message) //nolint:forcetypeassert // the table holds Messages only
+	m, _ := reflect.New(reflect.TypeOf(r.message).Elem()).Interface().(Message) // the table holds Messages only
+	return m
 }

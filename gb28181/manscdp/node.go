@@ -29,7 +29,7 @@ type attribute struct{ name, value string }
 
 // value returns the text without the blanks and NULs around it.
 func (n *node) value() string {
-	return strings.TrimFunc(string(n.text), func(r rune) bool { return r == 0 || strings.ContainsRune(" \t\r\n\v\f\u00a0\u3000\ufeff", r) })
+	return strings.Trim(string(n.text), " \t\r\n\v\f\x00\u00a0\u3000\ufeff")
 }
 
 // empty tells whether n says nothing: platforms write <Info/> and mean no Info.

@@ -18,7 +18,13 @@ func TestAnswerDetails(t *testing.T) {
 	}{
 		{"y= verbatim", bend("0200000001", "01-7"), Answer{Local: local, SSRC: 5}, []string{"\r\ny=01-7\r\n"}, nil},
 		{"y= of our own", silent, Answer{Local: local, SSRC: 200000005}, []string{"\r\ny=0200000005\r\n"}, nil},
-		{"y= of our own for zero", bend("0200000001", "0"), Answer{Local: local, SSRC: 200000005}, []string{"\r\ny=0200000005\r\n"}, nil},
+		{
+			"y= of our own for zero",
+			bend("0200000001", "0"),
+			Answer{Local: local, SSRC: 200000005},
+			[]string{"\r\ny=0200000005\r\n"},
+			nil,
+		},
 		{"no f=", play, Answer{Local: local}, nil, []string{"\r\nf="}},
 		{"bare f=", play, Answer{Local: local, BareFormat: true}, []string{"\r\ny=0200000001\r\nf=\r\n"}, nil},
 		{
@@ -31,17 +37,35 @@ func TestAnswerDetails(t *testing.T) {
 			"\r\nm=video 30002 TCP/RTP/AVP 96\r\na=sendonly\r\na=rtpmap:96 PS/90000\r\na=setup:passive\r\na=connection:new\r\n",
 		}, nil},
 		{"active for none", tcp("a=x"), Answer{Local: local}, []string{"\r\na=setup:active\r\na=connection:new\r\n"}, nil},
-		{"no setup on UDP", play, Answer{Local: local}, []string{"\r\nm=video 30002 RTP/AVP 96\r\n"}, []string{"setup", "connection"}},
+		{
+			"no setup on UDP",
+			play,
+			Answer{Local: local},
+			[]string{"\r\nm=video 30002 RTP/AVP 96\r\n"},
+			[]string{"setup", "connection"},
+		},
 		{"the offered payload type", bend("AVP 96", "AVP 98 97", "96 PS", "97 PS"), Answer{Local: local}, []string{
 			"\r\nm=video 30002 RTP/AVP 97\r\na=sendonly\r\na=rtpmap:97 PS/90000\r\n",
 		}, nil},
 		{"no file size in a play", play, Answer{Local: local, FileSize: 5}, nil, []string{"filesize"}},
 		{"audio refused", av, Answer{Local: local}, []string{"\r\nm=audio 0 RTP/AVP 8\r\ny="}, []string{"inactive"}},
-		{"audio refused with port 9", av, Answer{Local: local, RejectPort: 9}, []string{"\r\nm=audio 9 RTP/AVP 8\r\na=inactive\r\ny="}, nil},
+		{
+			"audio refused with port 9",
+			av,
+			Answer{Local: local, RejectPort: 9},
+			[]string{"\r\nm=audio 9 RTP/AVP 8\r\na=inactive\r\ny="},
+			nil,
+		},
 		{"IPv6", play, Answer{Local: netip.MustParseAddrPort("[2001:db8::5]:30002")}, []string{
 			" IN IP6 2001:db8::5\r\n", "\r\nc=IN IP6 2001:db8::5\r\n",
 		}, nil},
-		{"mapped IPv4", play, Answer{Local: netip.MustParseAddrPort("[::ffff:192.0.2.5]:30002")}, []string{"\r\nc=IN IP4 192.0.2.5\r\n"}, nil},
+		{
+			"mapped IPv4",
+			play,
+			Answer{Local: netip.MustParseAddrPort("[::ffff:192.0.2.5]:30002")},
+			[]string{"\r\nc=IN IP4 192.0.2.5\r\n"},
+			nil,
+		},
 		{
 			"no line of the caller's gets in", play,
 			Answer{Local: local, Channel: "1\r\na=x", Format: "v/\r\ny=1"},

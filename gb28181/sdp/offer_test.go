@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden answers")
 var (
 	source      = netip.MustParseAddr("192.0.2.9")
 	local       = netip.MustParseAddrPort("192.0.2.20:30002")
-	addrs       = cmp.Options{cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }), cmpopts.IgnoreFields(Offer{}, "Session")}
+	addrs       = cmp.Options{cmpopts.EquateComparable(netip.AddrPort{}), cmpopts.IgnoreFields(Offer{}, "Session")}
 	loopback    = netip.MustParseAddr("127.0.0.1")
 	channelCode = "34020000001310000001"
 )
@@ -36,7 +36,8 @@ func at(seconds int64) time.Time { return time.Unix(seconds, 0).In(gb28181.Zone(
 func offers() map[string]Offer {
 	return map[string]Offer{
 		"srs-play": {
-			Remote: on(19000), Transport: TCPPassive, PayloadType: 96, SSRC: 200007888, SSRCText: "0200007888", Stream: StreamUnset,
+			Remote: on(19000), Transport: TCPPassive, PayloadType: 96, SSRC: 200007888,
+			SSRCText: "0200007888", Stream: StreamUnset,
 		},
 		"srs-sip-play": {
 			Channel: channelCode, Remote: on(19001), Transport: TCPPassive, PayloadType: 96,
@@ -51,13 +52,16 @@ func offers() map[string]Offer {
 			SSRC: 200003569, SSRCText: "0200003569", Stream: StreamUnset,
 		},
 		"gowvp-play": {
-			Remote: on(15344), Transport: TCPPassive, PayloadType: 96, SSRC: 200000001, SSRCText: "0200000001", Stream: StreamUnset,
+			Remote: on(15344), Transport: TCPPassive, PayloadType: 96, SSRC: 200000001,
+			SSRCText: "0200000001", Stream: StreamUnset,
 		},
 		"gowvp-tcp-play": {
-			Remote: on(15304), Transport: TCPPassive, PayloadType: 96, SSRC: 200000002, SSRCText: "0200000002", Stream: StreamUnset,
+			Remote: on(15304), Transport: TCPPassive, PayloadType: 96, SSRC: 200000002,
+			SSRCText: "0200000002", Stream: StreamUnset,
 		},
 		"gb-cms-play": {
-			Remote: on(15318), Transport: TCPPassive, PayloadType: 96, SSRC: 200001138, SSRCText: "0200001138", Stream: StreamUnset,
+			Remote: on(15318), Transport: TCPPassive, PayloadType: 96, SSRC: 200001138,
+			SSRCText: "0200001138", Stream: StreamUnset,
 		},
 		"gb-cms-playback": {
 			Kind: Playback, Remote: on(15382), Transport: TCPPassive, PayloadType: 96, SSRC: 1200003163, SSRCText: "1200003163",
@@ -67,7 +71,8 @@ func offers() map[string]Offer {
 			Remote: on(15411), PayloadType: 96, SSRC: 639377001, SSRCText: "0639377001", Stream: StreamUnset,
 		},
 		"gosip-play": {
-			Remote: on(15300), Transport: TCPPassive, PayloadType: 96, SSRC: 200000001, SSRCText: "0200000001", Stream: StreamUnset,
+			Remote: on(15300), Transport: TCPPassive, PayloadType: 96, SSRC: 200000001,
+			SSRCText: "0200000001", Stream: StreamUnset,
 		},
 		"gosip-playback": {
 			Kind: Playback, Channel: channelCode, Remote: on(15300), PayloadType: 96, SSRC: 1200000002, SSRCText: "1200000002",
@@ -82,8 +87,10 @@ func offers() map[string]Offer {
 			SSRC: 200000001, SSRCText: "0200000001", Stream: 1,
 		},
 		"download": {
-			Kind: Download, Channel: "34020100001320000001", Remote: netip.MustParseAddrPort("192.0.2.11:30000"), PayloadType: 97,
-			SSRC: 1200000001, SSRCText: "1200000001", Start: at(1769788800), Stop: at(1769792400), DownloadSpeed: 4, Stream: StreamUnset,
+			Kind: Download, Channel: "34020100001320000001",
+			Remote: netip.MustParseAddrPort("192.0.2.11:30000"), PayloadType: 97,
+			SSRC: 1200000001, SSRCText: "1200000001", Start: at(1769788800), Stop: at(1769792400),
+			DownloadSpeed: 4, Stream: StreamUnset,
 		},
 		"video-and-audio": {
 			Remote: netip.MustParseAddrPort("192.0.2.11:30000"), PayloadType: 96, Stream: StreamUnset,
@@ -193,14 +200,26 @@ func TestParseOfferVariants(t *testing.T) {
 		{"bare 96", bend("a=rtpmap:96 PS/90000\r\n", ""), func(*Offer) {}},
 		{"no formats", bend("AVP 96", "AVP"), func(*Offer) {}},
 		{"H264 first", bend("AVP 96", "AVP 98 96", "a=rtpmap", "a=rtpmap:98 H264/90000\r\na=rtpmap"), func(*Offer) {}},
-		{"PS of the number wins over a bare 96", bend("AVP 96", "AVP 96 100", "96 PS", "100 PS"), func(o *Offer) { o.PayloadType = 100 }},
+		{
+			"PS of the number wins over a bare 96",
+			bend("AVP 96", "AVP 96 100", "96 PS", "100 PS"),
+			func(o *Offer) { o.PayloadType = 100 },
+		},
 		{"RTP/RTCP", bend("RTP/AVP", "RTP/RTCP"), func(*Offer) {}},
 		{"TCP without setup", tcp("a=x"), func(o *Offer) { o.Transport = TCPPassive }},
 		{"TCP passive", tcp("a=setup:passive"), func(o *Offer) { o.Transport = TCPPassive }},
 		{"TCP active", tcp("a=setup: ACTIVE"), func(o *Offer) { o.Transport = TCPActive }},
 		{"TCP actpass", tcp("a=setup:actpass"), func(o *Offer) { o.Transport = TCPPassive }},
-		{"RTP/AVP/TCP", strings.Replace(tcp("a=setup:active"), "TCP/RTP/AVP", "rtp/avp/tcp", 1), func(o *Offer) { o.Transport = TCPActive }},
-		{"setup of the session", strings.Replace(tcp("a=x"), "t=0 0", "t=0 0\r\na=setup:active", 1), func(o *Offer) { o.Transport = TCPActive }},
+		{
+			"RTP/AVP/TCP",
+			strings.Replace(tcp("a=setup:active"), "TCP/RTP/AVP", "rtp/avp/tcp", 1),
+			func(o *Offer) { o.Transport = TCPActive },
+		},
+		{
+			"setup of the session",
+			strings.Replace(tcp("a=x"), "t=0 0", "t=0 0\r\na=setup:active", 1),
+			func(o *Offer) { o.Transport = TCPActive },
+		},
 		{"setup after y=", tcp("a=x") + "\r\n\r\na=setup:active\r\n", func(o *Offer) { o.Transport = TCPActive }},
 		{"active with port 0", strings.Replace(tcp("a=setup:active"), "30000", "0", 1), func(o *Offer) {
 			o.Transport, o.Remote = TCPActive, netip.MustParseAddrPort("192.0.2.11:0")
@@ -211,7 +230,11 @@ func TestParseOfferVariants(t *testing.T) {
 		{"no y=", bend("y=0200000001\r\n", ""), func(o *Offer) { o.SSRC, o.SSRCText = 0, "" }},
 		{"y= zero", bend("0200000001", "0000000000"), func(o *Offer) { o.SSRC, o.SSRCText = 0, "" }},
 		{"y= of other lengths", bend("0200000001", "01-7"), func(o *Offer) { o.SSRC, o.SSRCText = 17, "01-7" }},
-		{"y= beyond 32 bits", bend("0200000001", "9999999999"), func(o *Offer) { o.SSRC, o.SSRCText = 1410065407, "9999999999" }},
+		{
+			"y= beyond 32 bits",
+			bend("0200000001", "9999999999"),
+			func(o *Offer) { o.SSRC, o.SSRCText = 1410065407, "9999999999" },
+		},
 		{"streamnumber", play + "a=streamnumber:2", func(o *Offer) { o.Stream = 2 }},
 		{"streamprofile", play + "a=streamprofile:1", func(o *Offer) { o.Stream = 1 }},
 		{"streamMode", play + "a=streamMode:SUB", func(o *Offer) { o.Stream = 1 }},
@@ -223,7 +246,8 @@ func TestParseOfferVariants(t *testing.T) {
 		{"talk on video", bend("Play", "Talk"), func(o *Offer) { o.Kind = Talk }},
 	} {
 		want := Offer{
-			Remote: netip.MustParseAddrPort("192.0.2.11:30000"), PayloadType: 96, SSRC: 200000001, SSRCText: "0200000001", Stream: StreamUnset,
+			Remote: netip.MustParseAddrPort("192.0.2.11:30000"), PayloadType: 96, SSRC: 200000001,
+			SSRCText: "0200000001", Stream: StreamUnset,
 		}
 		tc.change(&want)
 		got, err := ParseOffer([]byte(tc.body), source, "x:not-an-ssrc,y:0")
@@ -315,7 +339,8 @@ func TestParseSubject(t *testing.T) {
 	if got.String() != text {
 		t.Errorf("String() = %q, want %q", got.String(), text)
 	}
-	if diff := cmp.Diff(Subject{Sender: "a", Receiver: "b", ReceiverSerial: "c:d"}, ParseSubject(" a , b : c:d ")); diff != "" {
+	want = Subject{Sender: "a", Receiver: "b", ReceiverSerial: "c:d"}
+	if diff := cmp.Diff(want, ParseSubject(" a , b : c:d ")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(Subject{}, ParseSubject("")); diff != "" {

@@ -10,7 +10,8 @@ import (
 )
 
 func TestParseAndMarshal(t *testing.T) {
-	const text = "v=0\r\no=34020000002000000001 0 0 IN IP4 192.0.2.10\r\ns=Playback\r\nu=34020100001320000001:0\r\nc=IN IP4 192.0.2.11\r\n" +
+	const text = "v=0\r\no=34020000002000000001 0 0 IN IP4 192.0.2.10\r\ns=Playback\r\n" +
+		"u=34020100001320000001:0\r\nc=IN IP4 192.0.2.11\r\n" +
 		"t=1769788800 1769792400\r\na=tool:x\r\nm=video 30000 TCP/RTP/AVP 96 97\r\nc=IN IP6 2001:db8::1\r\na=recvonly\r\n" +
 		"a=rtpmap:96 PS/90000\r\nm=audio 0 RTP/AVP 8\r\ny=1200000001\r\nf=v/2/6/25/1/4096a///\r\n"
 	want := &Session{
