@@ -151,7 +151,7 @@ func (it *Item) check() error {
 
 // For returns the item as the edition wants it: fields of the other edition
 // removed, BusinessGroupID in its place, and mandatory fields that have a
-// neutral value filled in (Owner "0", RegisterWay 1, Address the Name, CivilCode
+// neutral value filled in (Manufacturer and Model Unknown, Owner "0", RegisterWay 1, Address the Name, CivilCode
 // the first digits of DeviceID, GrassrootsCode 000000). The receiver is not changed.
 func (it Item) For(e gb28181.Edition) Item {
 	if it.Name == "" {
@@ -159,6 +159,12 @@ func (it Item) For(e gb28181.Edition) Item {
 	}
 	if it.slim() {
 		return it
+	}
+	if it.Manufacturer == "" {
+		it.Manufacturer = "Unknown"
+	}
+	if it.Model == "" {
+		it.Model = "Unknown"
 	}
 	if it.CivilCode == "" {
 		it.CivilCode = gb28181.ID(it.DeviceID).CivilCode()

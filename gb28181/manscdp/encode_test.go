@@ -105,7 +105,8 @@ func TestItemForEdition(t *testing.T) {
 			},
 			gb28181.Edition2022,
 			Item{
-				DeviceID: camera, Name: "n", CivilCode: "340201", Address: "n", RegisterWay: 1, BusinessGroupID: "g",
+				DeviceID: camera, Name: "n", Manufacturer: "Unknown", Model: "Unknown", CivilCode: "340201", Address: "n",
+				RegisterWay: 1, BusinessGroupID: "g",
 				Info: &ItemInfo{PTZType: 5, GrassrootsCode: "000000"},
 			},
 		},
@@ -117,7 +118,8 @@ func TestItemForEdition(t *testing.T) {
 			},
 			gb28181.Edition2016,
 			Item{
-				DeviceID: camera, Name: "n", CivilCode: "340201", Address: "n", RegisterWay: 1, Owner: "0", SafetyWay: new(0),
+				DeviceID: camera, Name: "n", Manufacturer: "Unknown", Model: "Unknown", CivilCode: "340201", Address: "n",
+				RegisterWay: 1, Owner: "0", SafetyWay: new(0),
 				Info: &ItemInfo{PTZType: 2, BusinessGroupID: "g"},
 			},
 		},
@@ -125,10 +127,13 @@ func TestItemForEdition(t *testing.T) {
 			"a panorama is no dome",
 			Item{DeviceID: gateway, Name: "n", Info: &ItemInfo{PTZType: 6}},
 			gb28181.Edition2016,
-			Item{DeviceID: gateway, Name: "n", CivilCode: "340201", Address: "n", RegisterWay: 1, Owner: "0", SafetyWay: new(0)},
+			Item{
+				DeviceID: gateway, Name: "n", Manufacturer: "Unknown", Model: "Unknown", CivilCode: "340201", Address: "n",
+				RegisterWay: 1, Owner: "0", SafetyWay: new(0),
+			},
 		},
 		{"a platform has no grassroots code", Item{DeviceID: gateway, Name: "n"}, gb28181.Edition2022, Item{
-			DeviceID: gateway, Name: "n", CivilCode: "340201", Address: "n", RegisterWay: 1,
+			DeviceID: gateway, Name: "n", Manufacturer: "Unknown", Model: "Unknown", CivilCode: "340201", Address: "n", RegisterWay: 1,
 		}},
 		{
 			"groups stay as they are",
