@@ -187,7 +187,7 @@ func (e *Endpoint) prepare(ctx context.Context, r *Request, to Route) (peer, *si
 		return nil, nil, fmt.Errorf("sipua: route without address: %q", to.Remote)
 	}
 	to.Remote = unmap(to.Remote)
-	if !to.Local.IsValid() {
+	if !to.Local.IsValid() || to.Local.Addr().IsUnspecified() || to.Local.Port() == 0 {
 		local, err := e.LocalFor(to.Remote)
 		if err != nil {
 			return nil, nil, err

@@ -22,16 +22,19 @@ func TestAuthorizeVectors(t *testing.T) {
 		{"no algorithm", []string{`Digest ` + vectorNonce}, `response="6a2143ae65b119e276a75f0a4a8992b7"`},
 		{"MD5", []string{`Digest ` + vectorNonce + `,algorithm=MD5`}, `response="6a2143ae65b119e276a75f0a4a8992b7"`},
 		{
-			"lower case, blanks, other order", []string{` digest  algorithm = md5 , nonce="6fe9ba44a76be22a", realm="3402000000" `},
+			"lower case, blanks, other order",
+			[]string{` digest  algorithm = md5 , nonce="6fe9ba44a76be22a", realm="3402000000" `},
 			`response="6a2143ae65b119e276a75f0a4a8992b7"`,
 		},
 		{"MD5 auth", []string{`Digest ` + vectorNonce + `,qop="auth"`}, `response="fb6d2f768312116118c121c2608cf961"`},
 		{
-			"list of qop", []string{`Digest ` + vectorNonce + `,qop="auth-int, auth"`},
+			"list of qop",
+			[]string{`Digest ` + vectorNonce + `,qop="auth-int, auth"`},
 			`response="fb6d2f768312116118c121c2608cf961"`,
 		},
 		{
-			"SHA-256", []string{`Digest ` + vectorNonce + `,algorithm=SHA-256`},
+			"SHA-256",
+			[]string{`Digest ` + vectorNonce + `,algorithm=SHA-256`},
 			`response="f934d2c150a99b608676e3f62c5ac1c5d5bacc027c808532cc831040636231ed"`,
 		},
 		{
@@ -70,12 +73,15 @@ func TestAuthorizeEchoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`algorithm=md5`, `opaque="5ccc"`, `username="` + vectorUser + `"`, `realm="3402000000"`} {
+	for _, want := range []string{
+		`algorithm=md5`, `opaque="5ccc"`, `username="` + vectorUser + `"`, `realm="3402000000"`,
+	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("Authorize = %s, want %s in it", got, want)
 		}
 	}
-	if got, err := c.Authorize([]string{`Digest ` + vectorNonce}, "REGISTER", vectorURI); strings.Contains(got, "algorithm") {
+	got, err = c.Authorize([]string{`Digest ` + vectorNonce}, "REGISTER", vectorURI)
+	if err != nil || strings.Contains(got, "algorithm") {
 		t.Errorf("Authorize = %s, %v, want no algorithm where none was offered", got, err)
 	}
 }

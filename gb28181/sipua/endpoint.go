@@ -50,7 +50,7 @@ var (
 	ErrClosed   = errors.New("sipua: endpoint closed")
 	ErrNoAnswer = errors.New("sipua: no answer")         // no final response within 32 s (RFC 3261 timers B and F)
 	ErrLost     = errors.New("sipua: connection lost")   // the TCP connection ended before the final response
-	ErrTooMany  = errors.New("sipua: too many requests") // 4096 of our own unanswered, or 512 TCP connections
+	ErrTooMany  = errors.New("sipua: too many requests") // 4096 of our own unanswered, or 256 TCP connections
 )
 
 // Endpoint is the one SIP endpoint of the process.
@@ -108,7 +108,10 @@ func (s stage) String() string {
 // Listen binds UDP and TCP on one port. The sockets are read from Run on; an endpoint that is never run needs Close.
 func Listen(cfg Config) (*Endpoint, error) {
 	e := &Endpoint{
-		cfg: cfg, log: cfg.Log, quiet: slog.New(slog.DiscardHandler), parser: newParser(),
+		cfg:      cfg,
+		log:      cfg.Log,
+		quiet:    slog.New(slog.DiscardHandler),
+		parser:   newParser(),
 		handlers: map[string]Handler{},
 		refusals: rate.NewLimiter(50, 50), // 503s per second
 	}

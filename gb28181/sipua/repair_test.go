@@ -11,8 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+const (
+	startLine = "MESSAGE " + uriText + " SIP/2.0"
+	uriText   = "sip:34020000001110000001@3402000000"
+)
+
 // sample is a plain MESSAGE; tests put oddities into it.
-const sample = "MESSAGE sip:34020000001110000001@3402000000 SIP/2.0\r\n" +
+const sample = startLine + "\r\n" +
 	"Via: SIP/2.0/UDP 192.0.2.2:15061;rport;branch=z9hG4bK1\r\n" +
 	"From: <sip:34020000002000000001@3402000000>;tag=ft\r\n" +
 	"To: <sip:34020000001110000001@3402000000>;tag=tt\r\n" +
@@ -43,10 +48,10 @@ func TestRepairKeepsMeaning(t *testing.T) {
 		"blanks in Via's protocol": swap("SIP/2.0/UDP ", "SIP / 2.0 / UDP   "),
 		"compact names": strings.NewReplacer("Via:", "v:", "From:", "f:", "To:", "t:", "Call-ID:", "i:",
 			"Content-Type:", "c:", "Content-Length:", "l:").Replace(sample),
-		"start line blanks":  swap("MESSAGE sip:34020000001110000001@3402000000 SIP/2.0", "  MESSAGE  sip:34020000001110000001@3402000000   SIP/2.0 "),
+		"start line blanks":  swap(startLine, "  MESSAGE  "+uriText+"   SIP/2.0 "),
 		"method lower case":  swap("MESSAGE sip", "message sip"),
-		"URI in brackets":    swap("sip:34020000001110000001@3402000000 SIP", "<sip:34020000001110000001@3402000000> SIP"),
-		"URI without scheme": swap("sip:34020000001110000001@3402000000 SIP", "34020000001110000001@3402000000 SIP"),
+		"URI in brackets":    swap(uriText, "<"+uriText+">"),
+		"URI without scheme": swap(uriText, uriText[4:]),
 		"From without <>":    swap("<sip:34020000002000000001@3402000000>", "sip:34020000002000000001@3402000000"),
 		"From no scheme":     swap("<sip:34020000002000000001@3402000000>", "<34020000002000000001@3402000000>"),
 		"GBK display name":   swap("From: <", "From: \"\xd5\x5c\" <"),
@@ -73,10 +78,12 @@ func TestRepairKeepsMeaning(t *testing.T) {
 			r := decodeRequest(msg.(*sip.Request))
 			got := []any{
 				r.Method, r.URI.String(), r.From.URI.String(), r.From.Tag, r.To.Tag, r.CallID, r.CSeq, r.Branch,
-				msg.CSeq().MethodName.String(), msg.Via().Host, msg.Via().Port, msg.Via().Params.Has("rport"), r.ContentType, string(r.Body),
+				msg.CSeq().MethodName.String(), msg.Via().Host, msg.Via().Port, msg.Via().Params.Has("rport"),
+				r.ContentType, string(r.Body),
 			}
 			want := []any{
-				"MESSAGE", "sip:" + node + "@" + domain, "sip:" + superior + "@" + domain, "ft", "tt", "c1", uint32(7), "z9hG4bK1",
+				"MESSAGE", "sip:" + node + "@" + domain, "sip:" + superior + "@" + domain,
+				"ft", "tt", "c1", uint32(7), "z9hG4bK1",
 				"MESSAGE", "192.0.2.2", 15061, true, "text/plain", "a\r\nb\r\n",
 			}
 			if diff := cmp.Diff(want, got); diff != "" {

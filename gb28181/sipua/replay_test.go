@@ -80,7 +80,8 @@ func receiveOne(t *testing.T, seen <-chan *Request, what string) *Request {
 // checkCaptured compares what the handler saw with the capture.
 func checkCaptured(t *testing.T, got *Request, want captured, transport string) {
 	t.Helper()
-	if got.Method != want.method || got.CallID != want.callID || got.Branch != want.branch || got.Transport != transport {
+	if got.Method != want.method || got.CallID != want.callID || got.Branch != want.branch ||
+		got.Transport != transport {
 		t.Errorf("%s: got %s %s %s by %s", want.file, got.Method, got.CallID, got.Branch, got.Transport)
 	}
 	if !bytes.Equal(got.Body, want.body) {
@@ -218,7 +219,8 @@ func TestSuperiorsResponses(t *testing.T) {
 		case 200:
 		case 401:
 			c := Credentials{node, "12345678"}
-			if _, err := c.Authorize(res.HeaderValues("WWW-Authenticate"), "REGISTER", "sip:"+superior+"@"+domain); err != nil {
+			challenges := res.HeaderValues("WWW-Authenticate")
+			if _, err := c.Authorize(challenges, "REGISTER", "sip:"+superior+"@"+domain); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		default:

@@ -162,7 +162,9 @@ func (e *Endpoint) unhandled(_ context.Context, r *Request) {
 
 // allow lists the methods this endpoint serves, handled by others or by itself.
 func (e *Endpoint) allow() string {
-	order := []string{"INVITE", "ACK", "INFO", "CANCEL", "BYE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "NOTIFY", "REGISTER"}
+	order := []string{
+		"INVITE", "ACK", "INFO", "CANCEL", "BYE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "NOTIFY", "REGISTER",
+	}
 	var out []string
 	for _, m := range order {
 		if _, ok := e.handlers[m]; ok || m == "CANCEL" || m == "OPTIONS" || m == "ACK" {

@@ -53,7 +53,8 @@ func (w *wire) expect(code int, cseq string) []byte {
 	if err != nil {
 		w.t.Fatalf("want %d to %s: %v", code, cseq, err)
 	}
-	if !bytes.HasPrefix(raw, []byte(fmt.Sprintf("SIP/2.0 %d ", code))) || !bytes.Contains(raw, []byte("CSeq: "+cseq+"\r\n")) {
+	if !bytes.HasPrefix(raw, fmt.Appendf(nil, "SIP/2.0 %d ", code)) ||
+		!bytes.Contains(raw, []byte("CSeq: "+cseq+"\r\n")) {
 		w.t.Fatalf("got %q, want %d to %s", raw, code, cseq)
 	}
 	return bytes.Clone(raw)
@@ -162,12 +163,13 @@ func TestInviteAckBye(t *testing.T) {
 			w.expect(100, "1 INVITE") // nobody has answered for 200 ms
 			w.send(message("INVITE", "1 INVITE", "c1", "z9hG4bK1", ""))
 			w.expect(100, "1 INVITE")
-			answer := &Response{Code: 200, Contact: &URI{User: channel, Host: "192.0.2.20", Port: 5060}, Body: []byte("v=0\r\n")}
+			answer := &Response{Code: 200, Contact: &URI{User: channel, Host: "192.0.2.20", Port: 5060}}
 			for range 2 { // until the ACK the caller repeats it
 				if err := r.Respond(answer); err != nil {
 					t.Fatal(err)
 				}
-				if raw := w.expect(200, "1 INVITE"); !bytes.Contains(raw, []byte("Contact: <sip:"+channel+"@192.0.2.20:5060>\r\n")) {
+				raw := w.expect(200, "1 INVITE")
+				if !bytes.Contains(raw, []byte("Contact: <sip:"+channel+"@192.0.2.20:5060>\r\n")) {
 					t.Errorf("no Contact in %q", raw)
 				}
 			}
@@ -283,7 +285,8 @@ func TestAnswerAddressUDP(t *testing.T) {
 
 func TestStrangersGetNoAnswer(t *testing.T) {
 	var called atomic.Int32
-	e := start(t, Config{Strangers: func(user string, _ netip.AddrPort) bool { return user != superior }}, func(e *Endpoint) {
+	cfg := Config{Strangers: func(user string, _ netip.AddrPort) bool { return user != superior }}
+	e := start(t, cfg, func(e *Endpoint) {
 		e.Handle("MESSAGE", func(_ context.Context, r *Request) {
 			called.Add(1)
 			_ = r.Respond(&Response{Code: 200})

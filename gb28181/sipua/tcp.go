@@ -18,7 +18,7 @@ const (
 	firstTimeout   = 30 * time.Second // a connection that was accepted and says nothing
 	idleTimeout    = 10 * time.Minute // no message either way; keepalives come each minute
 	messageTimeout = 30 * time.Second // from a message's first byte to its last
-	maxConns       = 512
+	maxConns       = 256              // each may hold a message of 80 KiB
 )
 
 // conns are the TCP connections, one per remote address, whoever opened them.
@@ -162,6 +162,9 @@ func (c *conn) open() {
 	}
 	nc, err := d.DialContext(c.e.life, "tcp", c.to.String())
 	if err != nil {
+		if c.e.stopped() {
+			err = ErrClosed
+		}
 		c.fail(fmt.Errorf("sipua: %w", err))
 		return
 	}
