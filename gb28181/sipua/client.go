@@ -121,6 +121,7 @@ func (e *Endpoint) Do(ctx context.Context, r *Request, to Route) (*Response, err
 		c.tx.Terminate()
 		return nil, ErrClosed
 	}
+	sent := time.Now()
 	if err := c.tx.Init(); err != nil {
 		c.tx.Terminate()
 		return nil, fmt.Errorf("sipua: %s to %s: %w", r.Method, p.remote(), err)
@@ -130,6 +131,9 @@ func (e *Endpoint) Do(ctx context.Context, r *Request, to Route) (*Response, err
 		c.tx.Terminate()
 	}
 	if err != nil {
+		if tcp, ok := p.(*conn); ok {
+			tcp.suspect(sent)
+		}
 		return nil, fmt.Errorf("%s to %s: %w", r.Method, p.remote(), err)
 	}
 	return res, nil

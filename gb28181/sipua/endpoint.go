@@ -67,6 +67,7 @@ type Endpoint struct {
 	onClose  []func(netip.AddrPort)
 	slots    chan struct{}
 	refusals *rate.Limiter
+	silence  time.Duration
 	arrival  atomic.Uint64
 
 	exchanges *exchanges
@@ -114,6 +115,7 @@ func Listen(cfg Config) (*Endpoint, error) {
 		parser:   newParser(),
 		handlers: map[string]Handler{},
 		refusals: rate.NewLimiter(50, 50), // 503s per second
+		silence:  silence,
 	}
 	if err := guard(cfg.UserAgent); err != nil {
 		return nil, err

@@ -92,6 +92,7 @@ func TestDoOverBothTransports(t *testing.T) {
 			client := start(t, Config{UserAgent: "client"}, nil)
 
 			req := request("MESSAGE", "c1@"+transport)
+			req.URI.Params = "transport=" + transport
 			req.ContentType, req.Body = "Application/MANSCDP+xml", []byte("<Name>\xc4\xe3\xba\xc3</Name>\r\n")
 			req.Contact = &URI{User: superior, Host: "127.0.0.1", Port: 5060, Params: "transport=" + transport}
 			req.Headers = []Header{{"X-GB-Ver", "3.0"}, {"Subject", "a:1,b:0"}}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -18,6 +19,7 @@ const (
 	firstTimeout   = 30 * time.Second // a connection that was accepted and says nothing
 	idleTimeout    = 10 * time.Minute // no message either way; keepalives come each minute
 	messageTimeout = 30 * time.Second // from a message's first byte to its last
+	silence        = 3 * time.Second  // a request unanswered this long by a silent connection ends it
 	maxConns       = 256              // each may hold a message of 80 KiB
 )
 
@@ -40,6 +42,7 @@ type conn struct {
 	nc     net.Conn // set before ready is closed
 	closed bool
 
+	heard atomic.Int64 // when the last message came, in Unix nanoseconds
 	write sync.Mutex
 }
 
@@ -205,6 +208,7 @@ func (c *conn) serve(first time.Duration) {
 	idle := first
 	for {
 		raw, err := f.next(idle)
+		c.heard.Store(time.Now().UnixNano())
 		if err == nil {
 			err = c.e.receive(raw, c)
 		}
@@ -279,6 +283,15 @@ func (c *conn) close() {
 	close(c.ended)
 	if c.nc != nil {
 		_ = c.nc.Close()
+	}
+}
+
+// suspect ends the connection when nothing has come on it since a request was sent that its sender has given up: a peer
+// that vanished without a reset would otherwise hold it for as long as the kernel repeats, a quarter of an hour.
+func (c *conn) suspect(sent time.Time) {
+	if time.Since(sent) >= c.e.silence && c.heard.Load() < sent.UnixNano() {
+		c.e.log.Info("sip: connection silent, closed", "remote", c.to.String())
+		c.close()
 	}
 }
 

@@ -1,6 +1,7 @@
 package sipua
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -110,5 +111,42 @@ func TestOneConnectionPerRemote(t *testing.T) {
 	}
 	if len(sources) != 1 {
 		t.Errorf("%d connections, want 1", len(sources))
+	}
+}
+
+// A platform whose machine vanished leaves a connection that takes requests and never answers.
+func TestSilentConnectionIsGivenUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	e := start(t, Config{}, func(e *Endpoint) { e.silence = 500 * time.Millisecond })
+	to := Route{Transport: "tcp", Remote: listener.Addr().(*net.TCPAddr).AddrPort()}
+	do := func(id string, wait time.Duration) error {
+		ctx, cancel := context.WithTimeout(context.Background(), wait)
+		defer cancel()
+		_, err := e.Do(ctx, request("MESSAGE", id), to)
+		return err
+	}
+	if err := do("impatient", 100*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Do = %v, want the deadline", err)
+	}
+	if err := do("patient", 600*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Do = %v, want the deadline", err)
+	}
+	c, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	f := newFramer(c)
+	for range 2 { // both on the first connection, which is closed then
+		if _, err := f.next(5 * time.Second); err != nil {
+			t.Error(err)
+		}
+	}
+	if raw, err := f.next(5 * time.Second); !errors.Is(err, io.EOF) {
+		t.Errorf("got %q, %v, want the connection closed", raw, err)
 	}
 }

@@ -18,12 +18,16 @@ type Event struct {
 
 var (
 	secretParam = regexp.MustCompile(`(?i)(\b(?:response|password|passwd|pwd)\s*=\s*)("[^"\r\n]*"|[^\s,;&<"]+)`)
+	secretBasic = regexp.MustCompile(`(?i)(authorization\s*:\s*basic\s+)\S+`)
+	secretURL   = regexp.MustCompile(`(://[^/\s:@]*:)[^@\s/]+(@)`)
 	secretXML   = regexp.MustCompile(`(?i)(<(\w*(?:password|passwd|pwd))\b[^<>]*>)[^<]*(</)`)
 )
 
 // redact removes what a trace may not show. From a digest response the password can be searched for off line.
 func redact(raw string) string {
 	raw = secretParam.ReplaceAllString(raw, `${1}"***"`)
+	raw = secretBasic.ReplaceAllString(raw, `${1}***`)
+	raw = secretURL.ReplaceAllString(raw, `${1}***${2}`)
 	return secretXML.ReplaceAllString(raw, `${1}***${3}`)
 }
 
