@@ -281,8 +281,12 @@ func (c *Call) bye(err error) {
 		case <-t.C:
 		}
 	}
+	ctx := context.WithoutCancel(c.ctx)
 	route := sipua.Route{Transport: c.req.Transport, Remote: c.req.Source, Local: c.sip}
-	res, sendErr := c.p.send(context.WithoutCancel(c.ctx), c.byeRequest(err), route, limit)
+	res, sendErr := c.p.send(ctx, c.byeRequest(err), route, limit)
+	if sendErr != nil && !errors.Is(sendErr, errNoAnswer) { // the superior's own TCP connection is gone
+		res, sendErr = c.p.send(ctx, c.byeRequest(err), c.p.route(), limit)
+	}
 	switch {
 	case sendErr != nil:
 		c.log.Warn("BYE not answered", "error", sendErr)
@@ -329,7 +333,7 @@ func (c *Call) contact() *sipua.URI {
 	if c.p.cfg.Compat.UseNATContact {
 		return c.p.contact(c.channel)
 	}
-	return c.p.contactAt(c.channel, c.sip)
+	return contactAt(c.channel, c.sip, c.req.Transport)
 }
 
 func (c *Call) status() CallStatus {

@@ -31,7 +31,7 @@ type Config struct {
 	MaxCalls          int           // media calls at one time, 486 beyond; default 64
 
 	MediaIP      netip.Addr     // printed in SDP instead of the address on the route to the superior
-	AllowSources []netip.Prefix // where its requests may come from; empty: anywhere (clusters, GB/T 28181 leaves it open)
+	AllowSources []netip.Prefix // where its requests may come from; empty: anywhere, as clusters do
 
 	Compat Compat
 	Timers Timers
@@ -47,7 +47,6 @@ type Compat struct {
 	FromHost        string // "superior-domain" (default), "own-domain" or "ip:port"
 	RequestURIHost  string // "addr" (default) or "domain"
 	UseNATContact   bool   // Contact carries the address the superior says it sees
-	DateIsUTC       bool   // a Date without zone is UTC (WVP issue 1700), not Beijing time
 	Charset         string // "auto" (default), "GB2312", "GB18030" or "UTF-8"
 	UDPMaxMessage   int    // bytes of a whole SIP message over UDP; default 1300
 	CatalogItems    int    // items in one Catalog message; default 0: by size over UDP, 50 over TCP

@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sipua"
 	"github.com/google/go-cmp/cmp"
 )
@@ -241,7 +240,8 @@ func TestTimelines(t *testing.T) {
 			want: []string{"0s REGISTER"}, fault: "challenge cannot be answered",
 		},
 		{
-			name: "three keepalives without answer: at once", run: 190 * time.Second, state: Online, answer: always(200, 0),
+			name: "three keepalives without answer: at once", run: 190 * time.Second,
+			state: Online, answer: always(200, 0),
 			want: []string{
 				"0s REGISTER", "1m0s MESSAGE", "2m0s MESSAGE", "3m0s MESSAGE", "3m8s REGISTER",
 				"3m10s REGISTER leave",
@@ -257,7 +257,8 @@ func TestTimelines(t *testing.T) {
 			},
 		},
 		{
-			name: "three keepalives lost and nobody there: every RegisterRetry", run: 310 * time.Second, state: Registering,
+			name: "three keepalives lost and nobody there: every RegisterRetry", run: 310 * time.Second,
+			state:  Registering,
 			answer: script(200, 0),
 			want: []string{
 				"0s REGISTER", "1m0s MESSAGE", "2m0s MESSAGE", "3m0s MESSAGE", "3m8s REGISTER",
@@ -296,218 +297,5 @@ func TestTimelines(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-func TestRegisterRequest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, status := on(t, Config{KeepaliveInterval: time.Hour}, 55*time.Minute,
-			func(n int, _ *sipua.Request) *sipua.Response {
-				if n == 1 {
-					return code(401, "WWW-Authenticate", `Digest realm="r",nonce="n"`, "X-GB-Ver", "3.0")
-				}
-				res := code(200, "Date", "2000-01-01T08:00:00.000", "Contact", "<sip:x@192.0.2.20>;expires=3000")
-				res.Received = netip.MustParseAddrPort("198.51.100.7:40001")
-				return res
-			}, nil)
-		sent := f.requests()
-		first, refresh := sent[0], sent[2]
-		if got, want := f.lines()[2], "45m0s REGISTER"; got != want {
-			t.Errorf("refresh = %s, want %s (3000 s less a tenth)", got, want)
-		}
-		if refresh.CallID != first.CallID || refresh.From.Tag != first.From.Tag || refresh.CSeq != 3 {
-			t.Errorf("refresh = %s %s %d, want the Call-ID and tag of the first and CSeq 3",
-				refresh.CallID, refresh.From.Tag, refresh.CSeq)
-		}
-		if got, want := first.URI.String(), "sip:"+superiorID+"@192.0.2.10:5060"; got != want {
-			t.Errorf("Request-URI = %s, want %s", got, want)
-		}
-		if got, want := first.From.URI.String(), "sip:"+nodeID+"@3402000000"; got != want || first.To.URI != first.From.URI {
-			t.Errorf("From = %s, To = %s, want both %s", got, first.To.URI, want)
-		}
-		if got, want := first.Contact.String(), "sip:"+nodeID+"@192.0.2.20:5060"; got != want {
-			t.Errorf("Contact = %s, want %s", got, want)
-		}
-		if got := first.Header("X-GB-Ver"); got != "3.0" {
-			t.Errorf("X-GB-Ver = %q, want 3.0", got)
-		}
-		if status.PeerVersion != "3.0" || status.NATAddress.String() != "198.51.100.7:40001" {
-			t.Errorf("learned %q and %v", status.PeerVersion, status.NATAddress)
-		}
-		// The bubble's clock began at 2000-01-01T00:00:00Z, and the Date came once at the start and at the refresh.
-		if got, want := status.ClockOffset, -45*time.Minute; !status.ClockKnown || got != want {
-			t.Errorf("clock offset = %v, want %v", got, want)
-		}
-	})
-}
-
-func TestExpiresOfTheAnswer(t *testing.T) {
-	tests := []struct {
-		name    string
-		headers []string
-		want    time.Duration // of the refresh
-	}{
-		{"header", []string{"Expires", "1200", "Contact", "<sip:a@b>;expires=900"}, 1080 * time.Second},
-		{"Contact", []string{"Contact", "<sip:a@b>;Expires=900;q=1"}, 810 * time.Second},
-		{"our Contact among others", []string{
-			"Contact", "<sip:z@b>;expires=99", "Contact", "<sip:" + nodeID + "@b>;expires=2000", "Contact", "<sip:y@b>;expires=77",
-		}, 1800 * time.Second},
-		{"none", nil, 3240 * time.Second},
-		{"nonsense", []string{"Expires", "soon"}, 3240 * time.Second},
-		{"short", []string{"Expires", "60"}, 30 * time.Second},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f, _ := on(t, Config{KeepaliveInterval: 2 * time.Hour}, tt.want+time.Second,
-					func(int, *sipua.Request) *sipua.Response { return code(200, tt.headers...) }, nil)
-				want := []string{
-					"0s REGISTER", fmt.Sprintf("%v REGISTER", tt.want),
-					fmt.Sprintf("%v REGISTER leave", tt.want+time.Second),
-				}
-				if diff := cmp.Diff(want, f.lines()); diff != "" {
-					t.Errorf("requests (-want +got):\n%s", diff)
-				}
-			})
-		})
-	}
-}
-
-func TestLostRefreshKeepsTheBinding(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := 0
-		f, status := on(t, Config{KeepaliveInterval: 2 * time.Hour}, 56*time.Minute,
-			func(int, *sipua.Request) *sipua.Response {
-				if n++; n == 2 {
-					return nil
-				}
-				return code(200)
-			}, nil)
-		want := []string{"0s REGISTER", "54m0s REGISTER", "55m8s REGISTER", "56m0s REGISTER leave"}
-		if diff := cmp.Diff(want, f.lines()); diff != "" {
-			t.Errorf("requests (-want +got):\n%s", diff)
-		}
-		if status.State != Online {
-			t.Errorf("state = %v, want online", status.State)
-		}
-	})
-}
-
-func TestAddressChange(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, _ := on(t, Config{}, 61*time.Second, always(200, 200), func(_ *Platform, f *fakeUA) {
-			time.Sleep(30 * time.Second)
-			f.move("198.51.100.20:5060")
-		})
-		want := []string{"0s REGISTER", "1m0s REGISTER", "1m1s REGISTER leave"}
-		if diff := cmp.Diff(want, f.lines()); diff != "" {
-			t.Errorf("requests (-want +got):\n%s", diff)
-		}
-		if got, want := f.requests()[1].Contact.Host, "198.51.100.20"; got != want {
-			t.Errorf("Contact host = %s, want %s", got, want)
-		}
-	})
-}
-
-func TestRequestFromAboveShortensTheBackoffOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, _ := on(t, Config{}, 50*time.Second, always(500, 200), func(p *Platform, _ *fakeUA) {
-			for range 4 {
-				time.Sleep(10 * time.Second)
-				p.heard()
-			}
-		})
-		want := []string{"0s REGISTER", "10s REGISTER"}
-		if diff := cmp.Diff(want, f.lines()); diff != "" {
-			t.Errorf("requests (-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestResetIsFollowedByREGISTERAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, _ := on(t, Config{Transport: "tcp"}, 30*time.Second, always(200, 200), func(p *Platform, _ *fakeUA) {
-			for range 5 {
-				time.Sleep(2 * time.Second)
-				p.connectionClosed(netip.MustParseAddrPort("192.0.2.10:5060"))
-				p.connectionClosed(netip.MustParseAddrPort("192.0.2.99:5060")) // somebody else's
-			}
-		})
-		// Three at once; the fourth waits, as a platform that accepts and closes must not be hammered.
-		want := []string{"0s REGISTER", "2s REGISTER", "4s REGISTER", "6s REGISTER"}
-		if diff := cmp.Diff(want, f.lines()); diff != "" {
-			t.Errorf("requests (-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestLeaveDoesNotWaitForSilentPlatforms(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // srs-sip never answers Expires 0
-		start := time.Now()
-		on(t, Config{}, time.Second, func(_ int, r *sipua.Request) *sipua.Response {
-			if r.Header("Expires") == "0" {
-				return nil
-			}
-			return code(200)
-		}, nil)
-		if got, want := time.Since(start), 4*time.Second; got != want {
-			t.Errorf("ran for %v, want %v: one second and the three of Leave", got, want)
-		}
-	})
-}
-
-func TestAddressIsLookedUpAtEachRegistration(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fakeUA{start: time.Now(), answer: always(500, 200), local: netip.MustParseAddrPort("192.0.2.20:5060")}
-		p := newPlatform(Config{ID: superiorID, NodeID: nodeID, Address: "sip.example.org"}, f, nil, nil)
-		p.jitter = func(time.Duration) time.Duration { return 0 }
-		var names []string
-		p.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {
-			names = append(names, host)
-			return []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")}, nil
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 70*time.Second)
-		defer cancel()
-		if err := p.Run(ctx); err != nil {
-			t.Error(err)
-		}
-		if diff := cmp.Diff([]string{"sip.example.org", "sip.example.org"}, names); diff != "" {
-			t.Errorf("lookups (-want +got):\n%s", diff)
-		}
-		var hosts []string
-		for _, r := range f.requests() {
-			hosts = append(hosts, r.URI.Host)
-		}
-		if diff := cmp.Diff([]string{"192.0.2.1", "192.0.2.2"}, hosts); diff != "" {
-			t.Errorf("hosts (-want +got):\n%s", diff)
-		}
-	})
-}
-
-func TestKeepaliveBody(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f, _ := on(t, Config{}, 125*time.Second, always(200, 200), nil)
-		for i, want := range []string{"1", "2"} {
-			r := f.requests()[i+1]
-			m, err := manscdp.Decode(r.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			k, ok := m.(*manscdp.Keepalive)
-			if !ok || k.SN != want || k.DeviceID != nodeID || k.Status != "OK" {
-				t.Errorf("keepalive %d = %+v, want SN %s of %s", i, m, want, nodeID)
-			}
-			if got, want := r.To.URI.String(), "sip:"+superiorID+"@3402000000"; got != want {
-				t.Errorf("To = %s, want %s", got, want)
-			}
-		}
-	})
-}
-
-func TestStateNames(t *testing.T) {
-	for s := Offline; s <= Leaving; s++ {
-		if s.String() == "unknown" {
-			t.Errorf("state %d has no name", s)
-		}
 	}
 }

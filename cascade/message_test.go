@@ -144,7 +144,7 @@ func TestCatalogItemsPerMessage(t *testing.T) {
 
 func TestCatalogLeavesOutWhatCannotBeWritten(t *testing.T) {
 	items := cameras(3, false)
-	items[1].Model = ""
+	items[1].Status = "ONLINE"
 	s, _ := online(t, Config{}, &testSite{items: items}, newMedia())
 	s.ask(nodeID, query("Catalog", "1", nodeID))
 	checkCatalog(t, s, "1", 2, 2)

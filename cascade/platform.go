@@ -131,13 +131,9 @@ func (p *Platform) open(ctx context.Context) func() {
 		end := p.endWork
 		p.mu.Unlock()
 		end(ErrShutdown)
+		p.busy.Wait() // the workers empty the queue: without a context jobs do nothing
 		close(quit)
 		workers.Wait()
-		for len(p.jobs) > 0 {
-			j := <-p.jobs
-			j.do() // does nothing: its context has ended
-		}
-		p.busy.Wait()
 	}
 }
 

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"gbgate/gb28181"
@@ -43,6 +40,8 @@ type registration struct {
 	lookups     int
 	inFlight    bool // a REGISTER left and its end was not seen
 	refused     bool
+	contact     sipua.URI   // of the last REGISTER
+	corrected   bool        // and it was sent at once because the one before was not what the superior sees
 	kicked      bool        // a request from above has already shortened this back-off
 	resets      []time.Time // resets answered at once, within RegisterRetry
 }
@@ -181,6 +180,11 @@ func (p *Platform) register(ctx context.Context, refresh bool) error {
 	now := time.Now()
 	p.reg.granted = granted
 	p.reg.refreshAt = now.Add(refreshAfter(granted, p.cfg.Timers.RefreshMargin))
+	if contact := *p.contact(p.cfg.NodeID); contact != p.reg.contact && !p.reg.corrected {
+		p.reg.refreshAt, p.reg.corrected = now, true // the answer has told our address behind the NAT
+	} else {
+		p.reg.corrected = false
+	}
 	p.mu.Lock()
 	p.status.RegisteredUntil = now.Add(granted)
 	p.mu.Unlock()
@@ -191,7 +195,7 @@ func (p *Platform) newBinding() {
 	p.reg.callID, p.reg.tag, p.reg.cseq = newToken()+"@"+p.localAddr().Addr().String(), newToken(), 0
 }
 
-// registerExchange runs REGISTER through its challenges to a 200. expires in the result is what was asked for in the end.
+// registerExchange runs REGISTER through its challenges to a 200. The duration is what was asked for in the end.
 func (p *Platform) registerExchange(ctx context.Context, expires time.Duration, known bool) (
 	*sipua.Response, time.Duration, error,
 ) {
@@ -237,10 +241,11 @@ func (p *Platform) registerExchange(ctx context.Context, expires time.Duration, 
 
 func (p *Platform) registerRequest(expires time.Duration, auth sipua.Header) *sipua.Request {
 	p.reg.cseq++
-	self := p.self()
+	self, contact := p.self(), p.contact(p.cfg.NodeID)
+	p.reg.contact = *contact
 	r := &sipua.Request{
 		Method: "REGISTER", URI: p.target(), From: sipua.Address{URI: self, Tag: p.reg.tag},
-		To: sipua.Address{URI: self}, CallID: p.reg.callID, CSeq: p.reg.cseq, Contact: p.contact(p.cfg.NodeID),
+		To: sipua.Address{URI: self}, CallID: p.reg.callID, CSeq: p.reg.cseq, Contact: contact,
 		Headers: []sipua.Header{{Name: "Expires", Value: strconv.Itoa(int(expires / time.Second))}},
 	}
 	if !p.cfg.Compat.OmitGBVer {
@@ -318,79 +323,8 @@ func (p *Platform) learn(res *sipua.Response) {
 	}
 }
 
-// grantedBy is the lifetime a 200 gives: its Expires, else the expires of our Contact, else what we asked for.
-func (p *Platform) grantedBy(res *sipua.Response, asked time.Duration) time.Duration {
-	granted := seconds(res.Header("Expires"))
-	if granted <= 0 {
-		for _, c := range res.HeaderValues("Contact") {
-			if granted <= 0 || strings.Contains(c, p.cfg.NodeID) {
-				granted = contactExpires(c)
-			}
-		}
-	}
-	if granted <= 0 {
-		granted = asked
-	}
-	return min(granted, maxExpires)
-}
-
-func contactExpires(contact string) time.Duration {
-	for param := range strings.SplitSeq(contact, ";") {
-		name, value, _ := strings.Cut(param, "=")
-		if strings.EqualFold(strings.TrimSpace(name), "expires") {
-			return seconds(value)
-		}
-	}
-	return 0
-}
-
-// refreshAfter is when a lifetime is renewed: well before its end, at half of it when it is very short.
-func refreshAfter(granted, margin time.Duration) time.Duration {
-	after := granted - max(margin, granted/10)
-	if after < granted/2 {
-		after = granted / 2
-	}
-	return after
-}
-
 func (p *Platform) until() time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.status.RegisteredUntil
-}
-
-func answeredError(res *sipua.Response) error {
-	return fmt.Errorf("the platform answered %d %s", res.Code, res.Reason)
-}
-
-func saysStale(res *sipua.Response) bool {
-	for _, name := range []string{"WWW-Authenticate", "Proxy-Authenticate"} {
-		for _, v := range res.HeaderValues(name) {
-			v = strings.ToLower(strings.ReplaceAll(v, " ", ""))
-			if strings.Contains(v, "stale=true") || strings.Contains(v, `stale="true"`) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func isReset(err error) bool {
-	return errors.Is(err, errReset) || errors.Is(err, sipua.ErrLost) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed)
-}
-
-func seconds(s string) time.Duration {
-	n, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(s), `"`), 10, 32)
-	if err != nil {
-		return 0
-	}
-	return time.Duration(n) * time.Second
-}
-
-func randomDuration(upTo time.Duration) time.Duration {
-	if upTo <= 0 {
-		return 0
-	}
-	return rand.N(upTo)
 }

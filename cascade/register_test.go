@@ -45,7 +45,7 @@ func TestRegisterWithDigest(t *testing.T) {
 		{name: "qop", algorithm: "MD5", qop: true},
 		{name: "SHA-256", algorithm: "SHA-256", qop: true},
 		{name: "lower-case md5", algorithm: "md5"},
-		{name: "two challenges, the strong one second", algorithm: "SHA-256", challenge: func(c *sipua.Challenger) []string {
+		{name: "the second challenge is stronger", algorithm: "SHA-256", challenge: func(c *sipua.Challenger) []string {
 			return []string{`Digest realm="other",nonce="1",algorithm=MD5`, c.Challenge()}
 		}},
 		{name: "two challenges, one unknown", algorithm: "MD5", challenge: func(c *sipua.Challenger) []string {
@@ -131,7 +131,8 @@ func TestKeepaliveOnTheWire(t *testing.T) {
 				}
 				return 200
 			}
-			g := start(t, s, Config{Transport: transport, KeepaliveInterval: 30 * time.Millisecond}, &testSite{}, newMedia())
+			cfg := Config{Transport: transport, KeepaliveInterval: 30 * time.Millisecond}
+			g := start(t, s, cfg, &testSite{}, newMedia())
 			await(t, "registration", s.registered)
 			await(t, "second registration", s.registered)
 			eventually(t, "keepalive answered", func() bool { return !g.p.Status().KeepaliveAnswered.IsZero() })

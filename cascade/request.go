@@ -89,12 +89,12 @@ func (p *Platform) contact(user string) *sipua.URI {
 		at = nat
 	}
 	p.mu.Unlock()
-	return p.contactAt(user, at)
+	return contactAt(user, at, p.cfg.Transport)
 }
 
-func (p *Platform) contactAt(user string, at netip.AddrPort) *sipua.URI {
+func contactAt(user string, at netip.AddrPort, transport string) *sipua.URI {
 	u := &sipua.URI{User: user, Host: at.Addr().String(), Port: int(at.Port())}
-	if p.cfg.Transport == "tcp" {
+	if transport == "tcp" {
 		u.Params = "transport=tcp"
 	}
 	return u

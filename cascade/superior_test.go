@@ -2,7 +2,6 @@ package cascade
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -10,9 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
-	"gbgate/gb28181/sdp"
 	"gbgate/gb28181/sipua"
 )
 
@@ -64,8 +61,8 @@ func newSuperiorAt(t *testing.T, listen string) *superior {
 	s.ua.Handle("REGISTER", s.onRegister)
 	s.ua.Handle("MESSAGE", s.onMessage)
 	s.ua.Handle("BYE", func(_ context.Context, r *sipua.Request) {
-		_ = r.Respond(&sipua.Response{Code: 200})
 		s.byes <- r
+		_ = r.Respond(&sipua.Response{Code: 200})
 	})
 	return s
 }
@@ -99,12 +96,12 @@ func (s *superior) onRegister(_ context.Context, r *sipua.Request) {
 		s.node, s.transport = r.Source, r.Transport
 		s.mu.Unlock()
 	}
-	_ = r.Respond(res)
-	switch {
-	case res.Code != 200:
-	case r.Header("Expires") == "0":
+	gone := r.Header("Expires") == "0"
+	if res.Code == 200 && gone {
 		s.left <- r
-	default:
+	}
+	_ = r.Respond(res)
+	if res.Code == 200 && !gone {
 		s.registered <- r
 	}
 }
@@ -265,51 +262,6 @@ func (s *superior) call(invite *sipua.Request) *sipua.Response {
 	return res
 }
 
-// testSite is a site of scripted answers.
-type testSite struct {
-	items   []manscdp.Item
-	control func(c *manscdp.DeviceControl) (*manscdp.ControlResponse, error)
-	known   []string
-}
-
-func (s *testSite) Catalog(context.Context, *manscdp.CatalogQuery) (*manscdp.CatalogResponse, error) {
-	return &manscdp.CatalogResponse{Items: s.items}, nil
-}
-
-func (s *testSite) DeviceInfo(_ context.Context, q *manscdp.DeviceInfoQuery) (*manscdp.DeviceInfoResponse, error) {
-	if q.DeviceID != nodeID {
-		return nil, gb28181.Errorf(404, "No such device")
-	}
-	return &manscdp.DeviceInfoResponse{DeviceName: "网关", Result: manscdp.OK, Manufacturer: "ACME"}, nil
-}
-
-func (s *testSite) DeviceStatus(_ context.Context, q *manscdp.DeviceStatusQuery) (
-	*manscdp.DeviceStatusResponse, error,
-) {
-	if q.DeviceID == yardID {
-		return nil, errors.New("no idea")
-	}
-	return &manscdp.DeviceStatusResponse{Result: manscdp.OK, Online: "ONLINE", Status: manscdp.OK}, nil
-}
-
-func (s *testSite) DeviceControl(_ context.Context, c *manscdp.DeviceControl) (*manscdp.ControlResponse, error) {
-	if s.control == nil {
-		return nil, nil //nolint:nilnil // a command without Response
-	}
-	return s.control(c)
-}
-
-func (s *testSite) Resolve(ids []string) (string, bool) {
-	for _, id := range ids {
-		for _, k := range s.known {
-			if id == k {
-				return id, true
-			}
-		}
-	}
-	return "", false
-}
-
 // gateway is the node under test.
 type gateway struct {
 	ua     *sipua.Endpoint
@@ -320,9 +272,10 @@ type gateway struct {
 
 func shortTimers() Timers {
 	return Timers{
-		Reply: 2 * time.Second, Leave: time.Second, ResponseDelay: 5 * time.Millisecond, PartTimeout: 200 * time.Millisecond,
+		Reply: 2 * time.Second, Leave: time.Second, Stop: time.Second,
+		ResponseDelay: 5 * time.Millisecond, PartTimeout: 200 * time.Millisecond,
 		T1: 50 * time.Millisecond, T2: 200 * time.Millisecond, SendFallback: 300 * time.Millisecond,
-		ACK: 800 * time.Millisecond, Stop: time.Second,
+		ACK: 800 * time.Millisecond,
 	}
 }
 
@@ -398,30 +351,4 @@ func eventually(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("never: %s", what)
 		}
 	}
-}
-
-// media is a handler that answers and then sends until the call ends, telling the test.
-type media struct {
-	answered chan *Call
-	ended    chan error // cause
-	fail     func(c *Call) error
-}
-
-func newMedia() *media { return &media{answered: make(chan *Call, 100), ended: make(chan error, 100)} }
-
-func (m *media) ServeMedia(ctx context.Context, c *Call) error {
-	if m.fail != nil {
-		if err := m.fail(c); err != nil {
-			return err
-		}
-	}
-	err := c.Answer(ctx, sdp.Answer{Local: netip.AddrPortFrom(c.LocalIP(), 30002), Format: "v/2/6/25/2/4096a/1/8/1"})
-	if err != nil {
-		m.ended <- err
-		return err
-	}
-	m.answered <- c
-	<-ctx.Done()
-	m.ended <- context.Cause(ctx)
-	return nil
 }
