@@ -1,0 +1,439 @@
+package rehearsal
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/manscdp"
+	"gbgate/gb28181/sipua"
+
+	"go.uber.org/goleak"
+)
+
+const (
+	platformID = "34020000002000000001"
+	nodeID     = "34020100002000000001"
+	cameraID   = "34020100001320000001"
+	password   = "12345678"
+)
+
+// run runs f until the test ends and waits for it.
+func run(t *testing.T, f func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// startPlatform runs a platform, and checks after everything else of the test that no goroutine is left.
+func startPlatform(t *testing.T, cfg Config) *Platform {
+	t.Helper()
+	t.Cleanup(func() { goleak.VerifyNone(t) })
+	cfg.ID = platformID
+	p, err := Listen(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, p.Run)
+	return p
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// fakeNode is a lower node of a few lines.
+type fakeNode struct {
+	t         *testing.T
+	ep        *sipua.Endpoint
+	id        string
+	password  string
+	transport string
+	route     sipua.Route
+	units     []*unit
+
+	// answers gives the MANSCDP answers to a message.
+	answers func(m manscdp.Message) []manscdp.Message
+	// rewrite changes a body that the codec would refuse to write wrong.
+	rewrite func(string) string
+	// code answers MESSAGEs, 200 when 0.
+	code int
+	// edit changes the 200 to an INVITE before it is sent; refuse answers with another code.
+	edit   func(*sipua.Response)
+	refuse int
+	// slow puts the answer to an INVITE off.
+	slow time.Duration
+	// damage changes the packets; framing frames them for TCP; afterBye sends on after the BYE.
+	damage   func([][]byte) [][]byte
+	framing  func([]byte) []byte
+	afterBye bool
+	closeTCP bool // hangs the media connection up after the last packet
+	twice    bool // dials twice
+	hangUp   bool // sends BYE after the last packet
+	sr       bool // sends RTCP sender reports
+	strayUDP bool // sends from another port than it answered
+
+	mu       sync.Mutex
+	received []manscdp.Message
+	methods  map[uint64]string // by arrival
+	byes     map[string]chan struct{}
+	work     sync.WaitGroup
+}
+
+func startNode(t *testing.T, p *Platform, transport string, change func(*fakeNode)) *fakeNode {
+	t.Helper()
+	ep, err := sipua.Listen(sipua.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &fakeNode{
+		t: t, ep: ep, id: nodeID, password: password, transport: transport,
+		route: sipua.Route{Transport: transport, Remote: p.Addr()},
+		units: liveUnits(50, false, 0x90), byes: make(map[string]chan struct{}),
+		methods: make(map[uint64]string),
+	}
+	if change != nil {
+		change(n)
+	}
+	ep.Handle("MESSAGE", n.message)
+	ep.Handle("INVITE", n.invite)
+	ep.Handle("ACK", n.note)
+	ep.Handle("BYE", n.bye)
+	t.Cleanup(n.work.Wait)
+	run(t, ep.Run)
+	return n
+}
+
+func (n *fakeNode) request(method string) *sipua.Request {
+	to := sipua.URI{User: platformID, Host: "3402000000"}
+	from := sipua.URI{User: n.id, Host: "3402000000"}
+	ours := n.ep.Addr()
+	return &sipua.Request{
+		Method: method, URI: sipua.URI{User: platformID, Host: n.route.Remote.Addr().String()},
+		From: sipua.Address{URI: from, Tag: token(4)}, To: sipua.Address{URI: to},
+		CallID: token(8), CSeq: 1,
+		Contact: &sipua.URI{User: n.id, Host: ours.Addr().String(), Port: int(ours.Port())},
+	}
+}
+
+// register registers for some seconds and returns the last answer.
+func (n *fakeNode) register(ctx context.Context, expires string) *sipua.Response {
+	n.t.Helper()
+	r := n.request("REGISTER")
+	r.To.URI = r.From.URI
+	if expires != "" {
+		r.Headers = []sipua.Header{{Name: "Expires", Value: expires}}
+	}
+	res, err := n.ep.Do(ctx, r, n.route)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	if res.Code != 401 {
+		return res
+	}
+	credentials := sipua.Credentials{Username: n.id, Password: n.password}
+	auth, err := credentials.Authorize(res.HeaderValues("WWW-Authenticate"), r.Method, r.URI.String())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	r.CSeq++
+	r.Headers = append(r.Headers, sipua.Header{Name: "Authorization", Value: auth})
+	if res, err = n.ep.Do(ctx, r, n.route); err != nil {
+		n.t.Fatal(err)
+	}
+	return res
+}
+
+func (n *fakeNode) send(ctx context.Context, body []byte) int {
+	r := n.request("MESSAGE")
+	r.ContentType, r.Body = "Application/MANSCDP+xml", body
+	res, err := n.ep.Do(ctx, r, n.route)
+	switch {
+	case ctx.Err() != nil:
+		return 200 // the test is over
+	case err != nil:
+		n.t.Errorf("MESSAGE: %v", err)
+		return 0
+	}
+	return res.Code
+}
+
+func (n *fakeNode) message(ctx context.Context, r *sipua.Request) {
+	m, err := manscdp.Decode(r.Body)
+	if err != nil {
+		n.t.Errorf("query: %v", err)
+		return
+	}
+	n.mu.Lock()
+	n.received = append(n.received, m)
+	n.mu.Unlock()
+	_ = r.Respond(&sipua.Response{Code: max(n.code, 200)})
+	if n.answers == nil {
+		return
+	}
+	for _, a := range n.answers(m) {
+		body, err := manscdp.Encode(a, gb28181.GB2312)
+		if err != nil {
+			n.t.Error(err)
+			return
+		}
+		if n.rewrite != nil {
+			body = []byte(n.rewrite(string(body)))
+		}
+		if code := n.send(ctx, body); code != 200 {
+			n.t.Errorf("answer to %s: %d", m.Head().CmdType, code)
+		}
+	}
+}
+
+func (n *fakeNode) note(_ context.Context, r *sipua.Request) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.methods[r.Arrival] = r.Method
+}
+
+// seen lists the methods in the order in which they came in.
+func (n *fakeNode) seen() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var out []string
+	for _, at := range slices.Sorted(maps.Keys(n.methods)) {
+		out = append(out, n.methods[at])
+	}
+	return out
+}
+
+func (n *fakeNode) bye(ctx context.Context, r *sipua.Request) {
+	n.note(ctx, r)
+	n.mu.Lock()
+	ended := n.byes[r.CallID]
+	delete(n.byes, r.CallID)
+	n.mu.Unlock()
+	if ended != nil && !n.afterBye {
+		close(ended)
+	}
+	_ = r.Respond(&sipua.Response{Code: 200})
+	if ended != nil && n.afterBye {
+		time.AfterFunc(200*time.Millisecond, func() { close(ended) })
+	}
+}
+
+// line returns what follows a prefix in an SDP body.
+func line(body []byte, prefix string) string {
+	for _, l := range strings.Split(string(body), "\r\n") {
+		if v, ok := strings.CutPrefix(l, prefix); ok {
+			return v
+		}
+	}
+	return ""
+}
+
+func (n *fakeNode) invite(ctx context.Context, r *sipua.Request) {
+	n.note(ctx, r)
+	if n.refuse != 0 {
+		_ = r.Respond(&sipua.Response{Code: n.refuse})
+		return
+	}
+	out, answer, err := n.media(r)
+	if err != nil {
+		n.t.Errorf("media: %v", err)
+		_ = r.Respond(&sipua.Response{Code: 500})
+		return
+	}
+	ended := make(chan struct{})
+	n.mu.Lock()
+	n.byes[r.CallID] = ended
+	n.mu.Unlock()
+	if n.slow > 0 {
+		time.Sleep(n.slow)
+	}
+	res := &sipua.Response{
+		Code: 200, Contact: n.request("").Contact, ContentType: "Application/SDP", Body: []byte(answer),
+	}
+	if n.edit != nil {
+		n.edit(res)
+	}
+	_ = r.Respond(res)
+	n.work.Go(func() { n.stream(r, out, ended) })
+}
+
+// media opens the sending side and writes the answer's session description.
+func (n *fakeNode) media(r *sipua.Request) (func() (net.Conn, error), string, error) {
+	var port int
+	_, _ = fmt.Sscanf(line(r.Body, "m=video "), "%d", &port)
+	remote := netip.AddrPortFrom(netip.MustParseAddr(line(r.Body, "c=IN IP4 ")), uint16(port))
+	setup := map[string]string{"passive": "active", "active": "passive"}[line(r.Body, "a=setup:")]
+	proto, attributes := "TCP/RTP/AVP", "a=setup:"+setup+"\r\na=connection:new\r\n"
+	var out func() (net.Conn, error)
+	var local net.Addr
+	switch setup {
+	case "":
+		proto, attributes = "RTP/AVP", ""
+		conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(remote))
+		if err != nil {
+			return nil, "", err
+		}
+		out, local = func() (net.Conn, error) { return conn, nil }, conn.LocalAddr()
+	case "active":
+		out, local = func() (net.Conn, error) { return n.dial(remote) }, &net.TCPAddr{Port: 40000}
+	case "passive":
+		l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			return nil, "", err
+		}
+		_ = l.SetDeadline(time.Now().Add(10 * time.Second))
+		out = func() (net.Conn, error) {
+			defer func() { _ = l.Close() }()
+			return l.Accept()
+		}
+		local = l.Addr()
+	}
+	_, portText, _ := strings.Cut(local.String()[strings.LastIndex(local.String(), ":"):], ":")
+	y := line(r.Body, "y=")
+	if y == "" {
+		y = gb28181.FormatSSRC(testSSRC)
+	}
+	return out, "v=0\r\no=" + cameraID + " 0 0 IN IP4 127.0.0.1\r\ns=Play\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" +
+		"m=video " + portText + " " + proto + " 96\r\na=sendonly\r\na=rtpmap:96 PS/90000\r\n" + attributes +
+		"y=" + y + "\r\nf=v/2/5/25/2/1024a/1/8/1\r\n", nil
+}
+
+// dial tries for a while, as superiors listen late.
+func (n *fakeNode) dial(remote netip.AddrPort) (net.Conn, error) {
+	for range 100 {
+		conn, err := net.Dial("tcp", remote.String())
+		if err == nil {
+			if n.twice {
+				if second, err := net.Dial("tcp", remote.String()); err == nil {
+					_, _ = second.Read(make([]byte, 1)) // until it is closed
+					_ = second.Close()
+				}
+			}
+			return conn, nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return nil, errors.New("nobody listens")
+}
+
+// stream sends the packets, a millisecond between frames, until the call ended.
+func (n *fakeNode) stream(r *sipua.Request, out func() (net.Conn, error), ended <-chan struct{}) {
+	conn, err := out()
+	if err != nil {
+		return
+	}
+	if n.strayUDP {
+		other, err := net.Dial("udp", conn.RemoteAddr().String())
+		if err == nil {
+			_ = conn.Close()
+			conn = other
+		}
+	}
+	defer func() { _ = conn.Close() }()
+	if n.sr {
+		n.senderReport(conn)
+	}
+	ssrc, ok := gb28181.ParseSSRC(line(r.Body, "y="))
+	if !ok {
+		ssrc = testSSRC
+	}
+	sent := packets(n.units)
+	for _, b := range sent {
+		binary.BigEndian.PutUint32(b[8:], ssrc)
+	}
+	if n.damage != nil {
+		sent = n.damage(sent)
+	}
+	for _, b := range sent {
+		if !n.write(conn, b) {
+			return
+		}
+		if b[1]&0x80 != 0 {
+			time.Sleep(time.Millisecond)
+		}
+		select {
+		case <-ended:
+			return
+		default:
+		}
+	}
+	n.afterwards(r, conn, ended, sent[len(sent)-1])
+}
+
+// senderReport sends one RTCP sender report to the port above the media's.
+func (n *fakeNode) senderReport(conn net.Conn) {
+	to := *conn.RemoteAddr().(*net.UDPAddr)
+	to.Port++
+	rtcp, err := net.DialUDP("udp", nil, &to)
+	if err != nil {
+		n.t.Error(err)
+		return
+	}
+	defer func() { _ = rtcp.Close() }()
+	b := make([]byte, 28)
+	b[0], b[1], b[3] = 0x80, rtcpSR, 6
+	_, _ = rtcp.Write(b)
+}
+
+func (n *fakeNode) write(conn net.Conn, b []byte) bool {
+	if _, tcp := conn.(*net.TCPConn); tcp {
+		if n.framing != nil {
+			b = n.framing(b)
+		} else {
+			b = append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
+		}
+	}
+	_, err := conn.Write(b)
+	return err == nil
+}
+
+func (n *fakeNode) afterwards(r *sipua.Request, conn net.Conn, ended <-chan struct{}, last []byte) {
+	if n.closeTCP {
+		return
+	}
+	if n.hangUp {
+		bye := n.request("BYE")
+		bye.CallID, bye.From, bye.To = r.CallID, r.To, r.From
+		bye.From.Tag = r.LocalTag
+		res, err := n.ep.Do(context.Background(), bye, n.route)
+		if errors.Is(err, sipua.ErrClosed) {
+			return // the test is over
+		}
+		if err != nil || res.Code != 200 {
+			n.t.Errorf("BYE: %v, %v", res, err)
+		}
+		return
+	}
+	for seq := binary.BigEndian.Uint16(last[2:]); ; {
+		select {
+		case <-ended:
+			return
+		case <-time.After(5 * time.Millisecond):
+			if n.afterBye {
+				seq++
+				binary.BigEndian.PutUint16(last[2:], seq)
+				n.write(conn, last)
+			}
+		}
+	}
+}
