@@ -97,7 +97,7 @@ func TestOneMuxPerUnit(t *testing.T) {
 	defer key.Release()
 	plain := newUnit(media.H264, false, 0, 0, unhex(t, dummyKey), withAudio(media.PCMU))
 	defer plain.Release()
-	if Of(key, AudioPCMA) != Of(key, AudioPCMA) {
+	if first := Of(key, AudioPCMA); first != Of(key, AudioPCMA) {
 		t.Error("a key unit was muxed twice for one policy")
 	}
 	if Of(key, AudioPCMA) == Of(key, AudioAuto) || Of(key, AudioOff) == Of(key, AudioAuto) {

@@ -3,80 +3,200 @@ package rtpout
 
 import (
 	"context"
-	"log/slog"
-	"net/netip"
+	"errors"
+	"sync"
 	"time"
 )
 
-// Transport says how RTP travels and who opens the connection.
-type Transport uint8
-
-// The transports of GB/T 28181 Annex D.
-const (
-	UDP        Transport = iota
-	TCPActive            // we dial (the superior's SDP says a=setup:passive)
-	TCPPassive           // we listen (the superior's SDP says a=setup:active)
+// Why a sender ends, or can't begin. Errors are wrapped with what happened.
+var (
+	ErrClosed       = errors.New("rtpout: sender closed")
+	ErrNotConnected = errors.New("rtpout: not connected")
+	ErrUnreachable  = errors.New("rtpout: the receiver's port is unreachable")
+	ErrPeerClosed   = errors.New("rtpout: the receiver closed the connection")
+	ErrStalled      = errors.New("rtpout: the receiver takes nothing any more")
+	ErrSilent       = errors.New("rtpout: the receiver's reports stopped")
+	ErrNoConnection = errors.New("rtpout: no connection with the receiver")
+	// ErrSlow does not end the sender: this pack was dropped, go on with a key picture.
+	ErrSlow = errors.New("rtpout: the receiver is too slow, pack dropped")
 )
 
-// Config says where and how to send.
-type Config struct {
-	Transport     Transport
-	Local         netip.Addr     // address to bind; may be unspecified
-	Remote        netip.AddrPort // where RTP goes; RTCP goes to the port after it
-	Ports         *Ports         // nil: the kernel picks the ports
-	SSRC          uint32
-	PayloadType   uint8                 // 0..127
-	MaxPayload    int                   // RTP payload bytes per packet; 0 = 1400
-	Interleaved   bool                  // TCP: "$" framing instead of RFC 4571
-	RTCP          bool                  // UDP: send sender reports, read receiver reports
-	CNAME         string                // in the sender reports
-	DialRetry     int                   // TCPActive: attempts, 1 s apart; 0 = 10
-	AcceptTimeout time.Duration         // TCPPassive: 0 = 15 s
-	WriteTimeout  time.Duration         // a pack that can't be written in this time is dropped; 0 = 5 s
-	StallTimeout  time.Duration         // the sender ends when nothing could be written for so long; 0 = 15 s
-	SRInterval    time.Duration         // 0 = 5 s
-	RRTimeout     time.Duration         // 0 = 60 s
-	Allow         func(netip.Addr) bool // TCPPassive: who may connect; nil = anyone
-	Log           *slog.Logger
+// Sender sends one stream to one receiver. WritePack is for one goroutine at a time; the other
+// methods may be called from any.
+type Sender struct {
+	cfg  Config
+	port uint16 // the local one
+	pair uint16 // as taken from cfg.Ports
+
+	//nolint:containedctx // the sender's life, not a request's: Done and Err are its end and cause
+	life context.Context
+	end  context.CancelCauseFunc
+
+	link  link
+	z     *packetizer
+	guard writeGuard
+	timer *time.Timer
+	pacer pacer
+
+	wg    sync.WaitGroup
+	close func()
+
+	mu       sync.Mutex
+	stats    Stats
+	octets   uint32    // payload bytes, as sender reports count them
+	lastTS   uint32    // of the newest packet
+	lastSent time.Time // when that was
 }
 
-// Sender sends one stream to one receiver.
-type Sender struct{}
-
-// Open binds the local port, so that the SDP answer can name it.
-func Open(cfg Config) (*Sender, error) { return &Sender{}, nil }
-
-// LocalPort returns the bound port.
-func (s *Sender) LocalPort() uint16 { return 0 }
-
-// Connect makes the sender ready to write: over TCP it dials or accepts.
-func (s *Sender) Connect(ctx context.Context) error { return nil }
-
-// WritePack sends one pack.
-func (s *Sender) WritePack(ctx context.Context, ts uint32, spread time.Duration, bufs [][]byte) error {
-	return nil
+// link is a way to the receiver.
+type link interface {
+	// connect makes the link ready to write.
+	connect(ctx context.Context) error
+	// write sends the rest of the pack in s.z.
+	write(ctx context.Context, spread time.Duration) error
+	path() string
+	// shut ends everything that waits for the link.
+	shut()
 }
-
-// Done is closed when the sender has ended; Err tells why.
-func (s *Sender) Done() <-chan struct{} { return nil }
-
-// Err returns why the sender ended, nil while it works.
-func (s *Sender) Err() error { return nil }
-
-// Stats returns the counters.
-func (s *Sender) Stats() Stats { return Stats{} }
-
-// Close ends the sender, waits for its goroutines and returns the ports.
-func (s *Sender) Close() error { return nil }
 
 // Stats is a snapshot of a sender's counters.
 type Stats struct {
 	Packets  uint64  // RTP packets sent
 	Bytes    uint64  // RTP bytes sent, headers included
-	Dropped  uint64  // packets that the system or a slow peer did not take
-	MaxBurst int     // most packets sent without a pause
-	Path     string  // "gso", "mmsg", "write" (UDP) or "writev" (TCP)
+	Dropped  uint64  // packets that the system or a slow receiver did not take
+	MaxBurst int     // UDP: most packets sent without a pause
+	Path     string  // how it is sent: "gso", "mmsg" or "write" over UDP, "writev" over TCP
 	RRs      uint64  // receiver reports read
-	RRLost   int64   // packets lost so far, by the last receiver report
+	RRLost   int     // packets lost so far, by the last receiver report
 	RRLoss   float64 // share of packets lost, by the last receiver report (0..1)
+}
+
+// Open binds the local port, so that the SDP answer can name a port that is really bound (Hikvision
+// iSC hangs up on port 0), also where we dial.
+func Open(cfg Config) (*Sender, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	s := &Sender{cfg: cfg, timer: time.NewTimer(time.Hour)}
+	s.timer.Stop()
+	s.life, s.end = context.WithCancelCause(context.Background())
+	var bind func(port uint16) error
+	switch cfg.Transport {
+	case UDP:
+		s.z = newPacketizer(&s.cfg, maxBurst)
+		bind = s.bindUDP
+	case TCPActive:
+		s.z = newPacketizer(&s.cfg, tcpBatch)
+		bind = s.reserveTCP
+	case TCPPassive:
+		s.z = newPacketizer(&s.cfg, tcpBatch)
+		bind = s.listenTCP
+	}
+	pair, err := cfg.Ports.take(bind)
+	if err != nil {
+		s.end(err)
+		return nil, err
+	}
+	s.pair = pair
+	s.close = sync.OnceFunc(func() {
+		s.end(ErrClosed)
+		s.link.shut()
+		s.guard.release()
+		s.wg.Wait()
+		s.cfg.Ports.release(s.pair)
+	})
+	return s, nil
+}
+
+// LocalPort returns the port that is bound for RTP.
+func (s *Sender) LocalPort() uint16 { return s.port }
+
+// Connect makes the sender ready to write. Over TCP it dials, with retries (monibuca listens only
+// after the ACK), or accepts exactly one connection.
+func (s *Sender) Connect(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.life, func() { cancel(context.Cause(s.life)) })()
+	return s.link.connect(ctx)
+}
+
+// WritePack sends one pack as RTP packets of one timestamp, the last with the marker. bufs are its
+// bytes, used during the call only. Over UDP a pack of more than 32 packets is spread evenly over
+// spread, which should not be above the time to the next pack; the call lasts that long.
+// ErrSlow means that this pack is lost but the next may be tried; any other error is the end.
+func (s *Sender) WritePack(ctx context.Context, ts uint32, spread time.Duration, bufs [][]byte) error {
+	if s.life.Err() != nil {
+		return s.Err()
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if !s.guard.watch(ctx) {
+		return ErrNotConnected
+	}
+	if s.z.begin(ts, bufs) == 0 {
+		return nil
+	}
+	err := s.link.write(ctx, spread)
+	if s.z.left > 0 {
+		s.count(0, 0, s.z.packets())
+		s.z.skip()
+	}
+	return err
+}
+
+// count adds to the counters what was just sent: packets, with size bytes in all.
+func (s *Sender) count(packets, size, dropped int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if packets > 0 {
+		s.stats.Packets += uint64(packets)
+		s.stats.Bytes += uint64(size)
+		s.octets += uint32(size - packets*rtpHeader)
+		s.lastTS, s.lastSent = s.z.ts, time.Now()
+	}
+	s.stats.Dropped += uint64(dropped)
+	s.stats.MaxBurst = s.pacer.max
+}
+
+// sleep waits on the sender's one timer.
+func (s *Sender) sleep(ctx context.Context, d time.Duration) error {
+	s.timer.Reset(d)
+	select {
+	case <-s.timer.C:
+		return nil
+	case <-ctx.Done():
+		s.timer.Stop()
+		return context.Cause(ctx)
+	case <-s.life.Done():
+		s.timer.Stop()
+		return s.Err()
+	}
+}
+
+// fail ends the sender and returns why.
+func (s *Sender) fail(cause error) error {
+	s.end(cause)
+	return s.Err()
+}
+
+// Done is closed when the sender has ended; Err tells why.
+func (s *Sender) Done() <-chan struct{} { return s.life.Done() }
+
+// Err returns why the sender ended, nil while it works.
+func (s *Sender) Err() error { return context.Cause(s.life) }
+
+// Stats returns the counters.
+func (s *Sender) Stats() Stats {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	st := s.stats
+	st.Path = s.link.path()
+	return st
+}
+
+// Close ends the sender, waits for its goroutines and gives the ports back. It may be repeated.
+func (s *Sender) Close() error {
+	s.close()
+	return nil
 }

@@ -1,0 +1,31 @@
+//go:build !race
+
+package rtpout
+
+import (
+	"testing"
+	"time"
+)
+
+func TestWriteAllocatesNothing(t *testing.T) {
+	check := func(name string, s *Sender, n int, spread time.Duration) {
+		t.Helper()
+		bufs, ts := pack(n, 1), uint32(0)
+		got := testing.AllocsPerRun(200, func() {
+			ts += 3600
+			if err := s.WritePack(t.Context(), ts, spread, bufs); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if got != 0 {
+			t.Errorf("%s, %d bytes: %v allocations per pack, want 0", name, n, got)
+		}
+	}
+	for _, path := range []udpPath{pathGSO, pathMMsg, pathWrite} {
+		s := benchSender(t, UDP)
+		force(s, path)
+		check(path.String(), s, 19_000, 0)
+		check(path.String(), s, 100_000, time.Millisecond)
+	}
+	check("writev", benchSender(t, TCPActive), 160_000, 0)
+}

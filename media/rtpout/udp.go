@@ -1,0 +1,199 @@
+package rtpout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// Three ICMP "port unreachable" within ten seconds end a call that the superior forgot to end.
+	// Those of one second count once: a receiver that opens its port a moment after the ACK is alive.
+	refusalsAllowed = 3
+	refusalWindow   = 10 * time.Second
+	refusalSpacing  = time.Second
+	// A full queue of the network device is tried again so often, a millisecond apart.
+	queueRetries = 3
+	// No packet is tried more often than this, whatever the system answers.
+	maxRetries = 16
+)
+
+// udpLink is RTP over a connected UDP socket, so that ICMP errors reach us, and RTCP beside it.
+type udpLink struct {
+	s    *Sender
+	conn *net.UDPConn
+	out  *batch
+	rtcp *rtcpSide // nil: off
+
+	refusals [refusalsAllowed]time.Time // the last ones, oldest first
+	spacing  time.Duration
+	failing  time.Time // since when nothing was taken; zero: it is
+}
+
+// bindUDP binds the pair of ports; port 0: any even one.
+func (s *Sender) bindUDP(port uint16) error {
+	tries := 1
+	if port == 0 {
+		tries = 64 // half of the ports are even, and the odd ones behind them mostly free
+	}
+	var err error
+	for range tries {
+		var u *udpLink
+		if u, err = s.openUDP(port); err == nil {
+			s.link = u
+			return nil
+		}
+	}
+	return err
+}
+
+func (s *Sender) openUDP(port uint16) (*udpLink, error) {
+	local := netip.AddrPortFrom(s.cfg.local(), port)
+	d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(local)}
+	c, err := d.DialContext(s.life, s.cfg.network("udp"), s.cfg.Remote.String())
+	if err != nil {
+		return nil, fmt.Errorf("rtpout: bind %v for %v: %w", local, s.cfg.Remote, err)
+	}
+	conn := c.(*net.UDPConn)
+	_ = conn.SetReadBuffer(4096) // nobody reads it
+	u := &udpLink{s: s, conn: conn, spacing: refusalSpacing}
+	if s.port = conn.LocalAddr().(*net.UDPAddr).AddrPort().Port(); s.port%2 != 0 {
+		err = fmt.Errorf("rtpout: port %d is odd: %w", s.port, unix.EADDRINUSE)
+	}
+	if err == nil && s.cfg.RTCP {
+		u.rtcp, err = s.openRTCP()
+	}
+	if err == nil {
+		u.out, err = newBatch(conn, s.z, &s.guard, s.cfg.WriteTimeout)
+	}
+	if err != nil {
+		u.shut()
+		return nil, err
+	}
+	return u, nil
+}
+
+func (u *udpLink) path() string { return udpPath(u.out.path.Load()).String() }
+
+func (u *udpLink) connect(context.Context) error {
+	s := u.s
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.life.Err() != nil {
+		return s.Err()
+	}
+	s.guard.set(u.conn)
+	if u.rtcp != nil {
+		s.wg.Go(u.rtcp.run)
+	}
+	return nil
+}
+
+// write sends the rest of the pack in bursts of equal size and distance.
+func (u *udpLink) write(ctx context.Context, spread time.Duration) error {
+	s := u.s
+	packets := s.z.packets()
+	count, step := chunks(packets, spread)
+	size := (packets + count - 1) / count
+	var due time.Time
+	for s.z.left > 0 {
+		n := min(size, s.z.packets())
+		now := time.Now()
+		if due.IsZero() {
+			due = now
+		}
+		if wait := max(due.Sub(now), s.pacer.wait(now, n)); wait > 0 {
+			if err := s.sleep(ctx, wait); err != nil {
+				return err
+			}
+			now = time.Now()
+		}
+		s.z.next(n)
+		s.pacer.sent(now, len(s.z.ends), step)
+		if err := u.send(ctx); err != nil {
+			return err
+		}
+		due = due.Add(step)
+	}
+	return nil
+}
+
+// send sends the chunk. What the network does not take for now is dropped and counted.
+func (u *udpLink) send(ctx context.Context) error {
+	s := u.s
+	u.out.load()
+	sent, full := 0, 0
+	for range maxRetries + len(s.z.ends) {
+		n, err := u.out.send(sent)
+		if sent += n; sent == len(s.z.ends) {
+			u.failing = time.Time{}
+			s.count(sent, s.z.size, 0)
+			return nil
+		}
+		switch {
+		case err == nil, errors.Is(err, unix.EINTR), errors.Is(err, unix.EMSGSIZE) && full == 0:
+			if err != nil && n == 0 {
+				full++ // a smaller MTU was learnt from the network; the kernel fragments from now on
+			}
+			continue
+		case errors.Is(err, unix.ECONNREFUSED):
+			// It is about an earlier packet; this one was not sent.
+			if u.refused(time.Now()) {
+				return s.fail(fmt.Errorf("%w: ICMP said so %d times within %v",
+					ErrUnreachable, refusalsAllowed, refusalWindow))
+			}
+			continue
+		case (errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)) && full < queueRetries:
+			full++
+			if err := s.sleep(ctx, time.Millisecond); err != nil {
+				return err
+			}
+			continue
+		case s.life.Err() != nil:
+			return s.Err()
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		return u.dropped(sent, err)
+	}
+	return u.dropped(sent, unix.EAGAIN)
+}
+
+// dropped counts a chunk of which only the first packets were sent. The uplink may be back soon, so
+// it is the end only after StallTimeout.
+func (u *udpLink) dropped(sent int, err error) error {
+	s := u.s
+	s.count(sent, sent*(rtpHeader+s.z.maxPayload), len(s.z.ends)-sent)
+	now := time.Now()
+	if sent > 0 || u.failing.IsZero() {
+		u.failing = now
+		s.cfg.Log.Debug("packets not sent", "remote", s.cfg.Remote, "error", err)
+	}
+	if stalled := now.Sub(u.failing); stalled >= s.cfg.StallTimeout {
+		return s.fail(fmt.Errorf("%w for %v: %w", ErrStalled, stalled.Round(time.Millisecond), err))
+	}
+	return nil
+}
+
+// refused notes an ICMP "port unreachable" and tells whether it was one too many.
+func (u *udpLink) refused(now time.Time) bool {
+	last := len(u.refusals) - 1
+	if now.Sub(u.refusals[last]) < u.spacing {
+		return false
+	}
+	copy(u.refusals[:], u.refusals[1:])
+	u.refusals[last] = now
+	return !u.refusals[0].IsZero() && now.Sub(u.refusals[0]) <= refusalWindow
+}
+
+func (u *udpLink) shut() {
+	_ = u.conn.Close()
+	if u.rtcp != nil {
+		_ = u.rtcp.conn.Close()
+	}
+}
