@@ -204,12 +204,11 @@ func TestPanicIs500(t *testing.T) {
 
 func TestOverload(t *testing.T) {
 	release := make(chan struct{})
-	var running, most atomic.Int32
+	var handled atomic.Int32
 	e := start(t, Config{MaxConcurrent: 4}, func(e *Endpoint) {
 		e.Handle("MESSAGE", func(_ context.Context, r *Request) {
-			most.Store(max(most.Load(), running.Add(1)))
+			handled.Add(1)
 			<-release
-			running.Add(-1)
 			_ = r.Respond(&Response{Code: 200})
 		})
 	})
@@ -229,8 +228,8 @@ func TestOverload(t *testing.T) {
 			t.Errorf("got %q, %v, want 200", raw, err)
 		}
 	}
-	if n := most.Load(); n != 4 {
-		t.Errorf("%d handlers at one time, want 4", n)
+	if n := handled.Load(); n != 4 {
+		t.Errorf("%d requests handled, want the 4 there was room for", n)
 	}
 }
 
