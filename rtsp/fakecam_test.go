@@ -8,7 +8,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -60,11 +59,17 @@ type fakeConn struct {
 
 func newFakeCamera(t *testing.T) *fakeCamera {
 	t.Helper()
+	return newFakeCameraOn(t, func(l net.Listener) net.Listener { return l })
+}
+
+func newFakeCameraOn(t *testing.T, wrap func(net.Listener) net.Listener) *fakeCamera {
+	t.Helper()
 	before := goleak.IgnoreCurrent()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	l = wrap(l)
 	cam := &fakeCamera{t: t, listener: l}
 	cam.open.Add(1)
 	go cam.serve()
@@ -262,7 +267,7 @@ func interleave(channel byte, b []byte) []byte {
 	return append([]byte{'$', channel, byte(len(b) >> 8), byte(len(b))}, b...)
 }
 
-// sent returns what the camera was asked, as "METHOD url" lines.
+// asked returns the requests of one method.
 func (cam *fakeCamera) asked(method string) []*message {
 	cam.mu.Lock()
 	defer cam.mu.Unlock()
@@ -315,5 +320,3 @@ func kindOf(err error) Kind {
 	}
 	return 0
 }
-
-var _ io.Writer = (*fakeConn)(nil)

@@ -48,6 +48,7 @@ type session struct {
 
 	mu        sync.Mutex
 	conn      net.Conn    // the bare socket
+	norm      *normConn   // what gortsplib has in its place
 	timer     *time.Timer // runs while a reply is waited for
 	cause     error       // why the session ended, if we know better than gortsplib
 	last      reply
@@ -132,7 +133,11 @@ func (s *session) dial(ctx context.Context, network, _ string) (net.Conn, error)
 		}
 		inner = secure
 	}
-	return newNormConn(inner, s, &s.used), nil
+	norm := newNormConn(inner, s, &s.used)
+	s.mu.Lock()
+	s.norm = norm
+	s.mu.Unlock()
+	return norm, nil
 }
 
 // fail ends the session at once, for a reason that gortsplib does not know.
@@ -216,6 +221,24 @@ func (s *session) close() {
 	}
 	s.client.Close()
 	<-s.ended
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.disarm() // a request may have been on its way
+	s.report()
+}
+
+// report logs what was odd about a session, after its end.
+func (s *session) report() {
+	if s.norm == nil {
+		return
+	}
+	args := []any{"udp", s.udp, "junk_bytes", s.norm.junk}
+	if f := s.feed.Load(); f != nil {
+		p := f.progress()
+		args = append(args, "packets", p.packets, "pictures", p.pictures,
+			"stray_packets", f.video.strays, "malformed_packets", f.video.malformed)
+	}
+	s.log.Debug("RTSP session ended", args...)
 }
 
 // describe asks for the description and chooses the tracks; inbound does both.

@@ -2,9 +2,11 @@ package rtsp
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -275,4 +277,76 @@ func TestCancel(t *testing.T) {
 			t.Errorf("got %v, want %v", err, errStop)
 		}
 	})
+}
+
+// TestAutoRemembers begins with UDP once it was the transport that worked.
+func TestAutoRemembers(t *testing.T) {
+	cam := newFakeCamera(t)
+	cam.answer = on("SETUP", func(r *message) string {
+		if strings.Contains(r.get("Transport"), "TCP") {
+			return replyOf(r, "461 Unsupported Transport")
+		}
+		return ""
+	})
+	src := &Source{Config: Config{URL: cam.url(), Transport: "auto"}}
+	for run, want := range []int{2, 3} {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		err := src.Run(ctx, func(u *media.Unit) {
+			u.Release()
+			cancel(errEnough)
+		})
+		if !errors.Is(err, errEnough) {
+			t.Fatal(err)
+		}
+		if got := len(cam.asked("DESCRIBE")); got != want {
+			t.Errorf("run %d: got %d sessions so far, want %d", run, got, want)
+		}
+	}
+}
+
+// TestKeepalive lets a camera with a short time-out refuse GET_PARAMETER.
+func TestKeepalive(t *testing.T) {
+	cam := newFakeCamera(t)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	cam.answer = func(c *fakeConn, r *message) string {
+		switch r.method {
+		case "SETUP":
+			return setSession(c.good(r), "1234;timeout=1")
+		case "GET_PARAMETER":
+			return replyOf(r, "501 Not Implemented")
+		case "OPTIONS":
+			if len(cam.asked("OPTIONS")) == 2 {
+				cancel(errEnough)
+			}
+		}
+		return ""
+	}
+	src := &Source{Config: Config{URL: cam.url()}}
+	if err := src.Run(ctx, (*media.Unit).Release); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	if got := len(cam.asked("GET_PARAMETER")); got != 2 {
+		t.Errorf("got %d GET_PARAMETER, want 2 before the other method", got)
+	}
+	for _, r := range append(cam.asked("GET_PARAMETER"), cam.asked("OPTIONS")[1]) {
+		if r.get("Session") != "1234" || r.url != cam.url() {
+			t.Errorf("keepalive for session %q and %s", r.get("Session"), r.url)
+		}
+	}
+}
+
+func TestTLS(t *testing.T) {
+	web := httptest.NewUnstartedServer(nil) // lends its self-signed certificate
+	web.StartTLS()
+	config := &tls.Config{Certificates: web.TLS.Certificates}
+	web.Close()
+	cam := newFakeCameraOn(t, func(l net.Listener) net.Listener { return tls.NewListener(l, config) })
+	url := strings.Replace(cam.url(), "rtsp://", "rtsps://", 1)
+	if err := cam.pull(Config{URL: url}); err != errEnough { //nolint:errorlint // the very cause
+		t.Fatal(err)
+	}
+	if got := cam.asked("SETUP")[0].url; got != url+"/trackID=1" {
+		t.Errorf("SETUP %s", got)
+	}
 }
