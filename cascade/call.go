@@ -308,24 +308,29 @@ func (c *Call) byeRequest(err error) *sipua.Request {
 	if c.req.Contact != nil {
 		target = *c.req.Contact
 	}
-	code, words := 200, "Media ended"
-	if err != nil {
-		code, words = 500, err.Error()
-		var known *gb28181.Error
-		if errors.As(err, &known) {
-			code, words = known.Code, known.Reason
-		}
-	}
 	r := &sipua.Request{
 		Method: "BYE", URI: target, CallID: c.id, CSeq: cseq,
 		From:    sipua.Address{URI: c.req.To.URI, Tag: c.localTag},
 		To:      sipua.Address{URI: c.req.From.URI, Tag: c.remoteTag},
-		Headers: []sipua.Header{reasonHeader(code, words)},
+		Headers: []sipua.Header{byeReason(err)},
 	}
 	for _, hop := range c.req.HeaderValues("Record-Route") {
 		r.Headers = append(r.Headers, sipua.Header{Name: "Route", Value: hop})
 	}
 	return r
+}
+
+// byeReason says why we hang up. Errors that are not meant for the superior tell nothing of our inside.
+func byeReason(err error) sipua.Header {
+	if err == nil {
+		return reasonHeader(200, "Media ended")
+	}
+	for _, ours := range []error{ErrShutdown, ErrNoACK, ErrSuperseded} {
+		if errors.Is(err, ours) {
+			return reasonHeader(500, ours.Error())
+		}
+	}
+	return reasonHeader(gb28181.StatusOf(err))
 }
 
 // contact is the target of in-dialog requests to us.

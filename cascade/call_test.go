@@ -238,6 +238,22 @@ func TestHangUp(t *testing.T) {
 	}
 }
 
+func TestReasonOfBYETellsNoSecrets(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{nil, `SIP;cause=200;text="Media ended"`},
+		{gb28181.Errorf(480, `Camera "门" lost`), `SIP;cause=480;text="Camera '?' lost"`},
+		{errors.New("dial rtsp://admin:secret@192.0.2.64"), `SIP;cause=500;text="Server Internal Error"`},
+		{fmt.Errorf("call: %w", ErrShutdown), `SIP;cause=500;text="the gateway is leaving the platform"`},
+	} {
+		if got := byeReason(tt.err).Value; got != tt.want {
+			t.Errorf("byeReason(%v) = %s, want %s", tt.err, got, tt.want)
+		}
+	}
+}
+
 func TestBYEByCallIDAlone(t *testing.T) {
 	m := newMedia()
 	s, _ := online(t, Config{}, known(), m)

@@ -33,9 +33,15 @@ type Config struct {
 	MediaIP      netip.Addr     // printed in SDP instead of the address on the route to the superior
 	AllowSources []netip.Prefix // where its requests may come from; empty: anywhere, as clusters do
 
+	Device Device
 	Compat Compat
 	Timers Timers
 	Log    *slog.Logger // nil is silence
+}
+
+// Device is what we say of ourselves in DeviceInfo where the site says nothing.
+type Device struct {
+	Name, Manufacturer, Model, Firmware string
 }
 
 // Compat are the quirks of a superior. The zero value is right for most platforms.
@@ -62,7 +68,7 @@ type Timers struct {
 	Leave          time.Duration // for BYEs and the unregistration together; default 3 s
 	ResponseDelay  time.Duration // from the 200 to a query until its Response (srs-sip misses it sooner); default 50 ms
 	PartTimeout    time.Duration // a Catalog part waits this long for the 200 of the former; default 1 s
-	Reorder        time.Duration // how long a control waits for older ones still in other goroutines; default 5 ms
+	Reorder        time.Duration // how long a control waits for older ones still in other goroutines; default 20 ms
 	Operation      time.Duration // one query or control on the site; default 10 s
 	T1             time.Duration // RFC 3261 retransmission of the 200 to INVITE; default 500 ms
 	T2             time.Duration // its upper bound; default 4 s
@@ -112,7 +118,7 @@ func (t Timers) withDefaults() Timers {
 	t.Leave = cmp.Or(t.Leave, 3*time.Second)
 	t.ResponseDelay = cmp.Or(t.ResponseDelay, 50*time.Millisecond)
 	t.PartTimeout = cmp.Or(t.PartTimeout, time.Second)
-	t.Reorder = cmp.Or(t.Reorder, 5*time.Millisecond)
+	t.Reorder = cmp.Or(t.Reorder, 20*time.Millisecond)
 	t.Operation = cmp.Or(t.Operation, 10*time.Second)
 	t.T1 = cmp.Or(t.T1, 500*time.Millisecond)
 	t.T2 = cmp.Or(t.T2, 4*time.Second)

@@ -1,6 +1,7 @@
 package cascade
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -109,6 +110,12 @@ func (p *Platform) deviceInfo(ctx context.Context, a asked) {
 	if err != nil || res == nil {
 		p.log.Warn("device info", "device", q.DeviceID, "error", err)
 		res = &manscdp.DeviceInfoResponse{Result: manscdp.ERROR}
+	}
+	if d := p.cfg.Device; q.DeviceID == p.cfg.NodeID {
+		res.DeviceName = cmp.Or(res.DeviceName, d.Name)
+		res.Manufacturer = cmp.Or(res.Manufacturer, d.Manufacturer)
+		res.Model = cmp.Or(res.Model, d.Model)
+		res.Firmware = cmp.Or(res.Firmware, d.Firmware)
 	}
 	res.Header = q.Answer()
 	p.answer(ctx, a, res)

@@ -153,7 +153,8 @@ func TestCatalogLeavesOutWhatCannotBeWritten(t *testing.T) {
 func TestQueriesOfOneAnswer(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
-			s, _ := online(t, Config{Transport: transport}, &testSite{}, newMedia())
+			device := Device{Manufacturer: "Nobody", Model: "GW-100"}
+			s, _ := online(t, Config{Transport: transport, Device: device}, &testSite{}, newMedia())
 			s.ask(nodeID, query("DeviceInfo", "17430", nodeID))
 			s.ask(gateID, query("DeviceInfo", "17431", gateID))
 			s.ask(gateID, query("DeviceStatus", "248", gateID))
@@ -163,14 +164,14 @@ func TestQueriesOfOneAnswer(t *testing.T) {
 			for _, sn := range []string{"17430", "17431", "248", "249"} {
 				switch m := s.responses(sn, 1)[0].(type) {
 				case *manscdp.DeviceInfoResponse:
-					got = append(got, fmt.Sprint(ignoreCmd(m.Header), m.Result, " ", m.DeviceName))
+					got = append(got, fmt.Sprint(ignoreCmd(m.Header), m.Result, m.DeviceName, m.Manufacturer, m.Model))
 				case *manscdp.DeviceStatusResponse:
 					got = append(got, fmt.Sprint(ignoreCmd(m.Header), m.Result, " ", m.Online))
 				}
 			}
 			want := []string{
-				"{ 17430 " + nodeID + "}OK 网关",
-				"{ 17431 " + gateID + "}ERROR ",
+				"{ 17430 " + nodeID + "}OK网关ACMEGW-100",
+				"{ 17431 " + gateID + "}ERROR",
 				"{ 248 " + gateID + "}OK ONLINE",
 				"{ 249 " + yardID + "}ERROR OFFLINE",
 			}
@@ -236,7 +237,9 @@ func TestPTZIsExecutedInTheOrderOfArrival(t *testing.T) {
 		got = append(got, c.SN)
 		return nil, nil //nolint:nilnil // a command without Response
 	}}
-	s, _ := online(t, Config{}, site, newMedia())
+	timers := shortTimers()
+	timers.Reorder = 500 * time.Millisecond // a busy machine may hold a handler back for long
+	s, _ := online(t, Config{Timers: timers}, site, newMedia())
 	conn, err := net.Dial("udp", s.route().Remote.String())
 	if err != nil {
 		t.Fatal(err)
