@@ -12,6 +12,8 @@ type noise struct {
 	log *slog.Logger
 	mu  sync.Mutex
 	by  map[netip.Addr]*noiseEntry
+
+	swept time.Time
 }
 
 type noiseEntry struct {
@@ -38,7 +40,8 @@ func (q *noise) count(src netip.Addr, now time.Time) (dropped int, say bool) {
 	defer q.mu.Unlock()
 	en := q.by[src]
 	if en == nil {
-		if len(q.by) >= noiseSources {
+		if len(q.by) >= noiseSources && now.Sub(q.swept) >= time.Second {
+			q.swept = now
 			for a, old := range q.by {
 				if now.Sub(old.last) >= time.Minute {
 					delete(q.by, a)

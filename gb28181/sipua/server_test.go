@@ -180,6 +180,13 @@ func TestInviteAckBye(t *testing.T) {
 			if a := receiveOne(t, acks, "ACK"); a.CallID != "c1" || a.To.Tag != r.LocalTag || a.CSeq != 2 {
 				t.Errorf("ACK = %+v", a)
 			}
+			w.send(message("CANCEL", "1 CANCEL", "c1", "z9hG4bK1", ""))
+			w.expect(200, "1 CANCEL") // too late to change anything
+			select {
+			case <-r.Cancelled():
+				t.Error("an answered INVITE was cancelled")
+			default:
+			}
 			w.send(message("BYE", "3 ACK", "c1", "z9hG4bK2", r.LocalTag))
 			w.expect(200, "3 ACK")
 		})
@@ -231,6 +238,32 @@ func TestOverload(t *testing.T) {
 	if n := handled.Load(); n != 4 {
 		t.Errorf("%d requests handled, want the 4 there was room for", n)
 	}
+}
+
+// Over TCP a request waits a little for its turn before it is refused.
+func TestOverloadTCP(t *testing.T) {
+	stuck := make(chan struct{})
+	e := start(t, Config{MaxConcurrent: 1}, func(e *Endpoint) {
+		e.Handle("MESSAGE", func(_ context.Context, r *Request) {
+			_ = r.Respond(&Response{Code: 200})
+			if r.CallID == "stuck" {
+				<-stuck
+			}
+		})
+	})
+	defer close(stuck)
+	w := dialWire(t, "tcp", e)
+	var all string
+	for i := range 30 {
+		all += message("MESSAGE", fmt.Sprintf("%d MESSAGE", i+1), "quick", fmt.Sprintf("z9hG4bK%d", i), "")
+	}
+	w.send(all)
+	for i := range 30 {
+		w.expect(200, fmt.Sprintf("%d MESSAGE", i+1))
+	}
+	w.send(message("MESSAGE", "1 MESSAGE", "stuck", "z9hG4bKa", "") + message("MESSAGE", "2 MESSAGE", "c", "z9hG4bKb", ""))
+	w.expect(200, "1 MESSAGE")
+	w.expect(503, "2 MESSAGE")
 }
 
 // A call that lasts does not keep a place among the requests being handled.
