@@ -90,6 +90,7 @@ type fakeNode struct {
 	closeTCP bool // hangs the media connection up after the last packet
 	twice    bool // dials twice
 	hangUp   bool // sends BYE after the last packet
+	byeLate  bool // closes the media connection before the BYE
 	sr       bool // sends RTCP sender reports
 	strayUDP bool // sends from another port than it answered
 
@@ -412,6 +413,10 @@ func (n *fakeNode) afterwards(r *sipua.Request, conn net.Conn, ended <-chan stru
 		return
 	}
 	if n.hangUp {
+		if n.byeLate {
+			_ = conn.Close()
+			time.Sleep(50 * time.Millisecond)
+		}
 		bye := n.request("BYE")
 		bye.CallID, bye.From, bye.To = r.CallID, r.To, r.From
 		bye.From.Tag = r.LocalTag

@@ -183,7 +183,8 @@ func (in *intake) readTCP(conn *net.TCPConn) error {
 	r := bufio.NewReaderSize(conn, 64<<10)
 	buf := make([]byte, 64<<10)
 	for {
-		if err := conn.SetReadDeadline(time.Now().Add(in.timeout)); err != nil {
+		// The play itself gives up after the time-out; this only frees the goroutine.
+		if err := conn.SetReadDeadline(time.Now().Add(2 * in.timeout)); err != nil {
 			return err
 		}
 		size, err := in.frameHead(r)

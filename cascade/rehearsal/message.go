@@ -10,7 +10,7 @@ import (
 	"gbgate/gb28181/sipua"
 )
 
-// message answers a MESSAGE: 404 to a node that is not registered (as WVP answers), else 200, before anything is done.
+// message answers a MESSAGE: 404 to a node that is not registered (as WVP does), else 200, before anything is done.
 func (p *Platform) message(ctx context.Context, r *sipua.Request) {
 	n := p.lookup(r.From.URI.User)
 	if n == nil {

@@ -117,6 +117,9 @@ func (p *Platform) Addr() netip.AddrPort { return p.ep.Addr() }
 // Run serves until ctx ends. Calls and queries under way then fail.
 func (p *Platform) Run(ctx context.Context) error { return p.ep.Run(ctx) }
 
+// Close frees the sockets of a platform that was not run.
+func (p *Platform) Close() error { return p.ep.Close() }
+
 // ID is the platform's code.
 func (p *Platform) ID() string { return p.cfg.ID }
 

@@ -155,7 +155,7 @@ func TestMessages(t *testing.T) {
 		{"no XML", "hello", 400},
 		{"strange root", "<Hello><CmdType>Keepalive</CmdType></Hello>", 415},
 		{"unknown command", "<Notify><CmdType>Weather</CmdType><SN>1</SN><DeviceID>1</DeviceID></Notify>", 200},
-		{"answer nobody asked for", "<Response><CmdType>DeviceInfo</CmdType><SN>9</SN><DeviceID>1</DeviceID></Response>", 200},
+		{"answer to nobody", "<Response><CmdType>DeviceInfo</CmdType><SN>9</SN><DeviceID>1</DeviceID></Response>", 200},
 	}
 	for _, tt := range tests {
 		if got := n.send(ctx, []byte(tt.body)); got != tt.want {

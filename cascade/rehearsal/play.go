@@ -81,8 +81,12 @@ var (
 	ErrDisconnect = errors.New("the media connection ended")
 )
 
-// watchEvery is how often a play looks at its clocks.
-const watchEvery = 20 * time.Millisecond
+// watchEvery is how often a play looks at its clocks; byeGrace is how long the node's BYE may trail the end of its
+// media connection.
+const (
+	watchEvery = 20 * time.Millisecond
+	byeGrace   = 500 * time.Millisecond
+)
 
 // Play invites a channel, receives and judges its media, and hangs up. An error before the answer comes with a nil
 // result; a refusal has a *gb28181.Error in its chain. An error after the answer (ErrNoMedia, ErrHungUp,
@@ -141,7 +145,7 @@ func (c *call) watch(ctx context.Context) error {
 		case <-c.hungUp:
 			return ErrHungUp
 		case <-c.sink.over:
-			return c.overReason()
+			return c.overReason(ctx)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case now := <-tick.C:
@@ -160,13 +164,15 @@ func (c *call) watch(ctx context.Context) error {
 }
 
 // overReason says why the media connection is over; a BYE or the goal that came with its end counts first.
-func (c *call) overReason() error {
+func (c *call) overReason(ctx context.Context) error {
+	grace, cancel := context.WithTimeout(ctx, byeGrace)
+	defer cancel()
 	select {
 	case <-c.sink.reached:
 		return nil
 	case <-c.hungUp:
 		return ErrHungUp
-	default:
+	case <-grace.Done():
 		return fmt.Errorf("%w: %w", ErrDisconnect, c.sink.overErr())
 	}
 }

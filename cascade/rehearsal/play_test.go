@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -114,6 +115,14 @@ func TestAnswerChecked(t *testing.T) {
 		},
 		{"no rtpmap", UDP, replace("a=rtpmap:96 PS/90000\r\n", ""), []string{"the answer has no a=rtpmap:96 PS/90000"}},
 		{"direction", UDP, replace("a=sendonly", "a=recvonly"), []string{"the answer does not say a=sendonly"}},
+		{
+			"no session description", UDP, func(res *sipua.Response) { res.Body = nil },
+			[]string{"the answer's session description cannot be read"},
+		},
+		{"no video line", UDP, replace("m=video", "m=audio"), []string{"the answer has no m=video line"}},
+		{"port 0", UDP, func(res *sipua.Response) {
+			res.Body = regexp.MustCompile("m=video [0-9]+").ReplaceAll(res.Body, []byte("m=video 0"))
+		}, []string{"the answer's m= line says port 0", "but the answer named port 0"}},
 		{
 			"two addresses", UDP, replace("o="+cameraID+" 0 0 IN IP4 127.0.0.1", "o=- 0 0 IN IP4 127.0.0.2"),
 			[]string{"the answer says c= 127.0.0.1, but o= 127.0.0.2"},

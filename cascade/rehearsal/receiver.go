@@ -246,7 +246,7 @@ func (r *Receiver) assemble(at time.Time, h rtpHead, payload []byte, gap bool) {
 	}
 }
 
-// continues tells whether the packet goes on with the open frame, whatever its timestamp and the marker before it say.
+// continues tells whether the packet goes on with the open frame, whatever its timestamp and the last marker say.
 func (r *Receiver) continues(h rtpHead, payload []byte) bool {
 	f := &r.frame
 	if f.broken {
