@@ -154,10 +154,13 @@ func (t *tcpLink) accept(ctx context.Context) (*net.TCPConn, error) {
 	defer context.AfterFunc(ctx, func() { _ = t.listener.SetDeadline(time.Unix(1, 0)) })()
 	for {
 		conn, err := t.listener.AcceptTCP()
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
+		switch {
+		case err == nil:
+		case s.life.Err() != nil: // Close may be here before ctx ends
+			return nil, s.Err()
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		default:
 			return nil, fmt.Errorf("%w within %v: %w", ErrNoConnection, s.cfg.AcceptTimeout, err)
 		}
 		from := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
