@@ -79,17 +79,14 @@ func TestRepairSession(t *testing.T) {
 		"a;x=y;TIMEOUT=3600":  {"a", 25 * time.Second},
 	}
 	for value, want := range cases {
-		id, timeout, _ := cutTimeout(repairSession(value))
-		period := time.Duration(timeout) * time.Second * 8 / 10
+		text, _ := repairSession(value, defaultTimeout)
+		got := parseTransport("id=" + text)
+		id := got["id"]
+		period := time.Duration(number(got["timeout"])) * time.Second * 8 / 10
 		if id != want.id || period > want.period || period < want.period*3/4 {
 			t.Errorf("%q: got %q with a keepalive after %v, want %q after %v", value, id, period, want.id, want.period)
 		}
 	}
-}
-
-func cutTimeout(value string) (id string, timeout int, ok bool) {
-	t := parseTransport("id=" + value)
-	return t["id"], number(t["timeout"]), true
 }
 
 func TestKeepaliveMethod(t *testing.T) {
@@ -105,8 +102,13 @@ func TestKeepaliveMethod(t *testing.T) {
 		code int // of the reply to the method before
 		want string
 	}{
-		{200, "GET_PARAMETER"}, {501, "GET_PARAMETER"}, {401, "GET_PARAMETER"}, {501, "OPTIONS"},
-		{200, "OPTIONS"}, {404, "OPTIONS"}, {404, "none"},
+		{200, "GET_PARAMETER"},
+		{501, "GET_PARAMETER"},
+		{401, "GET_PARAMETER"},
+		{501, "OPTIONS"},
+		{200, "OPTIONS"},
+		{404, "OPTIONS"},
+		{404, "none"},
 	}
 	last := next()
 	for i, s := range steps {

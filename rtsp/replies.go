@@ -10,11 +10,15 @@ import (
 // maxKeepalive is the longest time between two signs of life, whatever time-out the camera names.
 const maxKeepalive = 25 * time.Second
 
+// defaultTimeout is a session's when the camera names none (RFC 2326, 12.37).
+const defaultTimeout = 60 * time.Second
+
 // repairSession rewrites a Session header so that gortsplib, which sends a keepalive after 0.8 of the
-// time-out, does so after min(time-out/2, 25 s). Blanks, "timeout=abc" and "timeout=0" were seen.
-func repairSession(value string) string {
+// time-out, does so after min(time-out/2, 25 s). known is the time-out named before, as not every reply
+// names it again. Blanks, "timeout=abc" and "timeout=0" were seen.
+func repairSession(value string, known time.Duration) (text string, timeout time.Duration) {
 	id, params, _ := strings.Cut(value, ";")
-	timeout := 60 * time.Second // RFC 2326, 12.37
+	timeout = known
 	for _, p := range strings.Split(params, ";") {
 		k, v, _ := strings.Cut(p, "=")
 		if n := number(v); strings.EqualFold(strings.TrimSpace(k), "timeout") && n > 0 {
@@ -22,7 +26,7 @@ func repairSession(value string) string {
 		}
 	}
 	period := min(timeout/2, maxKeepalive)
-	return strings.TrimSpace(id) + ";timeout=" + strconv.Itoa(max(1, int(period*10/8/time.Second)))
+	return strings.TrimSpace(id) + ";timeout=" + strconv.Itoa(max(1, int(period*10/8/time.Second))), timeout
 }
 
 // transport is a Transport header read leniently: any case, blanks, "RTP/AVP" without "/TCP" (Escam),

@@ -57,6 +57,7 @@ type session struct {
 	server    string
 	rangeText string
 	playing   bool
+	timeout   time.Duration // of the session, as the camera names it
 	keepalive keepalive
 	channels  map[string]byte // stand-in URL → interleaved channel of its RTP
 }
@@ -76,6 +77,7 @@ func (s *session) start() error {
 		transport = gortsplib.TransportUDP
 	}
 	s.base = s.target
+	s.timeout = defaultTimeout
 	s.channels = make(map[string]byte)
 	s.client = &gortsplib.Client{
 		Scheme:            "rtsp", // TLS is inside dial, below normConn

@@ -87,7 +87,8 @@ func (s *session) inbound(e exchange, m *message) {
 	clean := &message{code: m.code, reason: m.reason}
 	clean.set("CSeq", m.get("CSeq"))
 	if id := m.get("Session"); id != "" {
-		clean.set("Session", repairSession(id))
+		id, s.timeout = repairSession(id, s.timeout)
+		clean.set("Session", id)
 	}
 	switch e.method {
 	case "OPTIONS":
