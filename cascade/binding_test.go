@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sipua"
 	"github.com/google/go-cmp/cmp"
@@ -246,5 +247,76 @@ func TestStateNames(t *testing.T) {
 		if s.String() == "unknown" {
 			t.Errorf("state %d has no name", s)
 		}
+	}
+}
+
+func TestQuirksOfTheIdentity(t *testing.T) {
+	tests := []struct {
+		compat           Compat
+		from, to, target string
+	}{
+		{Compat{}, "3402000000", "3402000000", "192.0.2.10"},
+		{Compat{FromHost: "own-domain"}, "3402010000", "3402010000", "192.0.2.10"},
+		{Compat{FromHost: "ip:port"}, "192.0.2.20", "192.0.2.20", "192.0.2.10"},
+		{Compat{RequestURIHost: "domain"}, "3402000000", "3402000000", "3402000000"},
+	}
+	for _, tt := range tests {
+		synctest.Test(t, func(t *testing.T) {
+			f, _ := on(t, Config{Compat: tt.compat}, time.Second, always(200, 200), nil)
+			r := f.requests()[0]
+			got := []string{r.From.URI.Host, r.To.URI.Host, r.URI.Host}
+			if diff := cmp.Diff([]string{tt.from, tt.to, tt.target}, got); diff != "" {
+				t.Errorf("%+v: hosts of From, To and Request-URI (-want +got):\n%s", tt.compat, diff)
+			}
+		})
+	}
+}
+
+func TestNewCallIDForEachRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{KeepaliveInterval: time.Hour, Compat: Compat{RefreshMode: "new-call-id", OmitGBVer: true}}
+		f, _ := on(t, cfg, 55*time.Minute, always(200, 200), nil)
+		first, refresh := f.requests()[0], f.requests()[1]
+		if first.CallID == refresh.CallID || refresh.CSeq != 1 {
+			t.Errorf("refresh has Call-ID %s and CSeq %d, want a new one and 1", refresh.CallID, refresh.CSeq)
+		}
+		if got := first.Header("X-GB-Ver"); got != "" {
+			t.Errorf("X-GB-Ver = %q, want none", got)
+		}
+	})
+}
+
+func TestEdition(t *testing.T) {
+	for _, tt := range []struct {
+		version, peer, assume string
+		want                  gb28181.Edition
+	}{
+		{"auto", "", "", gb28181.Edition2016},
+		{"auto", "3.0", "", gb28181.Edition2022},
+		{"auto", "2.0", "3.0", gb28181.Edition2016},
+		{"auto", "", "3.0", gb28181.Edition2022},
+		{"auto", "nonsense", "", gb28181.Edition2016},
+		{"2016", "3.0", "", gb28181.Edition2016},
+		{"2022", "", "", gb28181.Edition2022},
+	} {
+		p := newPlatform(Config{Version: tt.version, Compat: Compat{AssumeVersion: tt.assume}}, nil, nil, nil)
+		p.status.PeerVersion = tt.peer
+		if got := p.Edition(); got != tt.want {
+			t.Errorf("version %s, peer %q, assumed %q: %v, want %v", tt.version, tt.peer, tt.assume, got, tt.want)
+		}
+		if got, want := p.charset(), tt.want.Charset(); got != want {
+			t.Errorf("charset = %v, want %v", got, want)
+		}
+	}
+}
+
+func TestLookupHost(t *testing.T) {
+	got, err := lookupHost(t.Context(), "::ffff:192.0.2.1")
+	if want := netip.MustParseAddr("192.0.2.1"); err != nil || len(got) != 1 || got[0] != want {
+		t.Errorf("lookupHost = %v, %v; want %v", got, err, want)
+	}
+	got, err = lookupHost(t.Context(), "localhost")
+	if err != nil || len(got) == 0 || !got[0].IsLoopback() {
+		t.Errorf("lookupHost(localhost) = %v, %v; want the loopback", got, err)
 	}
 }

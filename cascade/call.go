@@ -84,17 +84,9 @@ func (c *Call) ID() string { return c.id }
 // Offer is what the superior wants. Its SSRC is never zero: where the superior gave none it is ours.
 func (c *Call) Offer() *sdp.Offer { return c.offer }
 
-// LocalIP is the media address to print: media_ip where configured, else that of BindIP.
-func (c *Call) LocalIP() netip.Addr {
-	if ip := c.p.cfg.MediaIP; ip.IsValid() {
-		return ip
-	}
-	return c.local
-}
-
-// BindIP is the address of the interface on the route to where the media goes: what a socket can be bound to even
-// when media_ip is the public address of a NAT router.
-func (c *Call) BindIP() netip.Addr { return c.local }
+// LocalIP is the address to bind media to: of the interface on the route to where the media goes, or media_ip where
+// that is an address of ours. Where it is the public one of a NAT router, Answer prints it in place of this one.
+func (c *Call) LocalIP() netip.Addr { return c.local }
 
 // Answer accepts the call: it sends the 200 with the session description of a and returns when media may start,
 // which is at the ACK or Timers.SendFallback after the 200 (Hikvision platforms want media after the ACK, others
@@ -103,8 +95,11 @@ func (c *Call) Answer(ctx context.Context, a sdp.Answer) error {
 	if a.Channel == "" {
 		a.Channel = c.channel
 	}
-	if !a.Local.Addr().IsValid() || a.Local.Addr().IsUnspecified() {
-		a.Local = netip.AddrPortFrom(c.LocalIP(), a.Local.Port())
+	switch ip := c.p.cfg.MediaIP; {
+	case ip.IsValid():
+		a.Local = netip.AddrPortFrom(ip, a.Local.Port())
+	case !a.Local.Addr().IsValid(), a.Local.Addr().IsUnspecified():
+		a.Local = netip.AddrPortFrom(c.local, a.Local.Port())
 	}
 	if a.SSRC == 0 {
 		a.SSRC = c.offer.SSRC

@@ -334,12 +334,21 @@ func TestSameSubjectSerialEndsTheOldCall(t *testing.T) {
 }
 
 func TestMediaIP(t *testing.T) {
-	m := newMedia()
-	s, _ := online(t, Config{MediaIP: netip.MustParseAddr("203.0.113.9")}, known(), m)
-	s.call(s.invitation(gateID, "", offer("0200000001")))
-	c := await(t, "call", m.answered)
-	if c.LocalIP().String() != "203.0.113.9" || c.BindIP().String() != "127.0.0.1" {
-		t.Errorf("LocalIP %s, BindIP %s", c.LocalIP(), c.BindIP())
+	for printed, bound := range map[string]string{
+		"203.0.113.9": "127.0.0.1", // a NAT router's
+		"127.0.0.1":   "127.0.0.1",
+	} {
+		m := newMedia()
+		s, _ := online(t, Config{MediaIP: netip.MustParseAddr(printed)}, known(), m)
+		res := s.call(s.invitation(gateID, "", offer("0200000001")))
+		a, err := sdp.Parse(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := await(t, "call", m.answered)
+		if c.LocalIP().String() != bound || a.Conn != printed || a.OriginAddr != printed || a.Media[0].Port != 30002 {
+			t.Errorf("bound to %s, printed %s and %s; want %s and %s", c.LocalIP(), a.Conn, a.OriginAddr, bound, printed)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -182,5 +183,20 @@ func (p *Platform) newCall(r *sipua.Request, offer *sdp.Offer, channel string) *
 	} else {
 		c.local = c.sip.Addr()
 	}
+	if isOurs(p.cfg.MediaIP) {
+		c.local = p.cfg.MediaIP
+	}
 	return c
+}
+
+// isOurs tells an address of this machine from one that a NAT router has for it.
+func isOurs(ip netip.Addr) bool {
+	if !ip.IsValid() {
+		return false
+	}
+	nets, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(nets, func(a net.Addr) bool {
+		n, err := netip.ParsePrefix(a.String())
+		return err == nil && n.Addr().Unmap() == ip.Unmap()
+	})
 }

@@ -197,6 +197,21 @@ func TestTimelines(t *testing.T) {
 			},
 		},
 		{
+			name: "refresh answered 403: five minutes",
+			cfg:  Config{RegisterExpires: 1000 * time.Second, KeepaliveInterval: time.Hour},
+			run:  1100 * time.Second, answer: script(200, 403), state: Backoff,
+			want: []string{"0s REGISTER", "15m0s REGISTER"}, fault: "password refused by the platform",
+		},
+		{
+			name: "refresh never answered: a new binding when the old has ended",
+			cfg:  Config{RegisterExpires: 100 * time.Second, KeepaliveInterval: time.Hour},
+			run:  130 * time.Second, answer: script(200, 0), state: Backoff,
+			want: []string{
+				"0s REGISTER", "50s REGISTER", "1m19s REGISTER", "1m34s REGISTER", "1m42s REGISTER",
+			},
+			fault: "no answer",
+		},
+		{
 			name: "no answer: again every RegisterRetry", run: 130 * time.Second, answer: always(0, 0), state: Backoff,
 			want:  []string{"0s REGISTER", "1m0s REGISTER", "2m0s REGISTER"},
 			fault: "no answer from 192.0.2.10:5060 over udp",
