@@ -159,6 +159,16 @@ func TestLossBreaksOneFrame(t *testing.T) {
 	wantFaults(t, got.Faults, []string{"packets are missing after number", "1 of 224 packets are missing"})
 }
 
+// TestStoppedInsideAFrame wants no fault for what the receiver did not wait for.
+func TestStoppedInsideAFrame(t *testing.T) {
+	sent := packets(liveUnits(50, false, 0x90))
+	got := judge(Expect{SSRC: testSSRC}, sent[:len(sent)-3])
+	wantFaults(t, got.Faults, nil)
+	if got.Pictures != 49 {
+		t.Errorf("%d pictures, want 49", got.Pictures)
+	}
+}
+
 // TestEndlessFrame wants a frame that never ends to be given up, and what follows to be judged.
 func TestEndlessFrame(t *testing.T) {
 	units := liveUnits(50, false, 0)

@@ -224,6 +224,16 @@ func (n *fakeNode) seen() []string {
 	return out
 }
 
+// wantSeen waits for as many requests as are wanted: an ACK is handled when the BYE behind it is answered already.
+func (n *fakeNode) wantSeen(t *testing.T, want ...string) {
+	t.Helper()
+	for ctx := testContext(t); len(n.seen()) < len(want) && sleep(ctx, 5*time.Millisecond); {
+	}
+	if got := n.seen(); !slices.Equal(got, want) {
+		t.Errorf("the node saw %v, want %v", got, want)
+	}
+}
+
 func (n *fakeNode) bye(ctx context.Context, r *sipua.Request) {
 	n.note(ctx, r)
 	n.mu.Lock()

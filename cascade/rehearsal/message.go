@@ -10,7 +10,8 @@ import (
 	"gbgate/gb28181/sipua"
 )
 
-// message answers a MESSAGE: 404 to a node that is not registered (as WVP does), else 200, before anything is done.
+// message answers a MESSAGE: 404 to a node that is not registered (as WVP does), else 200. What it says is noted
+// before, so that the parts of a catalog, each sent after the 200 of the one before, stay in order.
 func (p *Platform) message(ctx context.Context, r *sipua.Request) {
 	n := p.lookup(r.From.URI.User)
 	if n == nil {
@@ -24,7 +25,6 @@ func (p *Platform) message(ctx context.Context, r *sipua.Request) {
 		p.respond(r, &sipua.Response{Code: code, Reason: reason})
 		return
 	}
-	p.respond(r, &sipua.Response{Code: 200})
 	switch m := m.(type) {
 	case nil:
 	case *manscdp.Keepalive:
@@ -32,6 +32,7 @@ func (p *Platform) message(ctx context.Context, r *sipua.Request) {
 	default:
 		p.deliver(ctx, n, m)
 	}
+	p.respond(r, &sipua.Response{Code: 200})
 }
 
 func (p *Platform) keepalive(n *Node, m *manscdp.Keepalive) {

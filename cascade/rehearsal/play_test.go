@@ -75,9 +75,7 @@ func playOnce(t *testing.T, sip, transport string, h265 bool) {
 	if audio.Len() != got.AudioBytes || got.AudioBytes < 49*320 {
 		t.Errorf("saved %d audio bytes of %d, want at least %d", audio.Len(), got.AudioBytes, 49*320)
 	}
-	if seen, want := fake.seen(), []string{"INVITE", "ACK", "BYE"}; !slices.Equal(seen, want) {
-		t.Errorf("the node saw %v, want %v", seen, want)
-	}
+	fake.wantSeen(t, "INVITE", "ACK", "BYE")
 }
 
 // TestAnswerChecked has the node answer wrong, one thing at a time.
@@ -281,9 +279,7 @@ func TestPlayEnds(t *testing.T) {
 			if got.Pictures == 0 || got.HungUp != (tt.want == ErrHungUp) {
 				t.Errorf("%d pictures, hung up %v", got.Pictures, got.HungUp)
 			}
-			if seen := fake.seen(); !slices.Equal(seen, tt.seen) {
-				t.Errorf("the node saw %v, want %v", seen, tt.seen)
-			}
+			fake.wantSeen(t, tt.seen...)
 		})
 	}
 }
@@ -348,9 +344,7 @@ func TestPlayEdited(t *testing.T) {
 	if m := line(offered.Body, "m=video "); !strings.HasSuffix(m, " TCP/RTP/AVP 96 97 98 99") {
 		t.Errorf("m=video %s", m)
 	}
-	if len(fake.seen()) != 3 {
-		t.Errorf("the node saw %v", fake.seen())
-	}
+	fake.wantSeen(t, "INVITE", "ACK", "BYE")
 }
 
 // TestPlayGivenUp wants a call that is answered after its play was given up to be ended by ACK and BYE.
@@ -361,9 +355,7 @@ func TestPlayGivenUp(t *testing.T) {
 	if _, err := n.Play(ctx, PlayRequest{Channel: cameraID, Transport: UDP}); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error %v, want the deadline", err)
 	}
-	if seen, want := fake.seen(), []string{"INVITE", "ACK", "BYE"}; !slices.Equal(seen, want) {
-		t.Errorf("the node saw %v, want %v", seen, want)
-	}
+	fake.wantSeen(t, "INVITE", "ACK", "BYE")
 }
 
 func TestSenderReports(t *testing.T) {

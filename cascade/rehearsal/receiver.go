@@ -93,9 +93,10 @@ func (r *Receiver) Packet(at time.Time, raw []byte) {
 	r.assemble(at, head, payload, gap)
 }
 
-// Close ends the stream: the last frame is judged and what must hold for the whole is checked.
+// Close ends the stream: what must hold for the whole is checked. A last frame that is not whole is not judged,
+// because it was the receiver who stopped.
 func (r *Receiver) Close() {
-	if r.frame.open {
+	if f := &r.frame; f.open && (f.marked || !f.unfinished()) {
 		r.finish()
 	}
 	if r.report.Packets == 0 {
