@@ -55,17 +55,39 @@ func TestAuthentication(t *testing.T) {
 		challenges []string
 		expect     challenge
 	}{
-		"md5":         {[]string{`Digest realm="cam", nonce="n1"`}, challenge{}},
-		"md5 qop":     {[]string{`Digest realm="cam", nonce="n1", qop="auth,auth-int", algorithm=MD5`}, challenge{algorithm: "MD5", qop: true}},
-		"sha-256":     {[]string{`Digest realm="cam", nonce="n1", algorithm=SHA-256, qop="auth"`}, challenge{algorithm: "SHA-256", qop: true}},
-		"md5-sess":    {[]string{`Digest realm="cam", nonce="n1", algorithm="MD5-sess", qop=auth`}, challenge{algorithm: "MD5-sess", qop: true}},
-		"basic":       {[]string{`Basic realm="cam"`}, challenge{scheme: "basic"}},
-		"lower case":  {[]string{`digest Realm="cam", NONCE="n1"`}, challenge{}},
-		"unquoted":    {[]string{`Digest realm=cam,nonce=n1,algorithm=MD5`}, challenge{algorithm: "MD5"}},
-		"blanks":      {[]string{`Digest  realm = "cam" , nonce = "n1"`}, challenge{}},
-		"several":     {[]string{`Basic realm="cam"`, `Digest realm="cam", nonce="n1", algorithm=MD5`, `Digest realm="cam", nonce="n1", algorithm=SHA-256`}, challenge{algorithm: "SHA-256"}},
-		"one header":  {[]string{`Basic realm="cam", Digest realm="cam", nonce="n1"`}, challenge{}},
-		"unknown too": {[]string{`Digest realm="cam", nonce="n1", algorithm=SHA-512-256`, `Digest realm="cam", nonce="n1"`}, challenge{}},
+		"md5": {[]string{`Digest realm="cam", nonce="n1"`}, challenge{}},
+		"md5 qop": {
+			[]string{`Digest realm="cam", nonce="n1", qop="auth,auth-int", algorithm=MD5`},
+			challenge{algorithm: "MD5", qop: true},
+		},
+		"sha-256": {
+			[]string{`Digest realm="cam", nonce="n1", algorithm=SHA-256, qop="auth"`},
+			challenge{algorithm: "SHA-256", qop: true},
+		},
+		"md5-sess": {
+			[]string{`Digest realm="cam", nonce="n1", algorithm="MD5-sess", qop=auth`},
+			challenge{algorithm: "MD5-sess", qop: true},
+		},
+		"basic":      {[]string{`Basic realm="cam"`}, challenge{scheme: "basic"}},
+		"lower case": {[]string{`digest Realm="cam", NONCE="n1"`}, challenge{}},
+		"unquoted":   {[]string{`Digest realm=cam,nonce=n1,algorithm=MD5`}, challenge{algorithm: "MD5"}},
+		"blanks":     {[]string{`Digest  realm = "cam" , nonce = "n1"`}, challenge{}},
+		"several": {
+			[]string{
+				`Basic realm="cam"`,
+				`Digest realm="cam", nonce="n1", algorithm=MD5`,
+				`Digest realm="cam", nonce="n1", algorithm=SHA-256`,
+			},
+			challenge{algorithm: "SHA-256"},
+		},
+		"one header": {[]string{`Basic realm="cam", Digest realm="cam", nonce="n1"`}, challenge{}},
+		"unknown too": {
+			[]string{
+				`Digest realm="cam", nonce="n1", algorithm=SHA-512-256`,
+				`Digest realm="cam", nonce="n1"`,
+			},
+			challenge{},
+		},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -120,8 +142,10 @@ func TestRotatingNonces(t *testing.T) {
 // TestWrongPassword counts the tries, because cameras lock the account.
 func TestWrongPassword(t *testing.T) {
 	cases := map[string][]string{
-		"one way":      {`Digest realm="cam", nonce="n1"`},
-		"three ways":   {`Digest realm="cam", nonce="n1", algorithm=SHA-256`, `Digest realm="cam", nonce="n1"`, `Basic realm="cam"`},
+		"one way": {`Digest realm="cam", nonce="n1"`},
+		"three ways": {
+			`Digest realm="cam", nonce="n1", algorithm=SHA-256`, `Digest realm="cam", nonce="n1"`, `Basic realm="cam"`,
+		},
 		"fresh nonces": {`Digest realm="cam", nonce="N"`},
 		"always stale": {`Digest realm="cam", nonce="N", stale=true`},
 	}

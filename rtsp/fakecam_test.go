@@ -165,7 +165,8 @@ func (c *fakeConn) send(b []byte) {
 func reply200(r *message, lines ...string) string { return replyOf(r, "200 OK", lines...) }
 
 func replyOf(r *message, status string, lines ...string) string {
-	return "RTSP/1.0 " + status + "\r\n" + strings.Join(append([]string{"CSeq: " + r.get("CSeq")}, lines...), "\r\n") + "\r\n\r\n"
+	return "RTSP/1.0 " + status + "\r\n" +
+		strings.Join(append([]string{"CSeq: " + r.get("CSeq")}, lines...), "\r\n") + "\r\n\r\n"
 }
 
 func replySDP(r *message, sdp string, lines ...string) string {
@@ -189,7 +190,8 @@ func (c *fakeConn) good(r *message) string {
 			if c.udp != nil {
 				p = c.udp.LocalAddr().(*net.UDPAddr).Port
 			}
-			return reply200(r, "Session: 1234", fmt.Sprintf("Transport: RTP/AVP;unicast;client_port=%d-%d;server_port=%d-%d",
+			return reply200(r, "Session: 1234", fmt.Sprintf(
+				"Transport: RTP/AVP;unicast;client_port=%d-%d;server_port=%d-%d",
 				port, port+1, p, p+1))
 		}
 		if strings.HasSuffix(r.url, "1") {

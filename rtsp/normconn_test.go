@@ -49,6 +49,7 @@ func (c *counting) outbound(m *message) (exchange, bool) { return exchange{}, tr
 func (c *counting) inbound(e exchange, _ *message) {
 	c.methods = append(c.methods, "reply to "+e.method)
 }
+
 func (c *counting) asked(m *message) error {
 	c.methods = append(c.methods, m.method)
 	return nil
@@ -169,11 +170,20 @@ func TestExchanges(t *testing.T) {
 		sent    []exchange
 		answers []answer
 	}{
-		"in order":             {[]exchange{{cseq: 1, method: "A"}, {cseq: 2, method: "B"}}, []answer{{1, "A"}, {2, "B"}, {3, ""}}},
-		"keepalive unanswered": {[]exchange{{cseq: 1, method: "K", keepalive: true}, {cseq: 2, method: "B"}}, []answer{{2, "B"}, {1, ""}}},
-		"without number":       {[]exchange{{cseq: 1, method: "K", keepalive: true}, {cseq: 2, method: "B"}}, []answer{{-1, "B"}}},
-		"stale number":         {[]exchange{{cseq: 7, method: "B"}}, []answer{{3, "B"}, {7, ""}}},
-		"only keepalives":      {[]exchange{{cseq: 1, method: "K", keepalive: true}}, []answer{{-1, "K"}, {-1, ""}}},
+		"in order": {
+			[]exchange{{cseq: 1, method: "A"}, {cseq: 2, method: "B"}},
+			[]answer{{1, "A"}, {2, "B"}, {3, ""}},
+		},
+		"keepalive unanswered": {
+			[]exchange{{cseq: 1, method: "K", keepalive: true}, {cseq: 2, method: "B"}},
+			[]answer{{2, "B"}, {1, ""}},
+		},
+		"without number": {
+			[]exchange{{cseq: 1, method: "K", keepalive: true}, {cseq: 2, method: "B"}},
+			[]answer{{-1, "B"}},
+		},
+		"stale number":    {[]exchange{{cseq: 7, method: "B"}}, []answer{{3, "B"}, {7, ""}}},
+		"only keepalives": {[]exchange{{cseq: 1, method: "K", keepalive: true}}, []answer{{-1, "K"}, {-1, ""}}},
 	}
 	for name, c := range cases {
 		var x exchanges

@@ -77,17 +77,25 @@ func TestReplyQuirks(t *testing.T) {
 			r := &message{fields: []field{{"CSeq", "2"}}}
 			return replySDP(r, strings.Replace(testSDP, "control:*", "control:live", 1))
 		}),
-		"transport missing":           edit("SETUP", func(good string) string { return cutLine(good, "Transport:") }),
-		"transport without TCP":       replace("SETUP", "RTP/AVP/TCP", "RTP/AVP"),
-		"transport in lower case":     replace("SETUP", "RTP/AVP/TCP", "rtp/avp/tcp"),
-		"transport blanks":            edit("SETUP", func(g string) string { return strings.Replace(g, ";interleaved", "; interleaved", 1) }),
-		"transport mode receive":      replace("SETUP", "unicast", "unicast;mode=receive"),
-		"transport host name":         replace("SETUP", "unicast", "unicast;source=camera.local;destination=nowhere"),
-		"transport odd ssrc":          replace("SETUP", "unicast", "unicast;ssrc=XYZ"),
-		"session with blank":          edit("SETUP", func(g string) string { return setSession(g, "1234 ;timeout=60") }),
-		"session timeout text":        edit("SETUP", func(g string) string { return setSession(g, "1234;timeout=abc") }),
-		"session timeout zero":        edit("SETUP", func(g string) string { return setSession(g, "1234;timeout=0") }),
-		"reply split by 100 continue": edit("PLAY", func(g string) string { return "RTSP/1.0 100 Continue\r\n\r\n" + g }),
+		"transport missing":       edit("SETUP", func(good string) string { return cutLine(good, "Transport:") }),
+		"transport without TCP":   replace("SETUP", "RTP/AVP/TCP", "RTP/AVP"),
+		"transport in lower case": replace("SETUP", "RTP/AVP/TCP", "rtp/avp/tcp"),
+		"transport blanks": edit("SETUP", func(g string) string {
+			return strings.Replace(g, ";interleaved", "; interleaved", 1)
+		}),
+		"transport mode receive": replace("SETUP", "unicast", "unicast;mode=receive"),
+		"transport host name":    replace("SETUP", "unicast", "unicast;source=camera.local;destination=nowhere"),
+		"transport odd ssrc":     replace("SETUP", "unicast", "unicast;ssrc=XYZ"),
+		"session with blank": edit("SETUP", func(g string) string {
+			return setSession(g, "1234 ;timeout=60")
+		}),
+		"session timeout text": edit("SETUP", func(g string) string {
+			return setSession(g, "1234;timeout=abc")
+		}),
+		"session timeout zero": edit("SETUP", func(g string) string { return setSession(g, "1234;timeout=0") }),
+		"reply split by 100 continue": edit("PLAY", func(g string) string {
+			return "RTSP/1.0 100 Continue\r\n\r\n" + g
+		}),
 		"play with npt=0- refused": on("PLAY", func(r *message) string {
 			if r.get("Range") == "npt=0-" {
 				return replyOf(r, "457 Invalid Range")
@@ -160,16 +168,24 @@ func TestStreamQuirks(t *testing.T) {
 	}
 	text := func(s string) func(*fakeConn) { return func(c *fakeConn) { c.send([]byte(s)) } }
 	quirks := map[string]func(cam *fakeCamera){
-		"server sends options":       func(cam *fakeCamera) { cam.before = at(5, text("OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n")) },
-		"server sends get_parameter": func(cam *fakeCamera) { cam.before = at(5, text("GET_PARAMETER rtsp://x/ RTSP/1.0\r\nCSeq: 9\r\n\r\n")) },
+		"server sends options": func(cam *fakeCamera) {
+			cam.before = at(5, text("OPTIONS * RTSP/1.0\r\nCSeq: 9\r\n\r\n"))
+		},
+		"server sends get_parameter": func(cam *fakeCamera) {
+			cam.before = at(5, text("GET_PARAMETER rtsp://x/ RTSP/1.0\r\nCSeq: 9\r\n\r\n"))
+		},
 		"server sends set_parameter": func(cam *fakeCamera) {
 			cam.before = at(5, text("SET_PARAMETER rtsp://x/ RTSP/1.0\r\nCSeq: 9\r\nContent-Length: 5\r\n\r\n$abcd"))
 		},
-		"garbage with a dollar":    func(cam *fakeCamera) { cam.before = at(5, text("\x00\x01$\x00garbage $$\xff")) },
-		"garbage like a method":    func(cam *fakeCamera) { cam.before = at(5, text("PLAYGROUND\x00PLAY")) },
-		"a reply nobody asked for": func(cam *fakeCamera) { cam.before = at(5, text("RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n")) },
+		"garbage with a dollar": func(cam *fakeCamera) { cam.before = at(5, text("\x00\x01$\x00garbage $$\xff")) },
+		"garbage like a method": func(cam *fakeCamera) { cam.before = at(5, text("PLAYGROUND\x00PLAY")) },
+		"a reply nobody asked for": func(cam *fakeCamera) {
+			cam.before = at(5, text("RTSP/1.0 200 OK\r\nCSeq: 99\r\n\r\n"))
+		},
 		"frame of an unknown channel": func(cam *fakeCamera) {
-			cam.before = at(5, func(c *fakeConn) { c.send(interleave(77, rtpPacket(107, 1, 1, 1, true, make([]byte, 50)))) })
+			cam.before = at(5, func(c *fakeConn) {
+				c.send(interleave(77, rtpPacket(107, 1, 1, 1, true, make([]byte, 50))))
+			})
 		},
 		"empty frame": func(cam *fakeCamera) { cam.before = at(5, text("$\x00\x00\x00")) },
 		"rtcp": func(cam *fakeCamera) {

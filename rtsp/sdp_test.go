@@ -115,13 +115,22 @@ func sortedKeys[V any](m map[string]V) []string {
 func TestAudioFormat(t *testing.T) {
 	config := func(s string) []byte { b, _ := hex.DecodeString(s); return b }
 	cases := map[string]audioFormat{
-		"crafted_a_aac_hbr":           {Codec: media.AAC, ClockRate: 16000, Config: config("1408"), SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3},
-		"crafted_a_aac_pt104_noslash": {Codec: media.AAC, ClockRate: 16000, Config: config("1408"), SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3},
+		"crafted_a_aac_hbr": {
+			Codec: media.AAC, ClockRate: 16000, Config: config("1408"),
+			SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3,
+		},
+		"crafted_a_aac_pt104_noslash": {
+			Codec: media.AAC, ClockRate: 16000, Config: config("1408"),
+			SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3,
+		},
 		"crafted_a_aac_no_sizelength": {Codec: media.AAC, ClockRate: 16000, Config: config("1408")},
 		"crafted_a_aac_no_fmtp":       {Codec: media.AAC, ClockRate: 16000, SampleRate: 16000, Channels: 1},
-		"crafted_a_aac_bad_config":    {Codec: media.AAC, ClockRate: 16000, SampleRate: 16000, Channels: 1, SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3},
-		"crafted_a_aac_latm":          {Codec: media.AAC, ClockRate: 16000, LATM: true, Config: config("400028103fc0")},
-		"crafted_a_pcma_pt8":          {Codec: media.PCMA, ClockRate: 8000, SampleRate: 8000},
+		"crafted_a_aac_bad_config": {
+			Codec: media.AAC, ClockRate: 16000, SampleRate: 16000, Channels: 1,
+			SizeLength: 13, IndexLength: 3, IndexDeltaLength: 3,
+		},
+		"crafted_a_aac_latm": {Codec: media.AAC, ClockRate: 16000, LATM: true, Config: config("400028103fc0")},
+		"crafted_a_pcma_pt8": {Codec: media.PCMA, ClockRate: 8000, SampleRate: 8000},
 	}
 	all := descriptions(t)
 	for name, want := range cases {

@@ -27,28 +27,47 @@ func TestFailures(t *testing.T) {
 		kind   Kind
 		words  string
 	}{
-		"not found":          {refuse("DESCRIBE", "404 Stream Not Found"), NotFound, "no such stream"},
-		"sessions full 453":  {refuse("SETUP", "453 Not Enough Bandwidth"), Busy, "no session left"},
-		"sessions full 503":  {refuse("PLAY", "503 Service Unavailable"), Busy, "no session left"},
-		"sessions full 403":  {refuse("DESCRIBE", "403 online user threshold"), Busy, "no session left"},
-		"forbidden":          {refuse("DESCRIBE", "403 Forbidden"), Auth, "forbids"},
-		"server error":       {refuse("DESCRIBE", "500 Oops"), Protocol, "500 Oops"},
-		"no silent DESCRIBE": {refuse("DESCRIBE", "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\""), Auth, "none is configured"},
-		"tcp refused":        {refuse("SETUP", "461 Unsupported Transport"), Protocol, "461"},
+		"not found":         {refuse("DESCRIBE", "404 Stream Not Found"), NotFound, "no such stream"},
+		"sessions full 453": {refuse("SETUP", "453 Not Enough Bandwidth"), Busy, "no session left"},
+		"sessions full 503": {refuse("PLAY", "503 Service Unavailable"), Busy, "no session left"},
+		"sessions full 403": {refuse("DESCRIBE", "403 online user threshold"), Busy, "no session left"},
+		"forbidden":         {refuse("DESCRIBE", "403 Forbidden"), Auth, "forbids"},
+		"server error":      {refuse("DESCRIBE", "500 Oops"), Protocol, "500 Oops"},
+		"no silent DESCRIBE": {
+			refuse("DESCRIBE", "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\""),
+			Auth, "none is configured",
+		},
+		"tcp refused": {refuse("SETUP", "461 Unsupported Transport"), Protocol, "461"},
 		"mjpeg": {
 			describe("m=video 0 RTP/AVP 26\r\na=control:1\r\n"), NoVideo,
 			"camera sends MJPEG; GB/T 28181 needs H.264 or H.265",
 		},
-		"audio only":   {describe("m=audio 0 RTP/AVP 8\r\n"), NoVideo, "no video"},
-		"no media":     {describe("v=0\r\n"), NoVideo, "no streams"},
-		"empty body":   {describe(""), NoVideo, "no streams"},
-		"hangs up":     {on("DESCRIBE", func(*message) string { return "!" }), Protocol, "instead of answering DESCRIBE"},
+		"audio only": {describe("m=audio 0 RTP/AVP 8\r\n"), NoVideo, "no video"},
+		"no media":   {describe("v=0\r\n"), NoVideo, "no streams"},
+		"empty body": {describe(""), NoVideo, "no streams"},
+		"hangs up": {
+			on("DESCRIBE", func(*message) string { return "!" }),
+			Protocol, "instead of answering DESCRIBE",
+		},
 		"silent":       {on("DESCRIBE", func(*message) string { return "-" }), Protocol, "did not answer DESCRIBE"},
 		"silent SETUP": {on("SETUP", func(*message) string { return "-" }), Protocol, "did not answer SETUP"},
-		"web server":   {on("OPTIONS", func(*message) string { return "HTTP/1.1 400 Bad Request\r\n\r\n" }), Protocol, "HTTP"},
-		"random bytes": {on("OPTIONS", func(*message) string { return strings.Repeat("\x00$R\xff", 5000) }), Protocol, "did not answer"},
-		"10 GB body":   {on("DESCRIBE", func(*message) string { return "RTSP/1.0 200 OK\r\nContent-Length: 10737418240\r\n\r\nv=0" }), Protocol, "10737418240"},
-		"lying length": {replace("DESCRIBE", "Content-Length: ", "Content-Length: 9"), Protocol, "did not answer DESCRIBE"},
+		"web server": {
+			on("OPTIONS", func(*message) string { return "HTTP/1.1 400 Bad Request\r\n\r\n" }),
+			Protocol, "HTTP",
+		},
+		"random bytes": {
+			on("OPTIONS", func(*message) string { return strings.Repeat("\x00$R\xff", 5000) }),
+			Protocol, "did not answer",
+		},
+		"10 GB body": {
+			on("DESCRIBE", func(*message) string {
+				return "RTSP/1.0 200 OK\r\nContent-Length: 10737418240\r\n\r\nv=0"
+			}),
+			Protocol, "10737418240",
+		},
+		"lying length": {
+			replace("DESCRIBE", "Content-Length: ", "Content-Length: 9"), Protocol, "did not answer DESCRIBE",
+		},
 		"endless headers": {on("DESCRIBE", func(*message) string {
 			return "RTSP/1.0 200 OK\r\n" + strings.Repeat("X: y\r\n", 20000)
 		}), Protocol, "without end"},
