@@ -160,7 +160,7 @@ func (v *video) end() {
 	nal := v.side[v.start+len(startCode):]
 	rest := v.split(nal)
 	if rest != nil {
-		nal = trimZeros(nal[:len(nal)-len(rest)])
+		nal = v.trim(nal[:len(nal)-len(rest)])
 		v.side = v.side[:v.start+len(startCode)+len(nal)]
 	}
 	v.endSide(nal)
@@ -171,7 +171,7 @@ func (v *video) end() {
 func (v *video) endSlice() {
 	nal := v.unit.Data[v.start+len(startCode):]
 	if rest := v.split(nal); rest != nil {
-		nal = trimZeros(nal[:len(nal)-len(rest)])
+		nal = v.trim(nal[:len(nal)-len(rest)])
 		v.unit.Data = v.unit.Data[:v.start+len(startCode)+len(nal)]
 		v.pieces(rest)
 	}
@@ -201,10 +201,19 @@ func (v *video) endSide(nal []byte) {
 // split looks for a start code inside a NAL unit, where none may be: Xiongmai and Amatek put parameter
 // sets and slices into one RTP payload in Annex B form. It returns what follows, from the start code on.
 func (v *video) split(nal []byte) []byte {
-	if i := bytes.Index(nal, startCode[1:]); i > 0 {
-		return nal[i:]
+	n := v.headerSize()
+	if i := bytes.Index(nal[n:], startCode[1:]); i >= 0 {
+		return nal[n+i:]
 	}
 	return nil
+}
+
+// trim takes trailing zeros, which belong to the next start code, off a NAL unit but not off its header.
+func (v *video) trim(nal []byte) []byte {
+	for len(nal) > v.headerSize() && nal[len(nal)-1] == 0 {
+		nal = nal[:len(nal)-1]
+	}
+	return nal
 }
 
 // pieces takes the NAL units behind the start codes in b, which may be overwritten meanwhile.
@@ -221,19 +230,10 @@ func (v *video) pieces(b []byte) {
 		if next < 0 {
 			next = len(b)
 		}
-		if nal := trimZeros(b[:next]); len(nal) > 0 {
-			v.whole(nal)
-		}
+		v.whole(v.trim(b[:next]))
 		b = b[next:]
 	}
 	if cap(v.spare) > keepScratch {
 		v.spare = nil
 	}
-}
-
-func trimZeros(b []byte) []byte {
-	for len(b) > 0 && b[len(b)-1] == 0 {
-		b = b[:len(b)-1]
-	}
-	return b
 }
