@@ -380,6 +380,28 @@ func TestFreshRegistrationEndsCalls(t *testing.T) {
 	}
 }
 
+func TestBYEIsAnsweredWhenMediaDoesNotStop(t *testing.T) {
+	stuck := make(chan struct{})
+	m := MediaHandlerFunc(func(ctx context.Context, c *Call) error {
+		err := c.Answer(ctx, sdp.Answer{Local: netip.MustParseAddrPort("127.0.0.1:30002")})
+		<-stuck
+		return err
+	})
+	timers := shortTimers()
+	timers.Stop = 50 * time.Millisecond
+	s, g := online(t, Config{Timers: timers}, known(), m)
+	invite := s.invitation(gateID, "", offer("0200000001"))
+	res := s.call(invite)
+	if got := s.do(inside("BYE", invite, res, 2)).Code; got != 200 {
+		t.Errorf("BYE = %d, want 200", got)
+	}
+	if got := len(g.p.Status().Calls); got != 1 {
+		t.Errorf("%d calls, want the one that does not stop", got)
+	}
+	close(stuck)
+	eventually(t, "no calls", func() bool { return len(g.p.Status().Calls) == 0 })
+}
+
 func TestBYEBeforeTheAnswer(t *testing.T) {
 	entered := make(chan *Call, 1)
 	m := MediaHandlerFunc(func(ctx context.Context, c *Call) error {

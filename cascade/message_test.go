@@ -339,6 +339,28 @@ func TestMessageCodes(t *testing.T) {
 	}
 }
 
+func TestQueryBeforeTheAnswerToREGISTER(t *testing.T) {
+	for _, transport := range transports {
+		t.Run(transport, func(t *testing.T) {
+			s := newSuperior(t)
+			s.register = func(n int, r *sipua.Request) *sipua.Response {
+				if n == 1 { // srs-sip, gowvp, panjjo and Monibuca do so in the same millisecond
+					s.mu.Lock()
+					s.node, s.transport = r.Source, r.Transport
+					s.mu.Unlock()
+					if got := s.ask(nodeID, query("Catalog", "5", nodeID)); got != 200 {
+						t.Errorf("MESSAGE = %d, want 200", got)
+					}
+				}
+				return &sipua.Response{Code: 200}
+			}
+			start(t, s, Config{Transport: transport}, &testSite{items: cameras(2, false)}, newMedia())
+			await(t, "registration", s.registered)
+			checkCatalog(t, s, "5", 2, 2)
+		})
+	}
+}
+
 func TestAnswersWaitForRoom(t *testing.T) {
 	block, entered := make(chan struct{}), make(chan struct{}, 1)
 	site := &testSite{control: func(*manscdp.DeviceControl) (*manscdp.ControlResponse, error) {
