@@ -136,8 +136,11 @@ func (p *Platform) WaitNode(ctx context.Context, nodeID string) (*Node, error) {
 	return n, nil
 }
 
-// wait blocks until a condition on what mu guards is met.
+// wait blocks until a condition on what mu guards is met. It looks at every change, and from time to time as well,
+// because a registration runs out without one.
 func (p *Platform) wait(ctx context.Context, met func() bool) error {
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
 	for {
 		p.mu.Lock()
 		done, changed := met(), p.changed
@@ -147,6 +150,7 @@ func (p *Platform) wait(ctx context.Context, met func() bool) error {
 		}
 		select {
 		case <-changed:
+		case <-tick.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

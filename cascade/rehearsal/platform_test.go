@@ -105,11 +105,8 @@ func TestRegistrationEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.mu.Lock()
-		n.state.Until = time.Now()
-		p.mu.Unlock()
-		if n.State().Registered {
-			t.Error("still registered after the time was over")
+		if err := n.WaitState(testContext(t), func(s NodeState) bool { return !s.Registered }); err != nil {
+			t.Error(err)
 		}
 	})
 	t.Run("by the connection's end", func(t *testing.T) {
