@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"gbgate/gb28181"
@@ -112,6 +113,7 @@ type session struct {
 	offer   *sdp.Offer
 	ssrc    uint32
 	began   time.Time
+	skipped atomic.Uint64 // packs that a TCP receiver was too slow for
 }
 
 // serve answers and sends until ctx ends, the receiver is gone, or the camera is for too long.
@@ -151,25 +153,34 @@ func (s *session) guard(ctx context.Context, cancel context.CancelCauseFunc) {
 // pump is the data path of a viewer: unit, pack, packets.
 func (s *session) pump(ctx context.Context) error {
 	var clock pacer
+	torn := false // a TCP receiver was too slow for a pack: it goes on at the next key picture
 	for {
 		u, err := s.lease.Read(ctx)
 		if err != nil {
 			return err
 		}
-		pack := ps.Of(u, s.view.cfg.Audio)
-		if pack == nil {
-			u.Release()
-			continue
-		}
-		behind := s.lease.Queued() > 0
-		if err = clock.wait(ctx, u.DTS, behind); err == nil {
-			err = s.sender.WritePack(ctx, uint32(pack.Clock()), clock.spread(u, behind), pack.Bufs())
+		torn = torn && !u.Key
+		if pack := ps.Of(u, s.view.cfg.Audio); pack != nil && !torn {
+			err = s.send(ctx, u, pack, &clock)
 		}
 		u.Release()
-		if err != nil {
+		switch {
+		case errors.Is(err, rtpout.ErrSlow):
+			torn = true
+			s.skipped.Add(1)
+		case err != nil:
 			return err
 		}
 	}
+}
+
+// send hands one pack to the sender when it is due.
+func (s *session) send(ctx context.Context, u *media.Unit, pack *ps.Pack, clock *pacer) error {
+	behind := s.lease.Queued() > 0
+	if err := clock.wait(ctx, u.DTS, behind); err != nil {
+		return err
+	}
+	return s.sender.WritePack(ctx, uint32(pack.Clock()), clock.spread(u, behind), pack.Bufs())
 }
 
 // pacer holds a viewer that starts in the past to catchUp times real time until it is level.
@@ -226,6 +237,6 @@ func (s *session) status() CallStatus {
 	return CallStatus{
 		Superior: s.view.cfg.Superior, Camera: s.channel.Name, Channel: s.view.idOf(s.channel),
 		Transport: names[s.offer.Transport], Remote: s.offer.Remote.String(), LocalPort: s.sender.LocalPort(),
-		SSRC: gb28181.FormatSSRC(s.ssrc), Since: s.began, Skipped: s.lease.Dropped(), Stats: s.sender.Stats(),
+		SSRC: gb28181.FormatSSRC(s.ssrc), Since: s.began, Skipped: s.lease.Dropped() + s.skipped.Load(), Stats: s.sender.Stats(),
 	}
 }

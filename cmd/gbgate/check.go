@@ -108,4 +108,3 @@ func checkCamera(ctx context.Context, name string, src *rtsp.Source) checkCamera
 	}
 	return d
 }
-

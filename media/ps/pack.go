@@ -65,11 +65,13 @@ type layout struct {
 }
 
 // product is the layout on the wire. The rates are constants, so that a pack is a pure function of
-// its unit: 50 MB/s lets a picture of 2 MB arrive within the lead, more than a camera makes.
-// The lead is the one that receivers know from ZLMediaKit's muxer.
+// its unit: 50 MB/s lets a picture of 10 MB arrive within the lead, more than a camera makes.
+// The lead is between ZLMediaKit's 40 ms and FFmpeg's 500 ms: as cameras' audio and video are
+// aligned by their arrival only, one of them may be some 100 ms late in the order of packs, and its
+// packs must not claim to arrive after they are due.
 //
 //nolint:gochecknoglobals // a constant in all but name
-var product = layout{muxRate: 1_000_000, rateBound: 1_000_000, lead: 3600}
+var product = layout{muxRate: 1_000_000, rateBound: 1_000_000, lead: 18000}
 
 // maxPayload is how many elementary stream bytes go into one PES packet. 65527 would fit, but
 // Hikvision's parsers keep the last 0x7F bytes of the length for themselves.
