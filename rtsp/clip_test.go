@@ -44,7 +44,10 @@ var clipArgs = map[string][]string{
 }
 
 func x264(params string) []string {
-	return []string{"libx264", "-preset", "veryfast", "-x264-params", "aud=1:repeat-headers=1:keyint=25:scenecut=0:" + params}
+	return []string{
+		"libx264", "-preset", "veryfast", "-x264-params",
+		"aud=1:repeat-headers=1:keyint=25:scenecut=0:" + params,
+	}
 }
 
 func x265(params string) []string {
@@ -200,14 +203,15 @@ func (c *encoding) packetise(t testing.TB, mtu int) []packet {
 func (c *encoding) encoder(t testing.TB, mtu int) func(au [][]byte) ([]*rtp.Packet, error) {
 	t.Helper()
 	seq := uint16(65500)
-	var err error
 	if c.codec == media.H265 {
 		e := &rtph265.Encoder{PayloadType: 96, PayloadMaxSize: mtu, InitialSequenceNumber: &seq}
-		err = e.Init()
+		if err := e.Init(); err != nil {
+			t.Fatal(err)
+		}
 		return e.Encode
 	}
 	e := &rtph264.Encoder{PayloadType: 96, PayloadMaxSize: mtu, InitialSequenceNumber: &seq, PacketizationMode: 1}
-	if err = e.Init(); err != nil {
+	if err := e.Init(); err != nil {
 		t.Fatal(err)
 	}
 	return e.Encode

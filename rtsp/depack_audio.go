@@ -86,8 +86,11 @@ func (a *audio) configureAAC() {
 		if len(a.format.Config) > 0 && mux.Unmarshal(a.format.Config) == nil {
 			a.mux, config = mux, muxedConfig(mux)
 		}
-	} else if asc := new(mpeg4audio.AudioSpecificConfig); len(a.format.Config) > 0 && asc.Unmarshal(a.format.Config) == nil {
-		config = asc
+	} else {
+		asc := new(mpeg4audio.AudioSpecificConfig)
+		if len(a.format.Config) > 0 && asc.Unmarshal(a.format.Config) == nil {
+			config = asc
+		}
 	}
 	a.useConfig(config)
 	if a.track.SampleRate <= 0 {
@@ -115,10 +118,13 @@ func (a *audio) useConfig(c *mpeg4audio.AudioSpecificConfig) {
 	}
 	a.object = byte(c.Type)
 	a.track.SampleRate = c.SampleRate
-	if c.ChannelCount > 0 {
-		a.track.Channels = c.ChannelCount
+	if c.ChannelConfig > 0 {
+		a.track.Channels = channelCount(c.ChannelConfig)
 	}
 }
+
+// channelCount reads a channel configuration (ISO/IEC 14496-3 table 1.19): 7 means eight channels.
+func channelCount(config uint8) int { return int(config) + int(config)/7 }
 
 // packet takes the next RTP packet; gap is how many are missing in front of it.
 func (a *audio) packet(p *packet, gap int) {
@@ -260,8 +266,8 @@ func (a *audio) access(b []byte, index int) int {
 		}
 		a.object = b[2]>>6 + 1
 		a.track.SampleRate = adtsRates[rate]
-		if channels := int(b[2]&1<<2 | b[3]>>6); channels > 0 {
-			a.track.Channels = channels + channels/7
+		if channels := b[2]&1<<2 | b[3]>>6; channels > 0 {
+			a.track.Channels = channelCount(channels)
 		}
 		a.frame(b[header:size], index+n)
 		n++

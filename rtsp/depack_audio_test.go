@@ -194,7 +194,10 @@ func TestAACQuirks(t *testing.T) {
 			{Payload: hbr([]int{201}, f[1]), Marker: true, Timestamp: 2048},
 		}, [][]byte{adts(t, 16000, 1, f[0]), adts(t, 16000, 1, f[1])}},
 		{"garbage", []packet{
-			{Payload: nil}, {Payload: []byte{0}}, {Payload: []byte{0xFF, 0xFE, 1}}, {Payload: []byte{0, 0, 1, 2}},
+			{Payload: nil},
+			{Payload: []byte{0}},
+			{Payload: []byte{0xFF, 0xFE, 1}},
+			{Payload: []byte{0, 0, 1, 2}},
 			{Payload: hbr([]int{200}, f[0]), Marker: true},
 		}, [][]byte{adts(t, 16000, 1, f[0])}},
 	}
@@ -226,11 +229,21 @@ func TestAACConfig(t *testing.T) {
 		want   media.Track
 	}{
 		{"config", aacFormat(), media.Track{Codec: media.AAC, SampleRate: 16000, Channels: 1}},
-		{"config against rtpmap", audioFormat{Codec: media.AAC, ClockRate: 48000, SampleRate: 48000, Channels: 2, Config: aac16k},
-			media.Track{Codec: media.AAC, SampleRate: 16000, Channels: 1}},
-		{"no config", audioFormat{Codec: media.AAC, ClockRate: 32000}, media.Track{Codec: media.AAC, SampleRate: 32000, Channels: 1}},
-		{"bad config", audioFormat{Codec: media.AAC, ClockRate: 8000, Channels: 2, Config: []byte{0xFF}},
-			media.Track{Codec: media.AAC, SampleRate: 8000, Channels: 2}},
+		{
+			"config against rtpmap",
+			audioFormat{Codec: media.AAC, ClockRate: 48000, SampleRate: 48000, Channels: 2, Config: aac16k},
+			media.Track{Codec: media.AAC, SampleRate: 16000, Channels: 1},
+		},
+		{
+			"no config",
+			audioFormat{Codec: media.AAC, ClockRate: 32000},
+			media.Track{Codec: media.AAC, SampleRate: 32000, Channels: 1},
+		},
+		{
+			"bad config",
+			audioFormat{Codec: media.AAC, ClockRate: 8000, Channels: 2, Config: []byte{0xFF}},
+			media.Track{Codec: media.AAC, SampleRate: 8000, Channels: 2},
+		},
 	}
 	for _, test := range tests {
 		c := collect(media.CodecNone, nil, test.format)
@@ -249,7 +262,7 @@ func TestLATM(t *testing.T) {
 	config := mpeg4audio.StreamMuxConfig{Programs: []*mpeg4audio.StreamMuxConfigProgram{{
 		Layers: []*mpeg4audio.StreamMuxConfigLayer{{
 			AudioSpecificConfig: &mpeg4audio.AudioSpecificConfig{
-				Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 16000, ChannelConfig: 1, ChannelCount: 1,
+				Type: mpeg4audio.ObjectTypeAACLC, SampleRate: 16000, ChannelConfig: 1,
 			},
 			LatmBufferFullness: 255,
 		}},

@@ -161,7 +161,9 @@ func TestDecodeClock(t *testing.T) {
 		{
 			"depth learned from the first B-frame", reorderUnknown,
 			[]int64{0, 2 * f, f, 4 * f, 3 * f, 6 * f, 5 * f},
-			[]times{{0, 0}, {2 * f, 2 * f}, {2*f + 1, 2*f + 1}, {4 * f, 2*f + 2}, {3 * f, 3 * f}, {6 * f, 4 * f}, {5 * f, 5 * f}},
+			[]times{
+				{0, 0}, {2 * f, 2 * f}, {2*f + 1, 2*f + 1}, {4 * f, 2*f + 2}, {3 * f, 3 * f}, {6 * f, 4 * f}, {5 * f, 5 * f},
+			},
 		},
 	}
 	for _, test := range tests {
