@@ -347,7 +347,8 @@ func TestMediaIP(t *testing.T) {
 		}
 		c := await(t, "call", m.answered)
 		if c.LocalIP().String() != bound || a.Conn != printed || a.OriginAddr != printed || a.Media[0].Port != 30002 {
-			t.Errorf("bound to %s, printed %s and %s; want %s and %s", c.LocalIP(), a.Conn, a.OriginAddr, bound, printed)
+			t.Errorf("bound to %s, printed %s and %s; want %s and %s",
+				c.LocalIP(), a.Conn, a.OriginAddr, bound, printed)
 		}
 	}
 }
