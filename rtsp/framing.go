@@ -6,6 +6,7 @@ import "bytes"
 const (
 	maxHeader    = 64 << 10
 	maxBody      = 256 << 10
+	maxNoise     = 1 << 20 // bytes in a row that are neither message nor frame
 	maxStartLine = 2048
 	maxFrame     = 4 + 0xffff // an interleaved frame with its prefix (RFC 2326, 10.12)
 )

@@ -48,7 +48,8 @@ type normConn struct {
 	scanned int      // see classify
 	partial *message // header taken, body not complete yet
 	out     []byte   // repaired text for gortsplib
-	junk    uint64
+	junk    uint64 // bytes that were neither
+	noise   int    // of these, since the last message or frame
 	heard   bool // at least one RTSP message came
 
 	writing sync.Mutex // held while bytes go to the socket; guards all below
@@ -120,6 +121,7 @@ func (n *normConn) consume(at time.Time) error {
 			}
 		case pieceFrame:
 			if n.used[b[1]] {
+				n.noise = 0
 				n.traffic.frame(b[1], b[4:size], at)
 			}
 		case pieceMessage:
@@ -139,8 +141,17 @@ func (n *normConn) skip(b []byte) error {
 	if !n.heard && bytes.HasPrefix(n.buf[n.r:n.w], []byte("HTTP/")) {
 		return &Error{Kind: Protocol, Text: "this port speaks HTTP, not RTSP"}
 	}
-	if len(bytes.Trim(b, "\r\n")) > 0 {
-		n.junk += uint64(len(b))
+	if len(bytes.Trim(b, "\r\n")) == 0 {
+		return nil
+	}
+	return n.discard(b)
+}
+
+// discard counts junk. A peer that sends nothing else is left: searching its bytes costs CPU.
+func (n *normConn) discard(b []byte) error {
+	n.junk += uint64(len(b))
+	if n.noise += len(b); n.noise > maxNoise {
+		return &Error{Kind: Protocol, Text: "what the camera sends is not RTSP"}
 	}
 	return nil
 }
@@ -149,10 +160,9 @@ func (n *normConn) skip(b []byte) error {
 func (n *normConn) takeHeader(head []byte) error {
 	m, ok := parseMessage(head)
 	if !ok {
-		n.junk += uint64(len(head))
-		return nil
+		return n.discard(head)
 	}
-	n.heard = true
+	n.heard, n.noise = true, 0
 	size := m.contentLength()
 	if size > maxBody {
 		return &Error{

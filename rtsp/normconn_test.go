@@ -150,6 +150,7 @@ func TestNormConnBounds(t *testing.T) {
 		"header": "RTSP/1.0 200 OK\r\n" + strings.Repeat("A: b\r\n", maxHeader),
 		"body":   "RTSP/1.0 200 OK\r\nContent-Length: 262145\r\n\r\n",
 		"web":    "HTTP/1.1 200 OK\r\n\r\n",
+		"noise":  strings.Repeat("\x00$\x07garbage RTSP/1.0 999999\r\n", maxNoise/20),
 	}
 	for name, data := range inputs {
 		n := newNormConn(&recorded{data: []byte(data), step: 1000}, &counting{}, usedChannels())

@@ -17,6 +17,8 @@ const (
 	rebaseMin = media.Clock / 1000 // a re-based unit comes at least 1 ms after the one before
 	rebaseMax = 10 * media.Clock   // and at most 10 s, whatever the arrival times say
 
+	stuckAfter = 5 * time.Millisecond // a timestamp that stands still for so long is no time
+
 	// Evidence against a camera's timestamps: over this long, they advanced by less than half of it.
 	evidenceTime  = 2 * time.Second
 	evidenceUnits = 10
@@ -79,6 +81,11 @@ func (c *trackClock) tick(ts uint32, arrived time.Time) int64 {
 		c.base = c.high + min(max(ticks(arrived.Sub(c.arrived)), rebaseMin), rebaseMax)
 		c.units = 0
 		c.evidenceCount = 0
+	case delta*1000 < c.rate && -delta*1000 < c.rate && arrived.Sub(c.arrived) > stuckAfter:
+		// Two pictures are not less than a millisecond apart: the timestamp stands still, counts
+		// pictures or counts milliseconds (GStreamer's byte streams without times do the first).
+		c.base = c.high + ticks(arrived.Sub(c.arrived))
+		c.units = 0
 	default:
 		c.units += delta
 	}

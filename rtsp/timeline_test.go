@@ -34,6 +34,10 @@ func TestTrackClock(t *testing.T) {
 		{"B-frames step back", 90000, []step{
 			{0, 0, 0}, {40 * ms, 10800, 10800}, {80 * ms, 3600, 3600}, {120 * ms, 7200, 7200},
 		}},
+		{"a timestamp that stands still", 90000, []step{{0, 7, 0}, {40 * ms, 7, 3600}, {80 * ms, 7, 7200}}},
+		{"a timestamp that counts pictures", 90000, []step{{0, 7, 0}, {40 * ms, 8, 3600}, {80 * ms, 9, 7200}}},
+		{"a timestamp in milliseconds", 90000, []step{{0, 7, 0}, {40 * ms, 47, 3600}, {80 * ms, 87, 7200}}},
+		{"several frames of one packet", 16000, []step{{0, 7, 0}, {0, 7, 0}, {64 * ms, 1031, 5760}}},
 		{"a pause that is one", 90000, []step{{0, 0, 0}, {2 * time.Second, 180000, 180000}}},
 		{"forward jump (Tapo)", 90000, []step{
 			{0, 0, 0}, {40 * ms, 1 << 30, 3600}, {80 * ms, 1<<30 + 3600, 7200},
