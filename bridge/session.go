@@ -94,9 +94,6 @@ func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.C
 	transport := map[sdp.Transport]rtpout.Transport{
 		sdp.UDP: rtpout.UDP, sdp.TCPPassive: rtpout.TCPActive, sdp.TCPActive: rtpout.TCPPassive,
 	}[offer.Transport]
-	if v.cfg.BindAll {
-		local = netip.IPv4Unspecified()
-	}
 	return rtpout.Config{
 		Transport: transport, Local: local, Remote: offer.Remote, Ports: v.site.cfg.Ports,
 		SSRC: ssrc, PayloadType: offer.PayloadType, MaxPayload: v.cfg.MaxPayload, Interleaved: v.cfg.Interleaved,

@@ -26,7 +26,6 @@ type ViewConfig struct {
 	Start       media.Start
 	SourceGrace time.Duration // a call outlives its camera by this
 	RefuseH265  bool
-	BindAll     bool // bind media to every address: the one in the SDP is not ours (NAT)
 	MaxPayload  int  // RTP payload bytes; 0 = 1400
 	Interleaved bool // "$" framing over TCP
 	RTCP        bool

@@ -52,8 +52,10 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		return nil, fmt.Errorf("gateway.media_ports: %w", err)
 	}
 	g.site = bridge.NewSite(bridge.Config{Linger: cfg.Gateway.Linger, Ports: g.ports, Log: log}, cameras(cfg, log))
+	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
-		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log, Strangers: g.stranger,
+		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
+		Strangers: func(user string, src netip.AddrPort) bool { return router.Stranger(user, src) },
 	}); err != nil {
 		return nil, fmt.Errorf("gateway.sip_listen: %w", err)
 	}
@@ -61,7 +63,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		_ = g.ua.Close()
 		return nil, err
 	}
-	router := cascade.NewRouter(g.ua)
+	router = cascade.NewRouter(g.ua)
 	for i := range cfg.Superiors {
 		s := &cfg.Superiors[i]
 		view := g.site.View(viewConfig(cfg, s, log))
@@ -71,11 +73,6 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		g.platforms = append(g.platforms, p)
 	}
 	return g, nil
-}
-
-// stranger tells whether no configured superior has this code.
-func (g *gateway) stranger(fromUser string, _ netip.AddrPort) bool {
-	return !slices.ContainsFunc(g.cfg.Superiors, func(s config.Superior) bool { return s.ID == fromUser })
 }
 
 // run serves until ctx ends. The parts end in the order that lets each say goodbye: platforms
@@ -139,7 +136,7 @@ func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge
 		Superior: s.Name, NodeID: s.NodeID, Channels: s.Channels, IDs: s.IDs,
 		Name: cfg.Gateway.Name, Manufacturer: "gbgate", Model: "gbgate", Firmware: version,
 		Audio: audio, Start: start, SourceGrace: s.SourceGrace, RefuseH265: !s.Compat.AllowH265,
-		BindAll: s.MediaIP != "", MaxPayload: s.Compat.PayloadMTU, Interleaved: s.Compat.TCPFraming == "interleaved",
+		MaxPayload: s.Compat.PayloadMTU, Interleaved: s.Compat.TCPFraming == "interleaved",
 		RTCP: s.Compat.RTCP, DialRetry: s.Compat.TCPRetries, FormatLine: s.Compat.SDPAnswerF,
 		NoPTZ: !s.Compat.PTZ, StrictPTZ: s.Compat.StrictPTZ, Log: log,
 	}
