@@ -48,9 +48,9 @@ type normConn struct {
 	scanned int      // see classify
 	partial *message // header taken, body not complete yet
 	out     []byte   // repaired text for gortsplib
-	junk    uint64 // bytes that were neither
-	noise   int    // of these, since the last message or frame
-	heard   bool // at least one RTSP message came
+	junk    uint64   // bytes that were neither
+	noise   int      // of these, since the last message or frame
+	heard   bool     // at least one RTSP message came
 
 	writing sync.Mutex // held while bytes go to the socket; guards all below
 	waiting exchanges
