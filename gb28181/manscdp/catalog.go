@@ -30,12 +30,7 @@ type CatalogResponse struct {
 // Root implements Message.
 func (*CatalogResponse) Root() string { return Response }
 
-func (r *CatalogResponse) check() error {
-	if r.SumNum < len(r.Items) {
-		return fmt.Errorf("SumNum %d is below the %d items of this part", r.SumNum, len(r.Items))
-	}
-	return nil
-}
+func (r *CatalogResponse) check() error { return checkSum(r.SumNum, len(r.Items)) }
 
 // Item is an entry of a catalog: a camera or other device, a platform, a
 // business group, a virtual organisation or a district (2022 A.2.1.9 ff.).

@@ -68,3 +68,32 @@ type AlarmStatus struct {
 
 // Root implements Message.
 func (*DeviceStatusResponse) Root() string { return Response }
+
+// SDCardStatusQuery asks for the memory cards of a device (2022 A.2.4.14).
+type SDCardStatusQuery struct{ Header }
+
+// Root implements Message.
+func (*SDCardStatusQuery) Root() string { return Query }
+
+// SDCardStatusResponse answers an SDCardStatusQuery (2022 A.2.6.16).
+type SDCardStatusResponse struct {
+	Header
+	SumNum int      `gb:"SumNum"`
+	Num    int      `gb:"SDCardStatusInfo@Num"` // as received; Encode writes the number of Cards
+	Cards  []SDCard `gb:"SDCardStatusInfo>Item,opt,num"`
+}
+
+// Root implements Message.
+func (*SDCardStatusResponse) Root() string { return Response }
+
+func (r *SDCardStatusResponse) check() error { return checkSum(r.SumNum, len(r.Cards)) }
+
+// SDCard is one memory card; a device has at most eight.
+type SDCard struct {
+	ID             int    `gb:"ID"`
+	HddName        string `gb:"HddName"`
+	Status         string `gb:"Status"`             // ok, formatting, unformatted, idle or error
+	FormatProgress *int   `gb:"FormatProgress,opt"` // percent
+	Capacity       int    `gb:"Capacity"`           // MB
+	FreeSpace      int    `gb:"FreeSpace"`          // MB
+}

@@ -12,24 +12,33 @@ import (
 	"gbgate/gb28181"
 )
 
+// Encoder is how a platform wants its messages written.
+type Encoder struct {
+	Charset    gb28181.Charset
+	EmptyLists bool // write a list that has nothing in it, with Num="0", as WVP does; else it is left out
+}
+
+// Encode writes m with an Encoder of that charset.
+func Encode(m Message, cs gb28181.Charset) ([]byte, error) { return Encoder{Charset: cs}.Encode(m) }
+
 // Encode writes m as platforms want to read it: a prolog that declares the
 // charset, CRLF line ends, one element per line, CmdType, SN and DeviceID first,
 // the five special characters escaped, optional fields left out when empty. An
 // empty mandatory field is an error, since platforms show it as "null" or drop
 // the message.
-func Encode(m Message, cs gb28181.Charset) ([]byte, error) {
+func (enc Encoder) Encode(m Message) ([]byte, error) {
 	r, ok := byType(m)
 	if !ok {
 		return nil, fmt.Errorf("%T is no MANSCDP command", m)
 	}
-	e := encoder{plan: plan{}, command: r.command}
-	e.text.WriteString(`<?xml version="1.0" encoding="` + cs.String() + `"?>` + eol)
+	e := encoder{plan: plan{}, command: r.command, lists: enc.EmptyLists}
+	e.text.WriteString(`<?xml version="1.0" encoding="` + enc.Charset.String() + `"?>` + eol)
 	e.text.WriteString("<" + r.root + ">" + eol)
 	if err := e.structure(reflect.ValueOf(m).Elem()); err != nil {
 		return nil, fmt.Errorf("%s %s: %w", r.root, r.command, err)
 	}
 	e.text.WriteString("</" + r.root + ">" + eol)
-	return gb28181.Encode(e.text.String(), cs), nil
+	return gb28181.Encode(e.text.String(), enc.Charset), nil
 }
 
 const eol = "\r\n"
@@ -38,6 +47,7 @@ type encoder struct {
 	plan    plan
 	text    bytes.Buffer
 	command string
+	lists   bool // empty ones are written
 }
 
 // structure writes the fields of v, which must be addressable.

@@ -68,23 +68,60 @@ type row struct {
 	message       Message // a nil pointer: only its type counts
 }
 
-// table lists every command that we read and write.
+// table lists every command that we read and write. A struct may have several
+// rows; Encode takes the one that its CmdType names, else the first. The row
+// without command is for SubscribeResponse, see Decode.
 var table = []row{
 	{Query, "Catalog", (*CatalogQuery)(nil)},
 	{Query, "DeviceInfo", (*DeviceInfoQuery)(nil)},
 	{Query, "DeviceStatus", (*DeviceStatusQuery)(nil)},
+	{Query, "RecordInfo", (*RecordInfoQuery)(nil)},
+	{Query, "Alarm", (*AlarmQuery)(nil)},
+	{Query, "ConfigDownload", (*ConfigDownloadQuery)(nil)},
+	{Control, "ConfigDownload", (*ConfigDownloadQuery)(nil)},
+	{Query, "PresetQuery", (*PresetQuery)(nil)},
+	{Query, "MobilePosition", (*MobilePositionQuery)(nil)},
+	{Query, "HomePositionQuery", (*HomePositionQuery)(nil)},
+	{Query, "CruiseTrackListQuery", (*CruiseTrackListQuery)(nil)},
+	{Query, "CruiseTrackQuery", (*CruiseTrackQuery)(nil)},
+	{Query, "PTZPosition", (*PTZPositionQuery)(nil)},
+	{Query, "PTZPreciseStatusQuery", (*PTZPositionQuery)(nil)},
+	{Query, "SDCardStatus", (*SDCardStatusQuery)(nil)},
 	{Control, "DeviceControl", (*DeviceControl)(nil)},
+	{Control, "DeviceConfig", (*DeviceConfig)(nil)},
 	{Notify, "Keepalive", (*Keepalive)(nil)},
+	{Notify, "Alarm", (*AlarmNotify)(nil)},
+	{Notify, "Catalog", (*CatalogNotify)(nil)},
+	{Notify, "MobilePosition", (*MobilePositionNotify)(nil)},
+	{Notify, "PTZPosition", (*PTZPositionNotify)(nil)},
+	{Notify, "MediaStatus", (*MediaStatusNotify)(nil)},
+	{Notify, "Broadcast", (*Broadcast)(nil)},
+	{Notify, "UploadSnapShotFinished", (*UploadSnapShotFinished)(nil)},
+	{Notify, "VideoUploadNotify", (*VideoUploadNotify)(nil)},
+	{Notify, "DeviceUpgradeResult", (*DeviceUpgradeResult)(nil)},
 	{Response, "Catalog", (*CatalogResponse)(nil)},
 	{Response, "DeviceInfo", (*DeviceInfoResponse)(nil)},
 	{Response, "DeviceStatus", (*DeviceStatusResponse)(nil)},
+	{Response, "RecordInfo", (*RecordInfoResponse)(nil)},
+	{Response, "Alarm", (*AlarmResponse)(nil)},
+	{Response, "ConfigDownload", (*ConfigDownloadResponse)(nil)},
+	{Response, "PresetQuery", (*PresetResponse)(nil)},
+	{Response, "HomePositionQuery", (*HomePositionResponse)(nil)},
+	{Response, "CruiseTrackListQuery", (*CruiseTrackListResponse)(nil)},
+	{Response, "CruiseTrackQuery", (*CruiseTrackResponse)(nil)},
+	{Response, "PTZPosition", (*PTZPositionResponse)(nil)},
+	{Response, "PTZPreciseStatusQuery", (*PTZPositionResponse)(nil)},
+	{Response, "SDCardStatus", (*SDCardStatusResponse)(nil)},
 	{Response, "DeviceControl", (*ControlResponse)(nil)},
+	{Response, "DeviceConfig", (*DeviceConfigResponse)(nil)},
+	{Response, "Broadcast", (*BroadcastResponse)(nil)},
+	{Response, "", (*SubscribeResponse)(nil)},
 }
 
 // byName finds the row of a command that was received.
 func byName(root, command string) (row, bool) {
 	for _, r := range table {
-		if r.root == root && strings.EqualFold(r.command, command) {
+		if r.root == root && r.command != "" && strings.EqualFold(r.command, command) {
 			return r, true
 		}
 	}
@@ -94,12 +131,27 @@ func byName(root, command string) (row, bool) {
 // byType finds the row of a message to be sent.
 func byType(m Message) (row, bool) {
 	t := reflect.TypeOf(m)
-	for _, r := range table {
-		if reflect.TypeOf(r.message) == t {
-			return r, true
+	var first *row
+	for i := range table {
+		r := &table[i]
+		if reflect.TypeOf(r.message) != t {
+			continue
+		}
+		if r.root == m.Root() && strings.EqualFold(r.command, m.Head().CmdType) {
+			return *r, true
+		}
+		if first == nil {
+			first = r
 		}
 	}
-	return row{}, false
+	if first == nil {
+		return row{}, false
+	}
+	r := *first
+	if r.command == "" {
+		r.command = clean(m.Head().CmdType)
+	}
+	return r, r.command != ""
 }
 
 // make returns a new, empty message of the row's type.
