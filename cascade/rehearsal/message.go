@@ -1,8 +1,9 @@
 package rehearsal
 
 import (
+	"bytes"
 	"context"
-	"errors"
+	"strconv"
 	"time"
 
 	"gbgate/gb28181"
@@ -18,18 +19,18 @@ func (p *Platform) message(ctx context.Context, r *sipua.Request) {
 		p.respond(r, &sipua.Response{Code: 404, Reason: "Unknown node"})
 		return
 	}
-	m, err := manscdp.Decode(r.Body)
-	var unknown *manscdp.UnknownError
-	if err != nil && !errors.As(err, &unknown) {
+	switch m := decode(r.Body).(type) {
+	case nil:
+		_, err := manscdp.Decode(r.Body)
 		code, reason := gb28181.StatusOf(err)
 		p.respond(r, &sipua.Response{Code: code, Reason: reason})
 		return
-	}
-	switch m := m.(type) {
-	case nil:
 	case *manscdp.Keepalive:
 		p.keepalive(n, m)
 	default:
+		if m.Root() == manscdp.Notify {
+			p.notice(n, r, m)
+		}
 		p.deliver(ctx, n, m)
 	}
 	p.respond(r, &sipua.Response{Code: 200})
@@ -41,6 +42,32 @@ func (p *Platform) keepalive(n *Node, m *manscdp.Keepalive) {
 	n.state.Keepalives++
 	n.state.LastKeepalive = time.Now()
 	n.state.Status = m.Status
+	if sn, err := strconv.ParseUint(m.SN, 10, 64); err != nil || sn <= n.lastSN {
+		n.state.BadSNs++
+	} else {
+		n.lastSN = sn
+	}
+	p.wake()
+}
+
+// maxNotices bounds what is kept of a node's notifications; the oldest go first.
+const maxNotices = 1024
+
+// Notice is a Notify that a node sent by MESSAGE, keepalives left out.
+type Notice struct {
+	At      time.Time
+	CallID  string // that of the INVITE for a MediaStatus
+	Message manscdp.Message
+	Body    []byte
+}
+
+func (p *Platform) notice(n *Node, r *sipua.Request, m manscdp.Message) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(n.notices) >= maxNotices {
+		n.notices = n.notices[1:]
+	}
+	n.notices = append(n.notices, Notice{At: time.Now(), CallID: r.CallID, Message: m, Body: bytes.Clone(r.Body)})
 	p.wake()
 }
 

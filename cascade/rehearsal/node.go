@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,9 +15,13 @@ import (
 
 // Node is a lower node that registered. It stays the same through re-registrations.
 type Node struct {
-	p     *Platform
-	id    string
-	state NodeState // guarded by Platform.mu
+	p  *Platform
+	id string
+
+	// Guarded by Platform.mu.
+	state   NodeState
+	lastSN  uint64 // of a keepalive
+	notices []Notice
 }
 
 // NodeState is what the platform knows of a node at a moment.
@@ -33,6 +38,7 @@ type NodeState struct {
 	Keepalives                     int
 	LastKeepalive                  time.Time
 	Status                         string // of the last keepalive: OK or ERROR
+	BadSNs                         int    // keepalives whose SN did not rise
 }
 
 // Nodes lists the nodes that ever registered.
@@ -73,6 +79,47 @@ func (n *Node) snapshot() NodeState {
 }
 
 func (n *Node) alive(now time.Time) bool { return n.state.Registered && now.Before(n.state.Until) }
+
+// Notices are what the node told by MESSAGE so far.
+func (n *Node) Notices() []Notice {
+	n.p.mu.Lock()
+	defer n.p.mu.Unlock()
+	return slices.Clone(n.notices)
+}
+
+// WaitNotice returns the first notification of a command, Alarm for example, from number from on.
+func (n *Node) WaitNotice(ctx context.Context, command string, from int) (Notice, error) {
+	var found Notice
+	err := n.p.wait(ctx, func() bool {
+		for _, note := range n.notices[min(from, len(n.notices)):] {
+			if note.Message.Head().CmdType == command {
+				found = note
+				return true
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return found, fmt.Errorf("no %s from %s: %w", command, n.id, err)
+	}
+	return found, nil
+}
+
+// Forget ends the registration on our side only: the node's next message is answered 404.
+func (n *Node) Forget() {
+	n.p.mu.Lock()
+	defer n.p.mu.Unlock()
+	n.state.Registered = false
+	n.p.wake()
+}
+
+// DropConnection ends the TCP connection that the node registered over.
+func (n *Node) DropConnection() error {
+	if s := n.State(); s.Transport != "tcp" || !n.p.ep.Drop(s.Source) {
+		return fmt.Errorf("node %s has no TCP connection", n.id)
+	}
+	return nil
+}
 
 // lookup returns the registered node of a request's From.
 func (p *Platform) lookup(id string) *Node {
@@ -134,6 +181,21 @@ func (n *Node) send(ctx context.Context, m manscdp.Message) error {
 		return fmt.Errorf("MESSAGE to %s: %w", n.id, err)
 	}
 	return refusal(r, res)
+}
+
+// Say sends a MESSAGE with any body to the node or one of its channels and returns the code of the answer.
+func (n *Node) Say(ctx context.Context, target, contentType string, body []byte) (int, error) {
+	route, err := n.route()
+	if err != nil {
+		return 0, err
+	}
+	r := n.request("MESSAGE", target, route)
+	r.ContentType, r.Body = contentType, body
+	res, err := n.p.ep.Do(ctx, r, route)
+	if err != nil {
+		return 0, fmt.Errorf("MESSAGE to %s: %w", n.id, err)
+	}
+	return res.Code, nil
 }
 
 // refusal is the error that a final response means; nil for 2xx.

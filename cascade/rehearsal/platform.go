@@ -42,6 +42,12 @@ type Config struct {
 	ReplyTimeout time.Duration
 	// PartGap is how long to wait for the next part of a catalog, 5 s when zero (as WVP waits).
 	PartGap time.Duration
+	// MinExpires is the shortest registration granted: a shorter one gets 423 with Min-Expires.
+	MinExpires time.Duration
+	// Date writes the Date of the 200 to REGISTER; empty: none. nil writes the local form of GB/T 28181.
+	Date func(time.Time) string
+	// Challenges are further WWW-Authenticate values, sent before our own.
+	Challenges []string
 	// Edit may change each answer to a request before it is sent; when it returns false, none is sent.
 	Edit func(*sipua.Request, *sipua.Response) bool
 
@@ -61,6 +67,10 @@ type Platform struct {
 	nodes   map[string]*Node
 	queries map[*query]struct{}
 	calls   map[string]*call // by Call-ID
+	wires   map[string]*wire // by Call-ID
+
+	subscriptions map[string]*Subscription // by Call-ID
+	redirect      *Platform
 	sn      uint32
 	cseq    uint32
 	serial  uint32 // of the last SSRC
@@ -83,23 +93,28 @@ func Listen(cfg Config) (*Platform, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	ep, err := sipua.Listen(sipua.Config{
-		Listen: cfg.Listen, UserAgent: "gbgate rehearsal", Log: log, Trace: cfg.Trace,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("rehearsal: %w", err)
-	}
 	p := &Platform{
-		cfg: cfg, ep: ep, log: log,
+		cfg: cfg, log: log,
 		challenge: sipua.Challenger{Realm: cfg.Domain, Algorithm: cfg.Algorithm, QOP: cfg.QOP},
 		changed:   make(chan struct{}),
 		nodes:     make(map[string]*Node),
 		queries:   make(map[*query]struct{}),
 		calls:     make(map[string]*call),
+		wires:     make(map[string]*wire),
+
+		subscriptions: make(map[string]*Subscription),
 	}
+	ep, err := sipua.Listen(sipua.Config{
+		Listen: cfg.Listen, UserAgent: "gbgate rehearsal", Log: log, Trace: p.traced,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("rehearsal: %w", err)
+	}
+	p.ep = ep
 	ep.Handle("REGISTER", p.register)
 	ep.Handle("MESSAGE", p.message)
 	ep.Handle("BYE", p.bye)
+	ep.Handle("NOTIFY", p.notify)
 	ep.OnClose(p.closed)
 	return p, nil
 }
@@ -119,6 +134,21 @@ func (p *Platform) Run(ctx context.Context) error { return p.ep.Run(ctx) }
 
 // Close frees the sockets of a platform that was not run.
 func (p *Platform) Close() error { return p.ep.Close() }
+
+// Again binds a platform with the same configuration to the same address that remembers nothing: a restart. Run of
+// the old one must have ended.
+func (p *Platform) Again() (*Platform, error) {
+	cfg := p.cfg
+	cfg.Listen = p.Addr().String()
+	return Listen(cfg)
+}
+
+// Redirect sends every node that registers from now on to another platform with 302 (2022 9.1.2.3); nil ends that.
+func (p *Platform) Redirect(to *Platform) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.redirect = to
+}
 
 // ID is the platform's code.
 func (p *Platform) ID() string { return p.cfg.ID }

@@ -141,9 +141,16 @@ func (c *collector) finish(stray int) *CatalogResult {
 	return &c.res
 }
 
-// ask sends a query with one answer and waits for it.
-func (n *Node) ask(ctx context.Context, m manscdp.Message) (manscdp.Message, error) {
+// Ask sends a query or control that has one answer and waits for it. A header without SN gets one, without DeviceID the
+// node's. The answer is *Unread when the codec does not know it.
+func (n *Node) Ask(ctx context.Context, m manscdp.Message) (manscdp.Message, error) {
 	h := m.Head()
+	if h.SN == "" {
+		h.SN = n.p.nextSN()
+	}
+	if h.DeviceID == "" {
+		h.DeviceID = n.id
+	}
 	q := n.open(h.CmdType, h.SN)
 	err := n.send(ctx, m)
 	var answer manscdp.Message
@@ -160,16 +167,31 @@ func (n *Node) ask(ctx context.Context, m manscdp.Message) (manscdp.Message, err
 	return answer, nil
 }
 
+// AskText sends a MESSAGE written by hand and waits for the answer with this command and SN, if wait is not 0. It
+// returns the code of the 200 or refusal and the answer; errors are those of the way and of the wait.
+func (n *Node) AskText(ctx context.Context, target string, body []byte, command, sn string, wait time.Duration) (
+	int, manscdp.Message, error,
+) {
+	q := n.open(command, sn)
+	defer q.close()
+	code, err := n.Say(ctx, target, "Application/MANSCDP+xml", body)
+	if err != nil || wait <= 0 {
+		return code, nil, err
+	}
+	answer, err := q.next(ctx, wait)
+	return code, answer, err
+}
+
 // DeviceInfo asks what the node (id empty) or one of its channels is.
 func (n *Node) DeviceInfo(ctx context.Context, id string) (*manscdp.DeviceInfoResponse, error) {
-	answer, err := n.ask(ctx, &manscdp.DeviceInfoQuery{Header: n.header("DeviceInfo", id)})
+	answer, err := n.Ask(ctx, &manscdp.DeviceInfoQuery{Header: n.header("DeviceInfo", id)})
 	res, _ := answer.(*manscdp.DeviceInfoResponse)
 	return res, err
 }
 
 // DeviceStatus asks how the node (id empty) or one of its channels is.
 func (n *Node) DeviceStatus(ctx context.Context, id string) (*manscdp.DeviceStatusResponse, error) {
-	answer, err := n.ask(ctx, &manscdp.DeviceStatusQuery{Header: n.header("DeviceStatus", id)})
+	answer, err := n.Ask(ctx, &manscdp.DeviceStatusQuery{Header: n.header("DeviceStatus", id)})
 	res, _ := answer.(*manscdp.DeviceStatusResponse)
 	return res, err
 }

@@ -3,6 +3,7 @@ package rehearsal
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,6 +36,14 @@ func (p *Platform) admit(r *sipua.Request) *sipua.Response {
 		return res
 	}
 	asked := time.Duration(min(seconds, 1<<30)) * time.Second
+	if asked > 0 && asked < p.cfg.MinExpires {
+		return &sipua.Response{Code: 423, Headers: []sipua.Header{
+			{Name: "Min-Expires", Value: strconv.Itoa(int(p.cfg.MinExpires / time.Second))},
+		}}
+	}
+	if res := p.redirected(seconds); res != nil {
+		return res
+	}
 	if p.cfg.Expires > 0 {
 		asked = min(asked, p.cfg.Expires)
 	}
@@ -42,10 +51,33 @@ func (p *Platform) admit(r *sipua.Request) *sipua.Response {
 	if !p.note(r, id, asked, now) {
 		return &sipua.Response{Code: 486, Reason: "Too many nodes"}
 	}
-	return &sipua.Response{Code: 200, Contact: r.Contact, Headers: []sipua.Header{
+	res := &sipua.Response{Code: 200, Contact: r.Contact, Headers: []sipua.Header{
 		{Name: "Expires", Value: strconv.Itoa(int(asked / time.Second))},
-		{Name: "Date", Value: gb28181.FormatDate(now)},
 	}}
+	date := gb28181.FormatDate(now)
+	if p.cfg.Date != nil {
+		date = p.cfg.Date(now)
+	}
+	if date != "" {
+		res.Headers = append(res.Headers, sipua.Header{Name: "Date", Value: date})
+	}
+	return res
+}
+
+// redirected is the 302 that sends a node to another platform; nil: it may stay. Who leaves is not sent on.
+func (p *Platform) redirected(seconds int) *sipua.Response {
+	p.mu.Lock()
+	to := p.redirect
+	p.mu.Unlock()
+	if to == nil || seconds == 0 {
+		return nil
+	}
+	at := to.Addr()
+	return &sipua.Response{
+		Code:    302,
+		Contact: &sipua.URI{User: to.ID(), Host: at.Addr().String(), Port: int(at.Port())},
+		Headers: []sipua.Header{{Name: "Expires", Value: strconv.Itoa(seconds)}},
+	}
 }
 
 // authenticate returns the refusal of a request that does not prove the password; nil when it does.
@@ -62,9 +94,11 @@ func (p *Platform) authenticate(r *sipua.Request, id string) *sipua.Response {
 	})
 	switch {
 	case errors.Is(err, sipua.ErrNoAuthorization), errors.Is(err, sipua.ErrStaleNonce):
-		return &sipua.Response{Code: 401, Headers: []sipua.Header{
-			{Name: "WWW-Authenticate", Value: p.challenge.Challenge()},
-		}}
+		res := &sipua.Response{Code: 401}
+		for _, value := range append(slices.Clone(p.cfg.Challenges), p.challenge.Challenge()) {
+			res.Headers = append(res.Headers, sipua.Header{Name: "WWW-Authenticate", Value: value})
+		}
+		return res
 	case err != nil:
 		p.log.Info("registration refused", "node", id, "source", r.Source, "error", err)
 		return &sipua.Response{Code: 403, Reason: "Wrong username or password"}
