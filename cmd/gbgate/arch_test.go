@@ -21,20 +21,21 @@ import (
 // two shores, rtsp and cascade, do not know each other; bridge knows both vocabularies but
 // neither shore, and cmd ties the rope.
 var arrows = map[string][]string{
-	"media":             {},
-	"media/ps":          {"media"},
-	"media/record":      {"media"},
-	"media/rtpin":       {},
-	"media/rtpout":      {},
-	"rtsp":              {"media"},
-	"rtsp/simcam":       {"media"},
-	"gb28181":           {},
-	"gb28181/manscdp":   {"gb28181"},
-	"gb28181/mansrtsp":  {},
-	"gb28181/sdp":       {"gb28181"},
-	"gb28181/sipua":     {"gb28181"},
-	"cascade":           {"gb28181", "gb28181/*"},
-	"cascade/rehearsal": {"gb28181", "gb28181/*", "media", "media/*"},
+	"media":                   {},
+	"media/ps":                {"media"},
+	"media/record":            {"media"},
+	"media/rtpin":             {},
+	"media/rtpout":            {},
+	"rtsp":                    {"media"},
+	"rtsp/simcam":             {"media"},
+	"gb28181":                 {},
+	"gb28181/manscdp":         {"gb28181"},
+	"gb28181/mansrtsp":        {},
+	"gb28181/sdp":             {"gb28181"},
+	"gb28181/sipua":           {"gb28181"},
+	"cascade":                 {"gb28181", "gb28181/*"},
+	"cascade/rehearsal":       {"gb28181", "gb28181/*", "media", "media/*"},
+	"cascade/rehearsal/relay": {},
 	"bridge": {
 		"media", "media/*",
 		"gb28181", "gb28181/manscdp", "gb28181/sdp", "gb28181/mansrtsp",
@@ -48,7 +49,7 @@ var arrows = map[string][]string{
 // testArrows is what any test may import besides: the peers that stand in for the world
 // outside, and the vocabularies.
 var testArrows = []string{
-	"cascade/rehearsal", "rtsp/simcam",
+	"cascade/rehearsal", "cascade/rehearsal/relay", "rtsp/simcam",
 	"media", "media/ps",
 	"gb28181", "gb28181/manscdp", "gb28181/mansrtsp", "gb28181/sdp",
 }
@@ -141,6 +142,10 @@ func TestArrowsAreHeld(t *testing.T) {
 		{from: "bridge", to: "gbgate/bridge/onvif", want: "bridge must not import bridge/onvif"},
 		{from: "bridge", to: "gbgate/gb28181/sipua", want: "bridge must not import gb28181/sipua"},
 		{from: "bridge/onvif", to: "gbgate/media", want: "bridge/onvif must not import media"},
+		{
+			from: "cascade/rehearsal/relay", to: "gbgate/gb28181/sipua",
+			want: "cascade/rehearsal/relay must not import gb28181/sipua",
+		},
 		{from: "media", to: "gbgate/gb28181", want: "media must not import gb28181"},
 		{from: "media/rtpout", to: "gbgate/media", want: "media/rtpout must not import media"},
 		{from: "media/ps", to: "gbgate/media/rtpout", want: "media/ps must not import media/rtpout"},
