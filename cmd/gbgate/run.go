@@ -84,6 +84,7 @@ func (g *gateway) run(ctx context.Context) error {
 	below.Go(func() error { return fatal("SIP", g.ua.Run(lower)) })
 	below.Go(func() error { return fatal("cameras", g.site.Run(lower)) })
 	below.Go(func() error { return fatal("admin", g.admin.Run(lower)) })
+	below.Go(func() error { return watchdog(lower, func() { g.status() }, g.log) })
 
 	upper, endUpper := context.WithCancelCause(ctx)
 	defer endUpper(nil)
@@ -104,7 +105,7 @@ var errStopped = errors.New("gateway stops")
 
 // fatal keeps only the errors that a part ended with before it was told to.
 func fatal(part string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errStopped) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, errStopped) || errors.Is(err, errReload) {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", part, err)
@@ -213,16 +214,10 @@ func runCommand(ctx context.Context, e env, args []string) int {
 		fmt.Fprintln(e.stderr, err)
 		return exitUsage
 	}
-	log := newLogger(e, cfg.Gateway.LogLevel)
-	tellInactive(cfg, log)
-	g, err := newGateway(cfg, log)
-	if err != nil {
+	if err := serve(ctx, e, *file, cfg); err != nil {
 		return e.fail(exitBad, err)
 	}
-	if err := g.run(ctx); err != nil {
-		return e.fail(exitBad, err)
-	}
-	log.Info("gbgate has stopped")
+	newLogger(e, cfg.Gateway.LogLevel).Info("gbgate has stopped")
 	return exitGood
 }
 

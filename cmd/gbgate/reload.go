@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"gbgate/cmd/gbgate/config"
+)
+
+var errReload = errors.New("new configuration")
+
+// serve runs the configuration in file until ctx ends, and another one after each SIGHUP.
+//
+// A reload is a transaction: a file with faults changes nothing, and where the new configuration
+// can't be started (a port that is taken) the one before runs again. What runs meanwhile is hung
+// up and registered anew.
+func serve(ctx context.Context, e env, file string, cfg *config.Config) error {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	log := newLogger(e, cfg.Gateway.LogLevel)
+	g, err := newGateway(cfg, log)
+	if err != nil {
+		return err
+	}
+	for {
+		tellInactive(cfg, log)
+		next, err := serveUntil(ctx, g, hangup, file, log)
+		if next == nil {
+			return err
+		}
+		log.Info("configuration is reloaded", "file", file)
+		nextLog := newLogger(e, next.Gateway.LogLevel)
+		if g, err = newGateway(next, nextLog); err == nil {
+			cfg, log = next, nextLog
+			continue
+		}
+		log.Error("new configuration can't be started, the one before runs on", "error", err)
+		if g, err = newGateway(cfg, log); err != nil {
+			return fmt.Errorf("nor can the one before: %w", err)
+		}
+	}
+}
+
+// serveUntil runs g until it ends by itself or by ctx (next is nil), or until a SIGHUP finds a
+// configuration without faults.
+func serveUntil(
+	ctx context.Context, g *gateway, hangup <-chan os.Signal, file string, log *slog.Logger,
+) (next *config.Config, err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	done := make(chan error, 1)
+	go func() { done <- g.run(ctx) }()
+	for {
+		select {
+		case err := <-done:
+			return nil, err
+		case <-hangup:
+		}
+		next, err := config.Load(file)
+		if faults, ok := errors.AsType[config.Faults](err); ok {
+			for _, f := range faults {
+				log.Error("configuration not reloaded", "fault", f.String())
+			}
+			continue
+		}
+		stop(errReload)
+		return next, <-done
+	}
+}
