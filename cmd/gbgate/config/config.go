@@ -9,6 +9,7 @@ type Config struct {
 	Gateway   Gateway    `toml:"gateway"`
 	Admin     Admin      `toml:"admin"`
 	Superiors []Superior `toml:"superior"`
+	Groups    []Group    `toml:"group"`
 	Cameras   []Camera   `toml:"camera"`
 }
 
@@ -21,6 +22,7 @@ type Gateway struct {
 	StateDir   string        `toml:"state_dir"`   // survives upgrades; created when missing
 	LogLevel   string        `toml:"log_level"`   // debug | info | warn | error
 	Linger     time.Duration `toml:"linger"`      // how long a camera is still pulled after its last viewer left
+	GPSD       string        `toml:"gpsd"`        // "host:port" of the gpsd that knows where we are; "" = none
 }
 
 // Admin is the HTTP door.
@@ -44,10 +46,13 @@ type Superior struct {
 	PasswordEnv  string            `toml:"password_env"`
 	Version      string            `toml:"version"` // auto | 2016 | 2022
 	Channels     []string          `toml:"channels"`
-	IDs          map[string]string `toml:"ids"` // camera name → its code for this superior
+	IDs          map[string]string `toml:"ids"`       // camera name → its code for this superior
+	Groups       []string          `toml:"groups"`    // names or patterns of [[group]] blocks; each brings its parents
+	Districts    map[string]string `toml:"districts"` // division code → its name, as items of the catalog
 
-	MediaIP           string        `toml:"media_ip"` // "" = the address of the route
-	Audio             string        `toml:"audio"`    // auto | pcma | off
+	MediaIP           string        `toml:"media_ip"`    // "" = the address of the route
+	MediaPorts        string        `toml:"media_ports"` // "" = gateway.media_ports
+	Audio             string        `toml:"audio"`       // auto | pcma | off
 	RegisterExpires   time.Duration `toml:"register_expires"`
 	RegisterRetry     time.Duration `toml:"register_retry"`
 	KeepaliveInterval time.Duration `toml:"keepalive_interval"`
@@ -60,11 +65,20 @@ type Superior struct {
 	Compat Compat `toml:"compat"`
 }
 
+// Group is a branch of the catalog tree: a business group (业务分组, type 215) or a virtual
+// organisation (虚拟组织, type 216; GB/T 28181-2022 annex J).
+type Group struct {
+	ID      string   `toml:"id"`
+	Name    string   `toml:"name"`    // its key in this file, shown upward
+	Parent  string   `toml:"parent"`  // the group it hangs in, by name or code; "" = ourselves, for a 215
+	Cameras []string `toml:"cameras"` // names or patterns of the cameras in it
+}
+
 // Camera is one source of pictures on the site.
 type Camera struct {
 	Name         string  `toml:"name"`  // its key in this file
 	Title        string  `toml:"title"` // shown upward; "" = name
-	ID           string  `toml:"id"`
+	ID           string  `toml:"id"`    // "" = the code that the ID store holds for it
 	URL          string  `toml:"url"`
 	ONVIF        string  `toml:"onvif"`
 	Username     string  `toml:"username"`
@@ -104,6 +118,7 @@ func DefaultSuperior() Superior {
 		Transport:         "udp",
 		Version:           "auto",
 		Channels:          []string{"*"},
+		Groups:            []string{"*"},
 		Audio:             "auto",
 		RegisterExpires:   time.Hour,
 		RegisterRetry:     time.Minute,

@@ -3,11 +3,13 @@ package config
 import (
 	"os"
 	"path/filepath"
-	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 const shipped = "../../../config.toml"
@@ -26,7 +28,9 @@ func TestShippedFileEqualsTheDefaults(t *testing.T) {
 	s.NodeID, s.Username, s.Password = want.Gateway.ID, want.Gateway.ID, &secret
 	s.AllowSources = []string{}
 	s.IDs = map[string]string{"east_gate": "34020100001310000007"}
+	s.Districts = map[string]string{"340201": "市辖区"}
 	want.Superiors = []Superior{s}
+	want.Groups = []Group{{ID: "34020100002150000001", Name: "park", Cameras: []string{"east_*"}}}
 	c := DefaultCamera()
 	c.Name, c.Title, c.ID = "east_gate", "东门球机", "34020100001320000001"
 	c.URL, c.Username, c.Password = "rtsp://192.0.2.64:554/Streaming/Channels/101", "admin", &secret
@@ -41,15 +45,80 @@ func TestShippedFileShowsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for table, of := range map[string]any{
-		"gateway": Gateway{}, "admin": Admin{}, "superior": Superior{}, "superior.compat": Compat{}, "camera": Camera{},
-	} {
-		for i := range reflect.TypeOf(of).NumField() {
-			key := reflect.TypeOf(of).Field(i).Tag.Get("toml")
+	for table := range tables() {
+		for _, key := range keysOf(table) {
 			if position(string(text), table, -1, key) == 0 {
 				t.Errorf("config.toml does not show %s.%s", table, key)
 			}
 		}
+	}
+}
+
+// The keys that config.toml calls inactive are the ones that the program says have no effect yet.
+func TestShippedFileMarksInactiveKeys(t *testing.T) {
+	text, err := os.ReadFile(shipped)
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, assign := regexp.MustCompile(`^\[+(\S+?)\]+`), regexp.MustCompile(`^(\w+) = .*# (?:example, )?inactive: `)
+	marked, table := map[string][]string{}, ""
+	for line := range strings.Lines(string(text)) {
+		if m := header.FindStringSubmatch(line); m != nil {
+			table = m[1]
+		}
+		if m := assign.FindStringSubmatch(line); m != nil {
+			marked[table] = append(marked[table], m[1])
+		}
+	}
+	sorted := cmpopts.SortSlices(func(a, b string) bool { return a < b })
+	if diff := cmp.Diff(inactive(), marked, sorted); diff != "" {
+		t.Errorf("config.toml and inactive() differ (-code +file):\n%s", diff)
+	}
+	for table, keys := range inactive() {
+		for _, key := range keys {
+			if table != "superior.districts" && !slices.Contains(keysOf(table), key) {
+				t.Errorf("inactive() names %s.%s, which does not exist", table, key)
+			}
+		}
+	}
+}
+
+func TestInactive(t *testing.T) {
+	cfg, err := Parse("c.toml", `
+[gateway]
+id = "34020100002000000001"
+gpsd = "127.0.0.1:2947"
+[[superior]]
+name = "a"
+id = "34020000002000000001"
+address = "localhost:5060"
+password = ""
+[superior.compat]
+profile = "strict-2022"
+notify_terminated = true
+talk = true
+ptz_watchdog = "15s"
+[superior.districts]
+34 = "省"
+[[superior]]
+name = "b"
+id = "34020000002000000002"
+address = "localhost:5061"
+password = ""
+compat.allow_device_config = []
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"gateway.gpsd", `superior[1] "a".districts`, `superior[1] "a".compat.talk`,
+		`superior[2] "b".compat.allow_device_config`,
+	}
+	if diff := cmp.Diff(want, cfg.Inactive()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if got := Default().Inactive(); len(got) > 0 {
+		t.Errorf("an empty file has settings without effect: %q", got)
 	}
 }
 

@@ -17,7 +17,7 @@ const maxFileSize = 4 << 20
 
 // Load reads and checks a file. What is wrong comes back as Faults, all at once; the
 // configuration is nil then.
-func Load(path string) (*Config, error) {
+func Load(path string, options ...Option) (*Config, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, Faults{{File: path, Text: plainFileError(err)}}
@@ -29,7 +29,7 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, Faults{{File: path, Text: plainFileError(err)}}
 	}
-	return Parse(path, string(text))
+	return Parse(path, string(text), options...)
 }
 
 func plainFileError(err error) string {
@@ -44,8 +44,11 @@ func plainFileError(err error) string {
 
 // Parse is Load for a text that is already in memory; path names it in the faults, and
 // password files are looked up relative to it.
-func Parse(path, text string) (*Config, error) {
+func Parse(path, text string, options ...Option) (*Config, error) {
 	p := parser{path: path, text: text, cfg: Default()}
+	for _, set := range options {
+		set(&p)
+	}
 	if !utf8.ValidString(text) {
 		p.fault(0, "", "the file is not UTF-8 (saved as GBK or ANSI on Windows?); save it as UTF-8")
 		return nil, p.faults
@@ -66,6 +69,8 @@ type parser struct {
 	cfg        *Config
 	meta       toml.MetaData
 	faults     Faults
+	codes      Codes             // finds codes for cameras without; nil = nobody does
+	codeFaults map[string]string // by camera: what it says of them
 }
 
 func (p *parser) fault(line int, key, format string, args ...any) {
@@ -79,6 +84,7 @@ func (p *parser) decode() bool {
 		Gateway   *Gateway         `toml:"gateway"`
 		Admin     *Admin           `toml:"admin"`
 		Superiors []toml.Primitive `toml:"superior"`
+		Groups    []toml.Primitive `toml:"group"`
 		Cameras   []toml.Primitive `toml:"camera"`
 	}
 	file.Gateway, file.Admin = &p.cfg.Gateway, &p.cfg.Admin
@@ -91,7 +97,17 @@ func (p *parser) decode() bool {
 	for i, prim := range file.Superiors {
 		s, ok := p.superior(i, prim)
 		p.cfg.Superiors = append(p.cfg.Superiors, s)
-		torn["superior"] = torn["superior"] || !ok
+		if !ok {
+			torn["superior"] = true
+		}
+	}
+	for i, prim := range file.Groups {
+		var g Group
+		if err := p.meta.PrimitiveDecode(prim, &g); err != nil {
+			p.decodeFault(err, fmt.Sprintf("group[%d]", i+1))
+			torn["group"] = true
+		}
+		p.cfg.Groups = append(p.cfg.Groups, g)
 	}
 	for i, prim := range file.Cameras {
 		c := DefaultCamera()
@@ -114,7 +130,7 @@ func (p *parser) decode() bool {
 		}
 		p.fault(position(p.text, table, -1, name), key.String(), "unknown key%s", suggestion(name, table))
 	}
-	return !torn["superior"] && !torn["camera"]
+	return len(torn) == 0
 }
 
 // superior decodes one [[superior]]: its profile first, then its own keys above that.
@@ -132,8 +148,7 @@ func (p *parser) superior(i int, prim toml.Primitive) (s Superior, ok bool) {
 	}
 	if !s.Compat.applyProfile(first.Compat.Profile) {
 		p.fault(position(p.text, "superior.compat", i, "profile"), where+".compat.profile",
-			"there is no profile %q; there are wvp, srs, monibuca, livegbs, hikvision, strict-2016, strict-2022",
-			first.Compat.Profile)
+			"there is no profile %q; there are %s", first.Compat.Profile, strings.Join(ProfileNames(), ", "))
 	}
 	if err := p.meta.PrimitiveDecode(prim, &s); err != nil {
 		p.decodeFault(err, where)

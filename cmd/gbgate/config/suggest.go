@@ -20,28 +20,30 @@ func suggestion(name, table string) string {
 	return fmt.Sprintf("; was %s meant?", best)
 }
 
+// tables returns the type of every table of the file.
+func tables() map[string]reflect.Type {
+	return map[string]reflect.Type{
+		"":                reflect.TypeFor[Config](),
+		"gateway":         reflect.TypeFor[Gateway](),
+		"admin":           reflect.TypeFor[Admin](),
+		"superior":        reflect.TypeFor[Superior](),
+		"superior.compat": reflect.TypeFor[Compat](),
+		"group":           reflect.TypeFor[Group](),
+		"camera":          reflect.TypeFor[Camera](),
+	}
+}
+
+// keysOf returns the keys of a table; none if there is no such table.
 func keysOf(table string) []string {
-	var of any
-	switch table {
-	case "":
-		of = Config{}
-	case "gateway":
-		of = Gateway{}
-	case "admin":
-		of = Admin{}
-	case "superior":
-		of = Superior{}
-	case "superior.compat":
-		of = Compat{}
-	case "camera":
-		of = Camera{}
-	default:
+	of, ok := tables()[table]
+	if !ok {
 		return nil
 	}
 	var keys []string
-	for i := range reflect.TypeOf(of).NumField() {
-		f := reflect.TypeOf(of).Field(i)
-		keys = append(keys, f.Tag.Get("toml"))
+	for _, f := range reflect.VisibleFields(of) {
+		if !f.Anonymous {
+			keys = append(keys, f.Tag.Get("toml"))
+		}
 	}
 	return keys
 }

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,9 +16,11 @@ func (p *parser) validate() {
 	p.gateway()
 	ids := map[string]string{p.cfg.Gateway.ID: "gateway.id"}
 	names := map[string]string{}
+	p.assign()
 	for i := range p.cfg.Cameras {
 		p.camera(i, names, ids)
 	}
+	p.groups(ids)
 	names = map[string]string{}
 	for i := range p.cfg.Superiors {
 		p.oneSuperior(i, names)
@@ -31,14 +32,15 @@ func (p *parser) gateway() {
 	c := check{p, "gateway", -1, "gateway"}
 	c.id("id", g.ID, "1", "2")
 	c.listen("sip_listen", g.SIPListen)
-	if _, _, err := g.PortRange(); err != nil {
-		c.fault("media_ports", "%v", err)
-	}
+	c.ports("media_ports", g.MediaPorts)
 	c.oneOf("log_level", g.LogLevel, "debug", "info", "warn", "error")
 	if g.StateDir == "" {
 		c.fault("state_dir", "is empty; give a folder that survives restarts")
 	}
 	c.between("linger", g.Linger, 0, time.Hour)
+	if g.GPSD != "" {
+		c.hostPort("gpsd", g.GPSD)
+	}
 	if p.cfg.Admin.Listen != "" {
 		check{p, "admin", -1, "admin"}.listen("listen", p.cfg.Admin.Listen)
 	}
@@ -46,14 +48,18 @@ func (p *parser) gateway() {
 
 // PortRange returns media_ports as two numbers; 0, 0 lets the kernel pick.
 func (g Gateway) PortRange() (low, high uint16, err error) {
-	if g.MediaPorts == "0" {
+	return portRange(g.MediaPorts)
+}
+
+func portRange(text string) (low, high uint16, err error) {
+	if text == "0" {
 		return 0, 0, nil
 	}
-	a, b, ok := strings.Cut(g.MediaPorts, "-")
+	a, b, ok := strings.Cut(text, "-")
 	lo, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
 	hi, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
 	if !ok || err1 != nil || err2 != nil || lo < 1024 || hi <= lo {
-		return 0, 0, fmt.Errorf("%q is no range of ports such as \"30000-32999\" (1024 and up)", g.MediaPorts)
+		return 0, 0, fmt.Errorf("%q is no range of ports such as \"30000-32999\" (1024 and up)", text)
 	}
 	return uint16(lo), uint16(hi), nil
 }
@@ -62,7 +68,13 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	cam := p.cfg.Cameras[i]
 	c := check{p, "camera", i, keyOf("camera", i, cam.Name)}
 	c.name(cam.Name, names)
-	if c.id("id", cam.ID, "12", "13") {
+	switch fault := p.codeFaults[cam.Name]; {
+	case fault != "":
+		c.fault("id", "%s", fault)
+	case cam.ID == "":
+		c.fault("id", "is missing; it is one of the 20-digit codes on the platform's sheet "+
+			"(`gbgate ids import` reads the sheet, `gbgate ids assign` gives each camera its code)")
+	case c.id("id", cam.ID, "12", "13"):
 		c.unique("id", cam.ID, ids)
 	}
 	if cam.URL == "" && cam.ONVIF == "" {
@@ -74,7 +86,7 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	c.oneOf("transport", cam.Transport, "tcp", "udp", "auto")
 	c.oneOf("ptz", cam.PTZ, "auto", "onvif", "off")
 	c.oneOf("record", cam.Record, "off", "always", "alarm")
-	if cam.CivilCode != "" && (!digits(cam.CivilCode) || len(cam.CivilCode) > 8 || len(cam.CivilCode)%2 != 0) {
+	if cam.CivilCode != "" && !division(cam.CivilCode) {
 		c.fault("civil_code", "%q is no division code of 2, 4, 6 or 8 digits", cam.CivilCode)
 	}
 	if cam.Longitude < -180 || cam.Longitude > 180 || cam.Latitude < -90 || cam.Latitude > 90 {
@@ -109,6 +121,9 @@ func (p *parser) oneSuperior(i int, names map[string]string) {
 			c.fault("media_ip", "%q is no IP address", s.MediaIP)
 		}
 	}
+	if s.MediaPorts != "" {
+		c.ports("media_ports", s.MediaPorts)
+	}
 	c.between("register_expires", s.RegisterExpires, 60*time.Second, 30*24*time.Hour)
 	c.between("register_retry", s.RegisterRetry, time.Second, time.Hour)
 	c.between("keepalive_interval", s.KeepaliveInterval, 5*time.Second, 5*time.Minute)
@@ -125,18 +140,19 @@ func (p *parser) oneSuperior(i int, names map[string]string) {
 		}
 	}
 	p.views(c, s)
+	p.branches(c, s)
+	if s.Audio == "auto" && !s.Compat.AudioAAC {
+		s.Audio = "pcma"
+	}
 	p.compat(check{p, "superior.compat", i, c.where + ".compat"}, s.Compat)
 }
 
 // views checks which cameras a superior sees and under which codes.
 func (p *parser) views(c check, s *Superior) {
 	for _, pattern := range s.Channels {
-		matches := func(cam Camera) bool { ok, _ := path.Match(pattern, cam.Name); return ok }
-		if _, err := path.Match(pattern, ""); err != nil {
-			c.fault("channels", "%q is no pattern: %v", pattern, err)
-		} else if pattern != "*" && !slices.ContainsFunc(p.cfg.Cameras, matches) {
-			c.fault("channels", "%q names no camera of this file", pattern)
-		}
+		c.pattern("channels", pattern, func(fits func(string) bool) bool {
+			return slices.ContainsFunc(p.cfg.Cameras, func(cam Camera) bool { return fits(cam.Name) })
+		}, "camera")
 	}
 	byID := map[string]string{}
 	for _, cam := range p.cfg.Cameras {
@@ -157,29 +173,6 @@ func (p *parser) views(c check, s *Superior) {
 		if ids.id(name, s.IDs[name], "12", "13") {
 			ids.unique(name, s.IDs[name], byID)
 		}
-	}
-}
-
-func (p *parser) compat(c check, q Compat) {
-	c.oneOf("refresh_mode", q.RefreshMode, "same-call-id", "new-call-id")
-	c.oneOf("from_host", q.FromHost, "superior-domain", "own-domain", "ip:port")
-	c.oneOf("request_uri_host", q.RequestURIHost, "addr", "domain")
-	c.oneOf("charset", q.Charset, "auto", "GB2312", "GB18030", "UTF-8")
-	c.oneOf("unknown_device", q.UnknownDevice, "sip404", "result-error")
-	c.oneOf("send_start", q.SendStart, "ack", "200")
-	c.oneOf("sdp_answer_f", q.SDPAnswerF, "full", "empty", "omit")
-	c.oneOf("tcp_framing", q.TCPFraming, "rfc4571", "interleaved")
-	c.oneOf("start_from", q.StartFrom, "cached-gop", "next-idr")
-	if q.UDPMaxMessage < 600 || q.UDPMaxMessage > 65000 {
-		c.fault("udp_max_message", "is %d; 600 to 65000 bytes make sense", q.UDPMaxMessage)
-	}
-	if q.PayloadMTU < 200 || q.PayloadMTU > 1456 {
-		c.fault("payload_mtu", "is %d; 200 to 1456 bytes fit an Ethernet packet", q.PayloadMTU)
-	}
-	c.between("catalog_part_timeout", q.CatalogPartTimeout, 100*time.Millisecond, 4*time.Second)
-	c.between("ack_timeout", q.ACKTimeout, 2*time.Second, 5*time.Minute)
-	if q.TCPRetries < 3 || q.TCPRetries > 60 {
-		c.fault("tcp_connect_retry", "is %d; 3 to 60 make sense", q.TCPRetries)
 	}
 }
 
@@ -249,6 +242,12 @@ func (c check) oneOf(key, value string, allowed ...string) {
 func (c check) between(key string, d, low, high time.Duration) {
 	if d < low || d > high {
 		c.fault(key, "is %v; %v to %v make sense", d, low, high)
+	}
+}
+
+func (c check) ports(key, text string) {
+	if _, _, err := portRange(text); err != nil {
+		c.fault(key, "%v", err)
 	}
 }
 
