@@ -27,7 +27,10 @@ type call struct {
 	local  netip.Addr // media address
 	ssrc   uint32
 	media  *intake
+	moved  *intake // of a second INVITE
 	sink   *sink
+	wire   *wire  // what was said, to be repeated
+	cseq   uint32 // of our last INVITE or BYE
 	faults faults // of the answer
 
 	request   *sipua.Request
@@ -55,17 +58,19 @@ func (n *Node) newCall(req PlayRequest) (*call, error) {
 		}
 		c.local = ours.Addr()
 	}
+	c.req.NoSSRC = c.req.NoSSRC || c.req.NoOffer
 	if c.ssrc == 0 {
 		c.ssrc = n.p.nextSSRC()
 	}
 	c.sink = newSink(Expect{
-		SSRC: c.ssrc, NoSSRC: req.NoSSRC, TCP: req.Transport != UDP, SavePS: req.Save, SaveAudio: req.SaveAudio,
+		SSRC: c.ssrc, NoSSRC: c.req.NoSSRC, TCP: req.Transport != UDP, SavePS: req.Save, SaveAudio: req.SaveAudio,
 	}, req.Pictures)
 	c.media, err = openIntake(req.Transport, c.local, req.Timeout, req.LateListen > 0, c.sink)
 	if err != nil {
 		return nil, err
 	}
 	c.request = c.offer()
+	c.cseq = c.request.CSeq
 	return c, nil
 }
 
@@ -73,12 +78,14 @@ func (p *Platform) enter(c *call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls[c.request.CallID] = c
+	c.wire = p.watchLocked(c.request.CallID)
 }
 
 func (p *Platform) leave(c *call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.calls, c.request.CallID)
+	delete(p.wires, c.request.CallID)
 }
 
 // bye answers a node's BYE; calls are found by Call-ID alone.
@@ -97,8 +104,9 @@ func (p *Platform) bye(_ context.Context, r *sipua.Request) {
 // invite sends the INVITE and takes the answer apart.
 func (c *call) invite(ctx context.Context) error {
 	c.invited = time.Now()
+	cancelled := c.cancelLater(ctx)
 	res, err := c.ask(ctx)
-	if err != nil {
+	if err := errors.Join(err, cancelled()); err != nil {
 		return err
 	}
 	if err := refusal(c.request, res); err != nil {
@@ -132,12 +140,20 @@ func (c *call) ask(ctx context.Context) (*sipua.Response, error) {
 
 // acknowledge sends the ACK, if and when the play wants one, and then listens if that was put off.
 func (c *call) acknowledge(ctx context.Context) error {
+	if err := c.again(ctx, "INVITE"); err != nil {
+		return err
+	}
 	if c.req.AckDelay > 0 && !sleep(ctx, c.req.AckDelay) {
 		return nil
 	}
 	if !c.req.NoACK {
-		if err := c.node.p.ep.Send(c.inDialog("ACK", c.request.CSeq), c.route); err != nil {
+		ack := c.inDialog("ACK", c.request.CSeq)
+		c.answerInACK(ack)
+		if err := c.node.p.ep.Send(ack, c.route); err != nil {
 			return fmt.Errorf("ACK: %w", err)
+		}
+		if err := c.again(ctx, "ACK"); err != nil {
+			return err
 		}
 	}
 	if c.req.LateListen <= 0 || !sleep(ctx, c.req.LateListen) {
@@ -194,12 +210,18 @@ func (c *call) hangUp(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTimeout)
 	defer cancel()
-	r := c.inDialog("BYE", c.request.CSeq+1)
+	r := c.inDialog("BYE", c.nextCSeq())
+	if c.req.ByeByCallID {
+		r.From.Tag, r.To.Tag = token(4), token(4)
+	}
 	res, err := c.node.p.ep.Do(ctx, r, c.route)
 	if err != nil {
 		return fmt.Errorf("BYE: %w", err)
 	}
 	if err := refusal(r, res); err != nil && !c.crossed(res) {
+		return err
+	}
+	if err := c.again(ctx, "BYE"); err != nil {
 		return err
 	}
 	if c.req.Linger > 0 {

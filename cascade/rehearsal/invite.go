@@ -34,6 +34,9 @@ func (c *call) offer() *sipua.Request {
 	}}
 	r.ContentType = "APPLICATION/SDP"
 	r.Body = []byte(c.offerSDP())
+	if c.req.NoOffer {
+		r.ContentType, r.Body = "", nil
+	}
 	if c.req.Edit != nil {
 		c.req.Edit(r)
 	}

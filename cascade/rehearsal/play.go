@@ -31,6 +31,16 @@ type PlayRequest struct {
 	// NoSSRC offers without a y= line; SSRC offers this one instead of one of our own.
 	NoSSRC bool
 	SSRC   uint32
+	// ByeByCallID hangs up with other tags than the call's, as a B2BUA in between does.
+	ByeByCallID bool
+	// Repeats sends INVITE, ACK and BYE that many times more, byte for byte; the answers must be the same.
+	Repeats int
+	// CancelAfter takes the INVITE back after that time; the play then fails with the 487. 0: never.
+	CancelAfter time.Duration
+	// NoOffer sends the INVITE without a session description: the node offers, our answer is in the ACK.
+	NoOffer bool
+	// Reinvite is a second INVITE in the call, after half of the pictures.
+	Reinvite Reinvite
 	// LateListen begins to listen for TCP only that long after the ACK, as Monibuca does.
 	LateListen time.Duration
 	// Linger keeps the receiver open that long after the BYE was answered: packets then are a fault.
@@ -74,6 +84,17 @@ const (
 	TCPActive  = "tcp-active"
 )
 
+// Reinvite is what a second INVITE in a call wants.
+type Reinvite uint8
+
+// The kinds of second INVITEs.
+const (
+	NoReinvite   Reinvite = iota
+	ReinviteSame          // nothing: the answer must be that of the first
+	ReinviteMove          // media at another port from now on; UDP only
+	ReinviteHold          // no media for a second, then media again
+)
+
 // Why a play that was answered ended too early.
 var (
 	ErrNoMedia    = errors.New("no media in time")
@@ -103,6 +124,11 @@ func (n *Node) Play(ctx context.Context, req PlayRequest) (*PlayResult, error) {
 	defer c.media.close()
 	n.p.enter(c)
 	defer n.p.leave(c)
+	defer func() {
+		if c.moved != nil {
+			c.moved.close()
+		}
+	}()
 
 	if err := c.invite(ctx); err != nil {
 		return nil, fmt.Errorf("play %s: %w", req.Channel, err)
@@ -124,6 +150,9 @@ func (c *call) receive(ctx context.Context) error {
 	wait, cancel := context.WithCancel(ctx)
 	go func() { acked <- c.acknowledge(wait) }()
 	err := c.connect(wait)
+	if err == nil {
+		err = c.reinvite(ctx)
+	}
 	if err == nil {
 		err = c.watch(ctx)
 	}

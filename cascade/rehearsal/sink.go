@@ -148,6 +148,13 @@ func (s *sink) packets() int {
 	return s.rcv.report.Packets
 }
 
+// seen is the number of pictures so far.
+func (s *sink) seen() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rcv.report.Pictures
+}
+
 // finish ends the stream and returns what was seen, and the number of RTCP sender reports.
 func (s *sink) finish() (Report, int) {
 	s.mu.Lock()

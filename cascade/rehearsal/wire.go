@@ -2,6 +2,7 @@ package rehearsal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -11,8 +12,15 @@ import (
 
 // wire remembers the texts of one Call-ID, so that they can be said again byte for byte.
 type wire struct {
-	sent    map[string]string // request texts by method, the last of each; guarded by Platform.mu
-	answers map[string][]int  // codes of the final answers by method
+	sent    map[string]string        // request texts by method, the last of each; guarded by Platform.mu
+	answers map[string][]wiredAnswer // final, by method
+}
+
+// wiredAnswer is what must be the same in the answers to a request and to its repeats.
+type wiredAnswer struct {
+	Code int
+	To   string
+	Body string
 }
 
 // traced looks for the texts of watched calls on their way to the configured trace.
@@ -42,7 +50,9 @@ func (p *Platform) watchWire(e sipua.Event) {
 	case !e.Out && strings.HasPrefix(start, "SIP/2.0 "):
 		_, method, _ := strings.Cut(textHeader(e.Raw, "CSeq"), " ")
 		if code, err := strconv.Atoi(words[1]); err == nil && code >= 200 {
-			w.answers[strings.TrimSpace(method)] = append(w.answers[strings.TrimSpace(method)], code)
+			method = strings.TrimSpace(method)
+			_, body, _ := strings.Cut(e.Raw, "\r\n\r\n")
+			w.answers[method] = append(w.answers[method], wiredAnswer{code, textHeader(e.Raw, "To"), body})
 		}
 	}
 	p.wake()
@@ -59,47 +69,41 @@ func textHeader(text, name string) string {
 	return ""
 }
 
-func (p *Platform) watch(callID string) *wire {
-	w := &wire{sent: make(map[string]string), answers: make(map[string][]int)}
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// watchLocked begins to remember a call's texts; mu is held.
+func (p *Platform) watchLocked(callID string) *wire {
+	w := &wire{sent: make(map[string]string), answers: make(map[string][]wiredAnswer)}
 	p.wires[callID] = w
 	return w
 }
 
-func (p *Platform) unwatch(callID string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.wires, callID)
-}
-
-// repeat says the last request of a method once more, byte for byte, as gb-cms does 0.5 s later. It returns the code
-// of the answer to the repeat, 0 when none came before ctx ended or for ACK, which has none.
-func (p *Platform) repeat(ctx context.Context, w *wire, method string, route sipua.Route) (int, error) {
+// repeat says the last request of a method once more, byte for byte, as gb-cms does 0.5 s later. It returns the first
+// answer and that to the repeat; ACK has none.
+func (p *Platform) repeat(ctx context.Context, w *wire, method string, route sipua.Route) (
+	first, repeated wiredAnswer, err error,
+) {
 	p.mu.Lock()
 	text, before := w.sent[method], len(w.answers[method])
+	if before > 0 {
+		first = w.answers[method][0]
+	}
 	p.mu.Unlock()
 	if text == "" {
-		return 0, fmt.Errorf("no %s was sent yet", method)
+		return first, repeated, fmt.Errorf("no %s was sent yet", method)
 	}
-	if err := p.ep.SendVerbatim(ctx, []byte(text), route); err != nil {
-		return 0, err
+	if err := p.ep.SendVerbatim(ctx, []byte(text), route); err != nil || method == "ACK" {
+		return first, repeated, err
 	}
-	if method == "ACK" {
-		return 0, nil
-	}
-	code := 0
-	err := p.wait(ctx, func() bool {
-		if got := w.answers[method]; len(got) > before {
-			code = got[len(got)-1]
-			return true
+	err = p.wait(ctx, func() bool {
+		got := w.answers[method]
+		if len(got) > before {
+			repeated = got[len(got)-1]
 		}
-		return false
+		return len(got) > before
 	})
 	if err != nil {
-		return 0, fmt.Errorf("the repeated %s is not answered: %w", method, err)
+		return first, repeated, fmt.Errorf("the repeated %s is not answered: %w", method, err)
 	}
-	return code, nil
+	return first, repeated, nil
 }
 
 // cancel takes an INVITE under way back (RFC 3261 9.1): the INVITE's own Via with its branch, and its CSeq.
@@ -110,7 +114,7 @@ func (p *Platform) cancel(ctx context.Context, w *wire, route sipua.Route) (int,
 	start, _, _ := strings.Cut(invite, "\r\n")
 	cseq, _, _ := strings.Cut(textHeader(invite, "CSeq"), " ")
 	if invite == "" || cseq == "" {
-		return 0, fmt.Errorf("no INVITE was sent yet")
+		return 0, errors.New("no INVITE was sent yet")
 	}
 	text := strings.Replace(start, "INVITE ", "CANCEL ", 1) + "\r\n"
 	for _, name := range []string{"Via", "From", "To", "Call-ID"} {
@@ -123,7 +127,7 @@ func (p *Platform) cancel(ctx context.Context, w *wire, route sipua.Route) (int,
 	code := 0
 	err := p.wait(ctx, func() bool {
 		if got := w.answers["CANCEL"]; len(got) > 0 {
-			code = got[0]
+			code = got[0].Code
 		}
 		return code != 0
 	})

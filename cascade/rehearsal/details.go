@@ -1,0 +1,150 @@
+package rehearsal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"gbgate/gb28181/manscdp"
+)
+
+// asked sends a query and gives its answer the type that it has to have.
+func asked[T manscdp.Message](ctx context.Context, n *Node, m manscdp.Message) (T, error) {
+	answer, err := n.Ask(ctx, m)
+	res, ok := answer.(T)
+	if err == nil && !ok {
+		h := answer.Head()
+		err = fmt.Errorf("%s of %s: the answer is %s %s", m.Head().CmdType, h.DeviceID, answer.Root(), h.CmdType)
+	}
+	return res, err
+}
+
+// DeviceConfig changes settings of the node (id empty) or a channel.
+func (n *Node) DeviceConfig(ctx context.Context, id string, s manscdp.Settings) (*manscdp.DeviceConfigResponse, error) {
+	return asked[*manscdp.DeviceConfigResponse](ctx, n,
+		&manscdp.DeviceConfig{Header: n.header("DeviceConfig", id), Settings: s})
+}
+
+// ConfigDownload asks for blocks of settings, named as the standard names them and joined by slashes.
+func (n *Node) ConfigDownload(ctx context.Context, id, types string) (*manscdp.ConfigDownloadResponse, error) {
+	return asked[*manscdp.ConfigDownloadResponse](ctx, n,
+		&manscdp.ConfigDownloadQuery{Header: n.header("ConfigDownload", id), ConfigType: types})
+}
+
+// Presets asks for a camera's presets.
+func (n *Node) Presets(ctx context.Context, id string) (*manscdp.PresetResponse, error) {
+	return asked[*manscdp.PresetResponse](ctx, n, &manscdp.PresetQuery{Header: n.header("PresetQuery", id)})
+}
+
+// HomePosition asks for a camera's home position (看守位).
+func (n *Node) HomePosition(ctx context.Context, id string) (*manscdp.HomePositionResponse, error) {
+	return asked[*manscdp.HomePositionResponse](ctx, n,
+		&manscdp.HomePositionQuery{Header: n.header("HomePositionQuery", id)})
+}
+
+// CruiseTracks asks for the names of a camera's cruise tracks.
+func (n *Node) CruiseTracks(ctx context.Context, id string) (*manscdp.CruiseTrackListResponse, error) {
+	return asked[*manscdp.CruiseTrackListResponse](ctx, n,
+		&manscdp.CruiseTrackListQuery{Header: n.header("CruiseTrackListQuery", id)})
+}
+
+// CruiseTrack asks for one cruise track.
+func (n *Node) CruiseTrack(ctx context.Context, id string, number int) (*manscdp.CruiseTrackResponse, error) {
+	return asked[*manscdp.CruiseTrackResponse](ctx, n,
+		&manscdp.CruiseTrackQuery{Header: n.header("CruiseTrackQuery", id), Number: number})
+}
+
+// PTZPosition asks where a camera looks.
+func (n *Node) PTZPosition(ctx context.Context, id string) (*manscdp.PTZPositionResponse, error) {
+	return asked[*manscdp.PTZPositionResponse](ctx, n, &manscdp.PTZPositionQuery{Header: n.header("PTZPosition", id)})
+}
+
+// SDCardStatus asks for a camera's memory cards.
+func (n *Node) SDCardStatus(ctx context.Context, id string) (*manscdp.SDCardStatusResponse, error) {
+	return asked[*manscdp.SDCardStatusResponse](ctx, n,
+		&manscdp.SDCardStatusQuery{Header: n.header("SDCardStatus", id)})
+}
+
+// RecordResult is how a node answered a RecordInfo query.
+type RecordResult struct {
+	Items            []manscdp.RecordItem
+	SumNum           int
+	Parts            int
+	FirstPart, Whole time.Duration // since the query
+	Complete         bool
+	Faults           []string
+}
+
+// RecordInfo asks for the recordings of a channel within a window. kind is all, time, alarm, manual or empty.
+func (n *Node) RecordInfo(ctx context.Context, id string, from, to time.Time, kind string) (*RecordResult, error) {
+	m := &manscdp.RecordInfoQuery{Header: n.header("RecordInfo", id), Start: from, End: to, Type: kind}
+	q := n.open(m.CmdType, m.SN)
+	c := records{want: id, asked: time.Now(), seen: make(map[[2]int64]bool)}
+	err := n.send(ctx, m)
+	for wait := n.p.cfg.ReplyTimeout; err == nil && !c.whole(); wait = n.p.cfg.PartGap {
+		var part manscdp.Message
+		if part, err = q.next(ctx, wait); err == nil {
+			c.add(part)
+		}
+	}
+	stray := q.close()
+	if err != nil && (!errors.Is(err, errNoAnswer) || c.res.Parts == 0) {
+		return nil, fmt.Errorf("recordings of %s: %w%s", id, err, strayText(stray))
+	}
+	c.res.Complete = len(c.seen) == c.res.SumNum
+	if !c.res.Complete {
+		c.faults.add("sum", "SumNum says %d, but %d different recordings came", c.res.SumNum, len(c.seen))
+	}
+	c.res.Faults = c.faults.list()
+	return &c.res, nil
+}
+
+// records puts an answer together as WVP does, to whom a recording is its two times.
+type records struct {
+	want   string
+	asked  time.Time
+	seen   map[[2]int64]bool
+	last   time.Time
+	res    RecordResult
+	faults faults
+}
+
+func (c *records) whole() bool {
+	return c.res.Parts > 0 && len(c.seen) >= c.res.SumNum || len(c.seen) >= maxItems
+}
+
+func (c *records) add(m manscdp.Message) {
+	part, ok := m.(*manscdp.RecordInfoResponse)
+	if !ok {
+		return
+	}
+	c.res.Parts++
+	c.res.Whole = time.Since(c.asked)
+	if c.res.Parts == 1 {
+		c.res.FirstPart, c.res.SumNum = c.res.Whole, part.SumNum
+	}
+	if part.SumNum != c.res.SumNum {
+		c.faults.add("sum-changes", "SumNum changes from %d to %d between parts", c.res.SumNum, part.SumNum)
+	}
+	if part.DeviceID != c.want {
+		c.faults.add("device", "the answer names %s, the query named %s", part.DeviceID, c.want)
+	}
+	if part.Num != len(part.Items) {
+		c.faults.add("num", "RecordList Num says %d, but the part holds %d items", part.Num, len(part.Items))
+	}
+	for _, it := range part.Items {
+		key := [2]int64{it.Start.Unix(), it.End.Unix()}
+		switch {
+		case c.seen[key]:
+			c.faults.add("twice", "the recording from %v came twice", it.Start)
+			continue
+		case it.Start.Before(c.last):
+			c.faults.add("order", "the recording from %v came after a later one", it.Start)
+		case !it.End.After(it.Start):
+			c.faults.add("length", "the recording from %v lasts less than a second", it.Start)
+		}
+		c.seen[key], c.last = true, it.Start
+		c.res.Items = append(c.res.Items, it)
+	}
+}
