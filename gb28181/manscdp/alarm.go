@@ -1,6 +1,12 @@
 package manscdp
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // AlarmQuery subscribes to alarms or, rarely, asks for them (2022 A.2.4.6). It
 // has no answer but the AlarmNotify that follow.
@@ -17,6 +23,25 @@ type AlarmQuery struct {
 // Root implements Message.
 func (*AlarmQuery) Root() string { return Query }
 
+// Matches tells whether the query wants to hear of an alarm: by its priority,
+// method, type and time. The source is not looked at.
+func (q *AlarmQuery) Matches(n *AlarmNotify) bool {
+	switch {
+	case q.StartPriority > 0 && n.Priority < q.StartPriority,
+		q.EndPriority > 0 && n.Priority > q.EndPriority:
+		return false
+	case !q.Start.IsZero() && n.Time.Before(q.Start), !q.End.IsZero() && n.Time.After(q.End):
+		return false
+	case strings.Trim(q.Method, "0") != "" && !strings.Contains(q.Method, strconv.Itoa(n.Method)):
+		return false
+	}
+	types := strings.FieldsFunc(q.Type, func(r rune) bool { return r < '0' || r > '9' })
+	if len(types) == 0 || slices.Contains(types, "0") {
+		return true
+	}
+	return n.Info != nil && slices.Contains(types, strconv.Itoa(n.Info.Type))
+}
+
 // AlarmNotify reports an alarm (2022 A.2.5.3).
 type AlarmNotify struct {
 	Header                 // DeviceID is the source: a camera or an alarm input
@@ -32,6 +57,16 @@ type AlarmNotify struct {
 
 // Root implements Message.
 func (*AlarmNotify) Root() string { return Notify }
+
+func (n *AlarmNotify) check() error {
+	if n.Priority < 1 || n.Priority > 4 {
+		return fmt.Errorf("AlarmPriority %d is not 1 to 4", n.Priority)
+	}
+	if n.Method < AlarmPhone || n.Method > AlarmOther {
+		return fmt.Errorf("AlarmMethod %d is not 1 to 7", n.Method)
+	}
+	return nil
+}
 
 // AlarmInfo says what kind of alarm it is.
 type AlarmInfo struct {

@@ -22,9 +22,9 @@ func (*CatalogQuery) Root() string { return Query }
 // Every part repeats SN, DeviceID and SumNum.
 type CatalogResponse struct {
 	Header
-	SumNum int    `gb:"SumNum"`                  // items in all parts together
-	Num    int    `gb:"DeviceList@Num"`          // as received; Encode writes the number of Items
-	Items  []Item `gb:"DeviceList>Item,opt,num"` // items in this part; no DeviceList when there are none
+	SumNum int    `gb:"SumNum"`                         // items in all parts together
+	Num    int    `gb:"DeviceList@Num"`                 // as received; Encode writes the number of Items
+	Items  []Item `gb:"DeviceList>Item,opt,num,answer"` // items in this part; no DeviceList when there are none
 }
 
 // Root implements Message.

@@ -12,9 +12,12 @@ import (
 //	gb:"Name"         an element, mandatory: Encode refuses to write it empty
 //	gb:"Name|Alias"   the alias is read, too
 //	gb:"List>Item"    a slice: one Item per value inside List
+//	gb:"Item"         a slice: one Item per value, without a list around them
 //	gb:"List@Num"     an attribute, read only
 //	,opt              left out when zero
 //	,num              List carries the attribute Num, the number of its items
+//	,always           List is written even when it has no item
+//	,answer           List is what the answer is about: Encoder.EmptyLists is for it
 //	,device           left out for a slim value (see Item.slim)
 //	,never            read only
 //	,prec=6           digits after the decimal point
@@ -26,6 +29,7 @@ type field struct {
 	names                   []string
 	child, attr             string
 	opt, num, device, never bool
+	always, answer          bool
 	prec                    int
 }
 
@@ -61,6 +65,10 @@ func parseTag(index int, tag string) field {
 			f.opt = true
 		case "num":
 			f.num = true
+		case "always":
+			f.always = true
+		case "answer":
+			f.answer = true
 		case "device":
 			f.device = true
 		case "never":

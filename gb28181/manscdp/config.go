@@ -163,7 +163,7 @@ type VideoRecordPlan struct {
 
 // RecordSchedule is one day of a VideoRecordPlan.
 type RecordSchedule struct {
-	WeekDayNum        int           `gb:"WeekDayNum"` // 1 Monday to 7
+	WeekDayNum        int           `gb:"WeekDayNum"` // 1 to 7
 	TimeSegmentSumNum int           `gb:"TimeSegmentSumNum"`
 	TimeSegment       []TimeSegment `gb:"TimeSegment,opt"` // at most 8
 }

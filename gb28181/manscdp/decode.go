@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,6 +16,9 @@ import (
 // that it declares need not be the true one, tags may be in the wrong case,
 // text may hold bare & and <, blanks and NULs stand where they like. Elements
 // that we don't know are skipped and values that make no sense are left zero.
+//
+// A Response that holds nothing but a Result, where its command has none
+// (Catalog, MobilePosition, PTZPosition, or one that we don't know), is a SubscribeResponse.
 //
 // The error is ErrNotXML (also for a body over 64 KiB, 16 levels or 8192
 // elements), ErrRoot or an *UnknownError; gb28181.StatusOf tells the SIP answer to it.
@@ -35,13 +39,28 @@ func Decode(body []byte) (Message, error) {
 	var head Header
 	d.structure(n, reflect.ValueOf(&head).Elem())
 	r, ok := byName(root, head.CmdType)
-	if !ok {
+	switch {
+	case root == Response && isResult(n) && (!ok || !d.hasResult(r)):
+		return &SubscribeResponse{Header: head, Result: n.child("Result").value()}, nil
+	case !ok:
 		return nil, &UnknownError{Root: root, Header: head}
 	}
 	m := r.make()
 	d.structure(n, reflect.ValueOf(m).Elem())
 	m.Head().CmdType = r.command
 	return m, nil
+}
+
+// isResult tells whether a Response holds its header and a Result and nothing else.
+func isResult(n *node) bool {
+	return n.child("CmdType") != nil && n.child("Result") != nil && len(n.kids) <= 4
+}
+
+// hasResult tells whether the Response of a row has a Result.
+func (d *decoder) hasResult(r row) bool {
+	return slices.ContainsFunc(d.plan.fields(reflect.TypeOf(r.message).Elem()), func(f field) bool {
+		return slices.Contains(f.names, "Result")
+	})
 }
 
 // declaredCharset returns the encoding named in the XML prolog, "" when there is none.
@@ -90,6 +109,8 @@ func (d *decoder) structure(n *node, v reflect.Value) {
 			}
 		case kid == nil:
 			setText(dst, n.attr(f.names[0]))
+		case dst.Kind() == reflect.Slice && f.child == "":
+			d.list(n, f.names[0], dst)
 		case dst.Kind() == reflect.Slice:
 			d.list(kid, f.child, dst)
 		default:

@@ -18,9 +18,6 @@ func TestDecodeSuperiors(t *testing.T) {
 		device  = "34020000001110000001"
 		channel = "34020000001310000001"
 	)
-	unknown := func(root, command, sn, id string) any {
-		return &UnknownError{Root: root, Header: head(command, sn, id)}
-	}
 	want := map[string]any{
 		"gb-cms-catalog":           &CatalogQuery{Header: head("Catalog", "5", device)},
 		"gb-cms-subscribe-catalog": &CatalogQuery{Header: head("Catalog", "3", device)},
@@ -28,27 +25,39 @@ func TestDecodeSuperiors(t *testing.T) {
 		"gb-cms-devicecontrol": &DeviceControl{
 			Header: head("DeviceControl", "6", channel), PTZCmd: "A50F010281000038",
 		},
-		"gb-cms-recordinfo":               unknown(Query, "RecordInfo", "9", channel),
-		"gb-cms-subscribe-alarm":          unknown(Query, "Alarm", "4", device),
-		"gb-cms-subscribe-mobileposition": unknown(Query, "MobilePosition", "2", device),
+		"gb-cms-recordinfo": &RecordInfoQuery{
+			Header: head("RecordInfo", "9", channel), Type: "all",
+			Start: beijing(2025, 11, 21, 0, 0, 0), End: beijing(2025, 11, 21, 23, 59, 59),
+		},
+		"gb-cms-subscribe-alarm": &AlarmQuery{
+			Header: head("Alarm", "4", device), StartPriority: 1, EndPriority: 4, Method: "0",
+			Start: beijing(2026, 11, 22, 14, 28, 28), End: beijing(2026, 11, 22, 15, 28, 28),
+		},
+		"gb-cms-subscribe-mobileposition": &MobilePositionQuery{Header: head("MobilePosition", "2", device), Interval: 10},
 		"gosip-catalog":                   &CatalogQuery{Header: head("Catalog", "276483", device)},
 		"gosip-deviceinfo":                &DeviceInfoQuery{head("DeviceInfo", "359122", device)},
-		"gosip-recordinfo":                unknown(Query, "RecordInfo", "741335", channel),
-		"gowvp-catalog":                   &CatalogQuery{Header: head("Catalog", "688690", device)},
-		"gowvp-configdownload":            unknown(Query, "ConfigDownload", "1", device),
-		"gowvp-deviceinfo":                &DeviceInfoQuery{head("DeviceInfo", "998236", device)},
-		"lalmax-catalog":                  &CatalogQuery{Header: head("Catalog", "1", device)},
+		"gosip-recordinfo": &RecordInfoQuery{
+			Header: head("RecordInfo", "741335", channel), Secrecy: new(0), Type: "time",
+			Start: beijing(2025, 11, 21, 16, 0, 0), End: beijing(2025, 11, 21, 17, 0, 0),
+		},
+		"gowvp-catalog":        &CatalogQuery{Header: head("Catalog", "688690", device)},
+		"gowvp-configdownload": &ConfigDownloadQuery{Header: head("ConfigDownload", "1", device), ConfigType: "BasicParam"},
+		"gowvp-deviceinfo":     &DeviceInfoQuery{head("DeviceInfo", "998236", device)},
+		"lalmax-catalog":       &CatalogQuery{Header: head("Catalog", "1", device)},
 		"lalmax-devicecontrol": &DeviceControl{
 			Header: head("DeviceControl", "1", channel), PTZCmd: "a50f010a7d7d00b9",
 		},
 		"monibuca-catalog":       &CatalogQuery{Header: head("Catalog", "0", device)},
 		"monibuca-deviceinfo":    &DeviceInfoQuery{head("DeviceInfo", "1", device)},
 		"srs-sip-catalog":        &CatalogQuery{Header: head("Catalog", "3", device)},
-		"srs-sip-configdownload": unknown(Control, "ConfigDownload", "4", device),
+		"srs-sip-configdownload": &ConfigDownloadQuery{Header: head("ConfigDownload", "4", device), ConfigType: "BasicParam"},
 		"srs-sip-devicecontrol": &DeviceControl{
 			Header: head("DeviceControl", "5", channel), PTZCmd: "A50F0108007D003A", Info: &ControlInfo{ControlPriority: 150},
 		},
-		"srs-sip-recordinfo": unknown(Query, "RecordInfo", "9", channel),
+		"srs-sip-recordinfo": &RecordInfoQuery{
+			Header: head("RecordInfo", "9", channel), Secrecy: new(0), Type: "all",
+			Start: beijing(2025, 11, 21, 0, 0, 0), End: beijing(2025, 11, 21, 17, 0, 0),
+		},
 	}
 	files, err := filepath.Glob("testdata/superiors/*.xml")
 	if err != nil || len(files) != len(want) {

@@ -80,7 +80,7 @@ type SDCardStatusResponse struct {
 	Header
 	SumNum int      `gb:"SumNum"`
 	Num    int      `gb:"SDCardStatusInfo@Num"` // as received; Encode writes the number of Cards
-	Cards  []SDCard `gb:"SDCardStatusInfo>Item,opt,num"`
+	Cards  []SDCard `gb:"SDCardStatusInfo>Item,opt,num,answer"`
 }
 
 // Root implements Message.

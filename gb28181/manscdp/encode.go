@@ -15,7 +15,7 @@ import (
 // Encoder is how a platform wants its messages written.
 type Encoder struct {
 	Charset    gb28181.Charset
-	EmptyLists bool // write a list that has nothing in it, with Num="0", as WVP does; else it is left out
+	EmptyLists bool // write the list of an answer that has no item, with Num="0", as WVP does (Annex M: leave it out)
 }
 
 // Encode writes m with an Encoder of that charset.
@@ -32,6 +32,7 @@ func (enc Encoder) Encode(m Message) ([]byte, error) {
 		return nil, fmt.Errorf("%T is no MANSCDP command", m)
 	}
 	e := encoder{plan: plan{}, command: r.command, lists: enc.EmptyLists}
+	_, e.noDevice = m.(*Broadcast)
 	e.text.WriteString(`<?xml version="1.0" encoding="` + enc.Charset.String() + `"?>` + eol)
 	e.text.WriteString("<" + r.root + ">" + eol)
 	if err := e.structure(reflect.ValueOf(m).Elem()); err != nil {
@@ -48,14 +49,22 @@ type encoder struct {
 	text    bytes.Buffer
 	command string
 	lists   bool // empty ones are written
+
+	noDevice bool // the header is that of a Broadcast
 }
 
 // structure writes the fields of v, which must be addressable.
 func (e *encoder) structure(v reflect.Value) error {
+	if s, ok := v.Addr().Interface().(interface{ wire() (any, error) }); ok {
+		other, err := s.wire()
+		if err != nil {
+			return err
+		}
+		v = reflect.ValueOf(other).Elem()
+	}
 	slim := false
 	switch s := v.Addr().Interface().(type) {
 	case *Header:
-		e.element("CmdType", e.command)
 		return e.header(s)
 	case interface{ check() error }:
 		if err := s.check(); err != nil {
@@ -78,11 +87,14 @@ func (e *encoder) structure(v reflect.Value) error {
 
 func (e *encoder) header(h *Header) error {
 	sn, id := clean(h.SN), clean(h.DeviceID)
-	if sn == "" || id == "" {
+	if sn == "" || id == "" && !e.noDevice {
 		return fmt.Errorf("SN %q or DeviceID %q is empty", h.SN, h.DeviceID)
 	}
+	e.element("CmdType", e.command)
 	e.element("SN", sn)
-	e.element("DeviceID", id)
+	if !e.noDevice {
+		e.element("DeviceID", id)
+	}
 	return nil
 }
 
@@ -116,27 +128,42 @@ func (e *encoder) field(f field, v reflect.Value) error {
 
 func (e *encoder) list(f field, v reflect.Value) error {
 	name := f.names[0]
-	if v.Len() == 0 {
+	if f.child == "" {
+		return e.items(name, f, v)
+	}
+	if v.Len() == 0 && !f.always && !(e.lists && f.answer) {
 		return empty(f, name)
 	}
 	e.text.WriteString("<" + name)
 	if f.num {
 		e.text.WriteString(` Num="` + strconv.Itoa(v.Len()) + `"`)
 	}
-	e.text.WriteString(">" + eol)
+	e.text.WriteString(">")
+	if v.Len() > 0 {
+		e.text.WriteString(eol)
+	}
+	if err := e.items(f.child, f, v); err != nil {
+		return err
+	}
+	e.text.WriteString("</" + name + ">" + eol)
+	return nil
+}
+
+func (e *encoder) items(name string, f field, v reflect.Value) error {
 	for i := range v.Len() {
 		item := v.Index(i)
 		if item.Kind() == reflect.Struct {
-			if err := e.block(f.child, strconv.Itoa(i+1), item); err != nil {
+			if err := e.block(name, strconv.Itoa(i+1), item); err != nil {
 				return err
 			}
 			continue
 		}
-		if text := scalar(item, f.prec); text != "" {
-			e.element(f.child, text)
+		text := scalar(item, f.prec)
+		if text == "" {
+			return fmt.Errorf("%s%d is empty", name, i+1)
 		}
+		e.element(name, text)
 	}
-	e.text.WriteString("</" + name + ">" + eol)
 	return nil
 }
 
@@ -179,13 +206,22 @@ func scalar(v reflect.Value, prec int) string {
 	case reflect.Int, reflect.Int64:
 		return strconv.FormatInt(v.Int(), 10)
 	case reflect.Float64:
-		return strconv.FormatFloat(v.Float(), 'f', prec, 64)
+		return decimal(v.Float(), prec)
 	case reflect.Struct:
 		if t, ok := v.Interface().(time.Time); ok && !t.IsZero() {
 			return gb28181.FormatTime(t)
 		}
 	}
 	return ""
+}
+
+// decimal returns x without exponent, and without the sign of a zero.
+func decimal(x float64, prec int) string {
+	text := strconv.FormatFloat(x, 'f', prec, 64)
+	if strings.Trim(text, "-0.") == "" {
+		text = strings.TrimPrefix(text, "-")
+	}
+	return text
 }
 
 // clean makes s fit for one line of XML: blanks trimmed, line ends and tabs

@@ -52,7 +52,7 @@ type CruiseTrackListResponse struct {
 	Header
 	SumNum int           `gb:"SumNum"`
 	Num    int           `gb:"CruiseTrackList@Num"` // as received
-	Tracks []CruiseTrack `gb:"CruiseTrackList>CruiseTrack,opt,num"`
+	Tracks []CruiseTrack `gb:"CruiseTrackList>CruiseTrack,opt,num,answer"`
 }
 
 // Root implements Message.
@@ -82,7 +82,7 @@ type CruiseTrackResponse struct {
 	Name   string        `gb:"Name,opt"`
 	SumNum int           `gb:"SumNum"`
 	Num    int           `gb:"CruisePointList@Num"` // as received
-	Points []CruisePoint `gb:"CruisePointList>CruisePoint,opt,num"`
+	Points []CruisePoint `gb:"CruisePointList>CruisePoint,opt,num,answer"`
 }
 
 // Root implements Message.

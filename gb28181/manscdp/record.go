@@ -30,10 +30,10 @@ func (*RecordInfoQuery) Root() string { return Query }
 // SumNum for "no recordings".
 type RecordInfoResponse struct {
 	Header
-	Name   string       `gb:"Name,opt"`                // of the camera
-	SumNum int          `gb:"SumNum"`                  // items in all parts together
-	Num    int          `gb:"RecordList@Num"`          // as received; Encode writes the number of Items
-	Items  []RecordItem `gb:"RecordList>Item,opt,num"` // in this part, by rising Start
+	Name   string       `gb:"Name,opt"`                       // of the camera
+	SumNum int          `gb:"SumNum"`                         // items in all parts together
+	Num    int          `gb:"RecordList@Num"`                 // as received; Encode writes the number of Items
+	Items  []RecordItem `gb:"RecordList>Item,opt,num,answer"` // in this part, by rising Start
 }
 
 // Root implements Message.
@@ -45,7 +45,7 @@ func (r *RecordInfoResponse) check() error {
 	for i := range r.Items {
 		times := [2]int64{r.Items[i].Start.Unix(), r.Items[i].End.Unix()}
 		if seen[times] {
-			return fmt.Errorf("Item%d: same times as another item", i+1)
+			return fmt.Errorf("times of Item%d are those of another item", i+1)
 		}
 		seen[times] = true
 	}
