@@ -1,0 +1,383 @@
+package onvif
+
+import (
+	"context"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// CameraConfig tells which camera of a device to steer.
+type CameraConfig struct {
+	Config
+	Profile string // token of the media profile; "" = the largest stream of Source
+	Source  string // token of the video source, a channel of a recorder; "" = the first
+	// Presets keeps the map from numbers to tokens; nil = in memory only.
+	Presets PresetStore
+	// ZeroStop sends zero velocities after every Stop, for cameras that ignore Stop without saying so.
+	ZeroStop bool
+}
+
+// Camera is one camera as the upper shore wants it: velocities from −1 to 1, presets by number.
+// Commands for one camera go one after another; a movement that waits is given up when a later
+// one comes, a Stop never is. Its methods may be called at the same time.
+type Camera struct {
+	cfg    CameraConfig
+	client *Client
+
+	turn   chan struct{} // held while a command is with the camera, and for the fields down to presets
+	latest atomic.Uint64 // the newest movement
+	moving struct{ panTilt, zoom, focus bool }
+	focus  *FocusOptions
+	auto   bool // the camera took the focus for itself when it was last asked
+	numbers
+
+	mu      sync.Mutex
+	known   *layout
+	lastKey time.Time // when a key picture was last asked for
+}
+
+// layout is what was learned about the camera.
+type layout struct {
+	main, sub Profile
+	ptz       Profile // the profile that moves it
+	node      Node
+}
+
+const (
+	stopTries = 3
+	stopPause = 300 * time.Millisecond
+	// stopTime is what a Stop may take even if its caller has gone.
+	stopTime = 10 * time.Second
+	// keyPause is the least time between two requests for a key picture.
+	keyPause = 2 * time.Second
+)
+
+// NewCamera returns a camera. It does not connect.
+func NewCamera(cfg CameraConfig) (*Camera, error) {
+	client, err := New(cfg.Config)
+	if err != nil {
+		return nil, err
+	}
+	return &Camera{
+		cfg: cfg, client: client, turn: make(chan struct{}, 1), numbers: numbers{store: cfg.Presets},
+	}, nil
+}
+
+// Client returns the client that the camera is reached by.
+func (c *Camera) Client() *Client { return c.client }
+
+// Streams returns the profiles of the main and the sub stream; sub is zero if there is none.
+func (c *Camera) Streams(ctx context.Context) (main, sub Profile, err error) {
+	l, err := c.learn(ctx)
+	if err != nil {
+		return Profile{}, Profile{}, err
+	}
+	return l.main, l.sub, nil
+}
+
+// Node returns what the camera's PTZ node can do; the generic node if the camera does not say.
+func (c *Camera) Node(ctx context.Context) (Node, error) {
+	l, err := c.learn(ctx)
+	if err != nil {
+		return Node{}, err
+	}
+	return l.node, nil
+}
+
+// learn reads profiles and node unless they are known. Calls that come together may read them twice.
+func (c *Camera) learn(ctx context.Context) (*layout, error) {
+	c.mu.Lock()
+	known := c.known
+	c.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	profiles, err := c.client.Profiles(ctx)
+	if err != nil {
+		return nil, err
+	}
+	known, err = c.choose(profiles)
+	if err != nil {
+		return nil, err
+	}
+	nodes, err := c.client.Nodes(ctx)
+	if err != nil && !answered(err) && kindOf(err) != NotONVIF {
+		return nil, err
+	}
+	known.node = genericNode()
+	for i, n := range nodes {
+		if n.Token == known.ptz.Node || i == 0 && known.ptz.Node == "" {
+			known.node = n
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.known = known
+	return known, nil
+}
+
+func (c *Camera) choose(profiles []Profile) (*layout, error) {
+	if len(profiles) == 0 {
+		return nil, &Error{Kind: NotONVIF, Op: "GetProfiles", Text: "camera lists no profiles"}
+	}
+	source := c.cfg.Source
+	if source == "" {
+		source = profiles[0].Source
+	}
+	l := &layout{}
+	l.main, l.sub = Best(profiles, source)
+	if c.cfg.Profile != "" {
+		l.main = Profile{}
+		for _, p := range profiles {
+			if p.Token == c.cfg.Profile {
+				l.main = p
+			}
+		}
+	}
+	if l.main.Token == "" {
+		return nil, &Error{Kind: InvalidArgs, Op: "GetProfiles", Text: "camera has no such profile or video source"}
+	}
+	l.ptz = l.main
+	for _, p := range profiles {
+		if l.ptz.PTZ == "" && p.PTZ != "" && p.Source == l.main.Source {
+			l.ptz = p
+		}
+	}
+	return l, nil
+}
+
+// forget drops what was learned when the camera does not know it any more, as after a reset.
+func (c *Camera) forget(err error) error {
+	if kindOf(err) == InvalidArgs {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.known = nil
+	}
+	return err
+}
+
+// take waits until the commands before have gone out.
+func (c *Camera) take(ctx context.Context) (release func(), err error) {
+	select {
+	case c.turn <- struct{}{}:
+		return func() { <-c.turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// begin announces a movement and waits for its turn. stale says that a later one has come by then.
+func (c *Camera) begin(ctx context.Context) (l *layout, release func(), stale bool, err error) {
+	mine := c.latest.Add(1)
+	if release, err = c.take(ctx); err != nil {
+		return nil, nil, false, err
+	}
+	if c.latest.Load() != mine {
+		release()
+		return nil, nil, true, nil
+	}
+	if l, err = c.learn(ctx); err != nil {
+		release()
+		return nil, nil, false, err
+	}
+	return l, release, false, nil
+}
+
+// Move sets velocities from −1 to 1: pan right +, tilt up +, zoom in +. An axis that is 0 is left
+// alone if it rests and stopped if it moves (GB/T 28181-2022 annex A.3: a cleared bit is a stop).
+func (c *Camera) Move(ctx context.Context, pan, tilt, zoom float64) error {
+	if pan == 0 && tilt == 0 && zoom == 0 {
+		return c.Stop(ctx)
+	}
+	l, release, stale, err := c.begin(ctx)
+	if err != nil || stale {
+		return err
+	}
+	defer release()
+	var v Vector
+	if pan != 0 || tilt != 0 || c.moving.panTilt {
+		v.PanTilt = &[2]float64{l.node.Velocity.X.velocity(pan), l.node.Velocity.Y.velocity(tilt)}
+	}
+	if zoom != 0 || c.moving.zoom {
+		z := l.node.ZoomVelocity.X.velocity(zoom)
+		v.Zoom = &z
+	}
+	err = c.client.ContinuousMove(ctx, l.ptz.Token, v)
+	if k := kindOf(err); (k == InvalidArgs || k == Fault) && pan != 0 && tilt != 0 {
+		// Arenti moves one axis at a time: the dominant one goes.
+		if math.Abs(pan) >= math.Abs(tilt) {
+			v.PanTilt[1] = 0
+		} else {
+			v.PanTilt[0] = 0
+		}
+		err = c.client.ContinuousMove(ctx, l.ptz.Token, v)
+	}
+	c.moving.panTilt = c.moving.panTilt || pan != 0 || tilt != 0
+	c.moving.zoom = c.moving.zoom || zoom != 0
+	return c.forget(err)
+}
+
+// Stop ends every movement, the lens included. It is the safety action: it is tried three times,
+// by zero velocities where the camera has no Stop, and goes on for up to 10 s after ctx ended.
+func (c *Camera) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	c.latest.Add(1)
+	release, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	l, err := c.learn(ctx)
+	if err != nil {
+		return err
+	}
+	if c.moving.focus {
+		if c.client.StopFocus(ctx, l.main.Source) == nil {
+			c.moving.focus = false
+		}
+	}
+	if err = c.halt(ctx, l.ptz.Token); err != nil {
+		return c.forget(err)
+	}
+	c.moving.panTilt, c.moving.zoom = false, false
+	return nil
+}
+
+func (c *Camera) halt(ctx context.Context, profile string) error {
+	for try := 1; ; try++ {
+		err := c.client.StopMove(ctx, profile)
+		if err != nil && answered(err) || err == nil && c.cfg.ZeroStop {
+			// Cohu has no Stop; some have one that does nothing.
+			err = c.client.ContinuousMove(ctx, profile, Vector{PanTilt: &[2]float64{}, Zoom: new(float64)})
+		}
+		if k := kindOf(err); err == nil || k == NotAuthorized || k == Resting || try == stopTries {
+			return err
+		}
+		select {
+		case <-time.After(stopPause):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// MoveTo goes to a position: pan and tilt from −1 to 1 over the camera's range, zoom from 0 to 1.
+func (c *Camera) MoveTo(ctx context.Context, pan, tilt, zoom float64) error {
+	l, release, stale, err := c.begin(ctx)
+	if err != nil || stale {
+		return err
+	}
+	defer release()
+	z := l.node.ZoomPosition.X.from(2*zoom - 1)
+	return c.forget(c.client.AbsoluteMove(ctx, l.ptz.Token, Vector{
+		PanTilt: &[2]float64{l.node.Position.X.from(pan), l.node.Position.Y.from(tilt)},
+		Zoom:    &z,
+	}))
+}
+
+// Position tells where the camera looks, in the units of MoveTo.
+func (c *Camera) Position(ctx context.Context) (pan, tilt, zoom float64, err error) {
+	l, err := c.learn(ctx)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	s, err := c.client.PTZStatus(ctx, l.ptz.Token)
+	if err != nil {
+		return 0, 0, 0, c.forget(err)
+	}
+	if !s.HasPanTilt {
+		return 0, 0, 0, &Error{Kind: ActionNotSupported, Op: "GetStatus", Text: "camera does not tell where it looks"}
+	}
+	if s.HasZoom {
+		zoom = (l.node.ZoomPosition.X.to(s.Zoom) + 1) / 2
+	}
+	return l.node.Position.X.to(s.PanTilt[0]), l.node.Position.Y.to(s.PanTilt[1]), zoom, nil
+}
+
+// DragZoom brings a point of the picture to its middle and zooms by factor (2 = twice as near, 0.5
+// = twice as far). x and y are −1 to 1 from the middle, right and up. Only cameras with a space in
+// fields of view can; the zoom is an estimate, since ONVIF has no unit for it.
+func (c *Camera) DragZoom(ctx context.Context, x, y, factor float64) error {
+	l, release, stale, err := c.begin(ctx)
+	if err != nil || stale {
+		return err
+	}
+	defer release()
+	if l.node.FOV.URI == "" {
+		return &Error{Kind: ActionNotSupported, Text: "camera cannot move by fields of view"}
+	}
+	v := Vector{
+		PanTilt:      &[2]float64{l.node.FOV.X.velocity(x), l.node.FOV.Y.velocity(y)},
+		PanTiltSpace: l.node.FOV.URI,
+	}
+	if factor > 0 && factor != 1 {
+		const usualZoom = 30 // of a dome: the whole range of the zoom is about 30 ×
+		z := l.node.ZoomTranslation.X.velocity(math.Log(factor) / math.Log(usualZoom))
+		v.Zoom = &z
+	}
+	return c.forget(c.client.RelativeMove(ctx, l.ptz.Token, v))
+}
+
+// GotoHome goes to the camera's own home position.
+func (c *Camera) GotoHome(ctx context.Context) error {
+	l, release, stale, err := c.begin(ctx)
+	if err != nil || stale {
+		return err
+	}
+	defer release()
+	return c.forget(c.client.Home(ctx, l.ptz.Token))
+}
+
+// Switch sends an auxiliary command, such as "tt:Wiper|On", if the camera lists it.
+func (c *Camera) Switch(ctx context.Context, command string) error {
+	release, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	l, err := c.learn(ctx)
+	if err != nil {
+		return err
+	}
+	for _, known := range l.node.Auxiliary {
+		if known == command {
+			return c.forget(c.client.Auxiliary(ctx, l.ptz.Token, command))
+		}
+	}
+	return &Error{Kind: ActionNotSupported, Op: "SendAuxiliaryCommand", Text: "camera does not list " + command}
+}
+
+// RequestKeyFrame asks for a key picture of the main stream, at most every two seconds; a request
+// sooner than that is answered by the key picture of the one before.
+func (c *Camera) RequestKeyFrame(ctx context.Context) error {
+	l, err := c.learn(ctx)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	soon := time.Since(c.lastKey) < keyPause
+	if !soon {
+		c.lastKey = time.Now()
+	}
+	c.mu.Unlock()
+	if soon {
+		return nil
+	}
+	return c.forget(c.client.SetSynchronizationPoint(ctx, l.main))
+}
+
+// Snapshot fetches a JPEG of the main stream.
+func (c *Camera) Snapshot(ctx context.Context) ([]byte, error) {
+	l, err := c.learn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	data, err := c.client.Snapshot(ctx, l.main)
+	return data, c.forget(err)
+}
+
+// Reboot restarts the camera.
+func (c *Camera) Reboot(ctx context.Context) error { return c.client.Reboot(ctx) }
