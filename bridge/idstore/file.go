@@ -60,7 +60,7 @@ func (s *Store) decode(text []byte) error {
 	s.changed = false
 	for _, camera := range slices.Sorted(maps.Keys(d.Cameras)) {
 		code := d.Cameras[camera]
-		if code == "" {
+		if code == "" || camera == "" {
 			continue
 		}
 		if owner, dup := s.owners[code]; dup {

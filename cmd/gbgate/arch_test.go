@@ -40,6 +40,7 @@ var arrows = map[string][]string{
 		"media", "media/*",
 		"gb28181", "gb28181/manscdp", "gb28181/sdp", "gb28181/mansrtsp",
 	},
+	"bridge/idstore":    {},
 	"bridge/onvif":      {},
 	"cmd/gbgate":        {"*"},
 	"cmd/gbgate/admin":  {},
