@@ -3,6 +3,7 @@ package gb28181
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,10 +15,14 @@ type Charset uint8
 
 // The charsets. The bytes of GB2312 and GB18030 are the same here: GB 18030,
 // whose two-byte part is what platforms of 2016 read under the name GB2312.
+//
+// GB2312Strict is for parsers that take the name at its word and drop the whole
+// text for a character such as 镕 or 喆: what GB 2312 lacks becomes '?'.
 const (
 	GB2312 Charset = iota
 	GB18030
 	UTF8
+	GB2312Strict // declared as GB2312
 )
 
 // ErrCharset says that a body held bytes that are no character in any charset we know.
@@ -30,7 +35,7 @@ func (c Charset) String() string {
 		return "GB18030"
 	case UTF8:
 		return "UTF-8"
-	case GB2312:
+	case GB2312, GB2312Strict:
 	}
 	return "GB2312"
 }
@@ -100,8 +105,8 @@ func surveyUTF8(b []byte) (ascii, chinese bool) {
 	return ascii, !ascii
 }
 
-// Encode returns s in the charset. Every character of s can be written; bytes
-// of s that are not UTF-8 become '?'.
+// Encode returns s in the charset. Every character of s can be written, but
+// for GB2312Strict; bytes of s that are not UTF-8 become '?'.
 func Encode(s string, cs Charset) []byte {
 	s = strings.ToValidUTF8(s, "?")
 	if cs == UTF8 {
@@ -111,5 +116,53 @@ func Encode(s string, cs Charset) []byte {
 	if err != nil { // GB 18030 covers all of Unicode
 		return []byte(strings.Repeat("?", len(s)))
 	}
+	if cs == GB2312Strict {
+		return narrow(out)
+	}
 	return out
+}
+
+// narrow replaces what is in GB 18030 but not in GB 2312.
+func narrow(b []byte) []byte {
+	out := b[:0]
+	for i := 0; i < len(b); {
+		size := 1
+		switch {
+		case b[i] < utf8.RuneSelf:
+		case i+3 < len(b) && b[i+1] >= '0' && b[i+1] <= '9':
+			size = 4
+		case i+1 < len(b):
+			size = 2
+		}
+		if b[i] < utf8.RuneSelf || size == 2 && inGB2312(b[i], b[i+1]) {
+			out = append(out, b[i:i+size]...)
+		} else {
+			out = append(out, '?')
+		}
+		i += size
+	}
+	return out
+}
+
+// inGB2312 tells whether two bytes are a character of GB 2312-80: rows 1 to 9
+// are symbols, 16 to 55 and 56 to 87 Chinese.
+func inGB2312(row, column byte) bool {
+	if row >= 0xb0 && row <= 0xf7 {
+		return column >= 0xa1 && column <= 0xfe && (row != 0xd7 || column <= 0xf9)
+	}
+	symbols := [...][][2]byte{
+		{{0xa1, 0xfe}},
+		{{0xb1, 0xe2}, {0xe5, 0xee}, {0xf1, 0xfc}},
+		{{0xa1, 0xfe}},
+		{{0xa1, 0xf3}},
+		{{0xa1, 0xf6}},
+		{{0xa1, 0xb8}, {0xc1, 0xd8}},
+		{{0xa1, 0xc1}, {0xd1, 0xf1}},
+		{{0xa1, 0xba}, {0xc5, 0xe9}},
+		{{0xa4, 0xef}},
+	}
+	if row < 0xa1 || int(row-0xa1) >= len(symbols) {
+		return false
+	}
+	return slices.ContainsFunc(symbols[row-0xa1], func(r [2]byte) bool { return column >= r[0] && column <= r[1] })
 }

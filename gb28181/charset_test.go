@@ -63,10 +63,36 @@ func TestEncode(t *testing.T) {
 		{"𠀀", GB18030, "\x95\x32\x82\x36"},
 		{"a\xffb", GB18030, "a?b"},
 		{"a\xffb", UTF8, "a?b"},
+		{"东门球机 A·℃", GB2312Strict, "\xB6\xAB\xC3\xC5\xC7\xF2\xBB\xFA A\xA1\xA4\xA1\xE6"},
+		{"镕喆𠀀é€东", GB2312Strict, "???\xA8\xA6?\xB6\xAB"},
+		{"齄亍座", GB2312Strict, "\xF7\xFE\xD8\xA1\xD7\xF9"},
+		{"ⅰⅠ〇", GB2312Strict, "?\xA2\xF1?"},
 	} {
 		if got := Encode(tc.in, tc.cs); !bytes.Equal(got, []byte(tc.want)) {
 			t.Errorf("Encode(%q, %v) = % X, want % X", tc.in, tc.cs, got, tc.want)
 		}
+	}
+}
+
+// GB 2312 has 682 symbols and 6763 Chinese characters.
+func TestGB2312IsWhole(t *testing.T) {
+	symbols, chinese := 0, 0
+	for r := rune(0x80); r < 0x110000; r++ {
+		switch b := Encode(string(r), GB2312Strict); {
+		case len(b) == 1: // a question mark
+		case len(b) != 2 || b[0] < 0xa1 || b[1] < 0xa1:
+			t.Fatalf("%q becomes % X", r, b)
+		case b[0] < 0xb0:
+			symbols++
+		default:
+			chinese++
+		}
+	}
+	if symbols != 682 || chinese != 6763 {
+		t.Errorf("%d symbols and %d Chinese characters, want 682 and 6763", symbols, chinese)
+	}
+	if got := GB2312Strict.String(); got != "GB2312" {
+		t.Errorf("declared as %q, want GB2312", got)
 	}
 }
 

@@ -1,5 +1,13 @@
 package gb28181
 
+import (
+	"strconv"
+	"strings"
+)
+
+// VersionHeader is the SIP header that names the edition, in a REGISTER and its responses (2022 Annex I).
+const VersionHeader = "X-GB-Ver"
+
 // Edition is the edition of GB/T 28181 that a peer speaks.
 type Edition uint8
 
@@ -10,15 +18,32 @@ const (
 )
 
 // ParseEdition reads the X-GB-Ver header (2022 Annex I: 1.0, 1.1, 2.0, 3.0) or
-// a year (2011, 2016, 2022); ok is false for anything else.
+// a year (2011, 2014, 2016, 2022); a later version counts as 2022. ok is false
+// for anything else, also for a missing header.
 func ParseEdition(s string) (e Edition, ok bool) {
-	switch s {
-	case "3.0", "2022":
+	switch s = strings.TrimSpace(s); s {
+	case "2022":
 		return Edition2022, true
-	case "1.0", "1.1", "2.0", "2011", "2016":
+	case "2011", "2014", "2016":
 		return Edition2016, true
 	}
-	return Edition2016, false
+	version, err := strconv.ParseFloat(s, 64)
+	switch {
+	case err != nil || !(version >= 1 && version < 100):
+		return Edition2016, false
+	case version >= 3:
+		return Edition2022, true
+	}
+	return Edition2016, true
+}
+
+// EditionOf returns the edition of a peer that sent this X-GB-Ver header, or
+// the assumed one when it sent none that makes sense.
+func EditionOf(version string, assumed Edition) Edition {
+	if e, ok := ParseEdition(version); ok {
+		return e
+	}
+	return assumed
 }
 
 // Version returns the X-GB-Ver value of the edition.

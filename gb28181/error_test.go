@@ -29,22 +29,3 @@ func TestStatusOf(t *testing.T) {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}
 }
-
-func TestEdition(t *testing.T) {
-	for in, want := range map[string]Edition{
-		"1.0": Edition2016, "2.0": Edition2016, "2016": Edition2016, "3.0": Edition2022, "2022": Edition2022,
-	} {
-		if got, ok := ParseEdition(in); !ok || got != want {
-			t.Errorf("ParseEdition(%q) = %v, %v, want %v", in, got, ok, want)
-		}
-	}
-	if got, ok := ParseEdition("auto"); ok {
-		t.Errorf("ParseEdition(auto) = %v", got)
-	}
-	if got := Edition2016.Charset(); got != GB2312 {
-		t.Errorf("2016 writes %v", got)
-	}
-	if got := Edition2022.Charset(); got != GB18030 {
-		t.Errorf("2022 writes %v", got)
-	}
-}
