@@ -60,6 +60,8 @@ type Stream struct {
 	mu         sync.Mutex
 	desc       *Description
 	clock      int64   // of the last unit
+	picture    int64   // DTS of the last picture
+	interval   int64   // from the one before it
 	cache      []*Unit // from the last key picture on; empty: not cached (none yet, or beyond the limits)
 	cacheBytes int
 	readers    map[*Reader]struct{}
@@ -90,8 +92,7 @@ func (s *Stream) Write(u *Unit) {
 	if s.cause != nil {
 		return
 	}
-	u.Clock = max(u.DTS, s.clock+1)
-	s.clock = u.Clock
+	s.tick(u)
 	u.Announce = u.Desc != s.desc
 	s.desc = u.Desc
 	s.stats.Units++
@@ -105,6 +106,20 @@ func (s *Stream) Write(u *Unit) {
 	for r := range s.readers {
 		r.push(u)
 	}
+}
+
+// tick gives u its place on the stream's clock. Pictures keep their times: audio that is ahead of
+// them (its alignment is no better than its arrival) waits at most half a picture in front, so that
+// it does not push the next picture on.
+func (s *Stream) tick(u *Unit) {
+	at := u.DTS
+	if u.Codec.IsVideo() {
+		s.interval, s.picture = min(u.DTS-s.picture, Clock), u.DTS
+	} else if u.Desc.HasVideo() {
+		at = min(at, s.picture+s.interval/2)
+	}
+	u.Clock = max(at, s.clock+1)
+	s.clock = u.Clock
 }
 
 // remember keeps u in the cached group of pictures if it belongs there.

@@ -70,11 +70,11 @@ func TestBrokenStreams(t *testing.T) {
 		{"one timestamp for two frames", func(u units) units {
 			u[5].timestamp = u[4].timestamp
 			return u
-		}, nil, []string{"two frames have the same RTP timestamp 97200", "moved against each other by -11 ms"}},
+		}, nil, []string{"two frames have the same RTP timestamp 97200"}},
 		{"one timestamp, one marker", func(u units) units {
 			u[5].timestamp, u[4].noMarker = u[4].timestamp, true
 			return u
-		}, nil, []string{"2 packs have the same RTP timestamp 97200", "moved against each other by -11 ms"}},
+		}, nil, []string{"2 packs have the same RTP timestamp 97200"}},
 		{"timestamp steps back", func(u units) units {
 			u[6].timestamp -= tick25
 			return u
@@ -295,7 +295,7 @@ func TestBrokenStreams(t *testing.T) {
 		{"audio steps back", func(u units) units {
 			u[21].dts, u[21].pts = u[19].dts, u[19].pts
 			return u
-		}, nil, []string{"the audio's DTS goes from 123400 to 123400: it does not rise", "moved against"}},
+		}, nil, []string{"the audio's DTS goes from 123400 to 123400: it does not rise"}},
 		{"audio codec changes", func(u units) units {
 			u[second].types = []byte{0x1B, videoID, 0x91, audioID}
 			return u
