@@ -2,12 +2,14 @@
 // of the site, pulls a camera while somebody watches, and turns queries and controls from above
 // into operations on the site.
 //
-// It knows neither SIP nor RTSP: what it needs of them are the interfaces in this file.
+// It knows neither SIP nor RTSP: what it needs of them are the interfaces in this file and in
+// device.go.
 package bridge
 
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"gbgate/gb28181/sdp"
 	"gbgate/media"
@@ -20,17 +22,6 @@ type Source interface {
 	Run(ctx context.Context, sink func(*media.Unit)) error
 	// Check asks whether the source would deliver, without opening a media session.
 	Check(ctx context.Context) error
-}
-
-// PTZ moves a camera. Velocities are −1 … 1 of what the camera can: pan right +, tilt up +,
-// zoom in +; focus far +, iris open +. 0 leaves the axis alone.
-type PTZ interface {
-	Move(ctx context.Context, pan, tilt, zoom float64) error
-	Stop(ctx context.Context) error
-	Lens(ctx context.Context, focus, iris float64) error
-	SetPreset(ctx context.Context, n int, name string) error
-	GotoPreset(ctx context.Context, n int) error
-	RemovePreset(ctx context.Context, n int) error
 }
 
 // Call is one INVITE from above. ServeMedia answers it; returning hangs up.
@@ -48,4 +39,45 @@ type Kinder interface {
 	LockedOut() bool
 	// Unsupported tells that the camera works but sends nothing that can go upward.
 	Unsupported() bool
+}
+
+// Recordings finds what was recorded on the site.
+type Recordings interface {
+	// Find returns the recordings of a camera that overlap the time from–to, oldest first. kind
+	// is one of time, alarm, manual and all.
+	Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]Recording, error)
+}
+
+// Recording is one stored file or a piece of one.
+type Recording struct {
+	Start, End time.Time // of the file itself, not of the part asked for; End is now while it is written
+	Kind       string    // time, alarm or manual
+	Path       string    // "" = not told upward
+	Size       int64     // bytes; 0 = unknown
+}
+
+// Tuning is the part of a superior's registration that the superior may read and set
+// (BasicParam, GB/T 28181-2022 A.2.3.2.1). Its methods may be called at any time.
+type Tuning interface {
+	// Tuned returns what is in force: the time between keepalives, how many may go unanswered,
+	// and the life of a registration.
+	Tuned() (interval time.Duration, count int, expires time.Duration)
+	// Tune sets all three: the keepalive at once, expires from the next REGISTER on.
+	Tune(interval time.Duration, count int, expires time.Duration)
+}
+
+// Positioner knows where the gateway is.
+type Positioner interface {
+	// Fix returns the newest position; false: it is unknown or too old to tell.
+	Fix() (Fix, bool)
+}
+
+// Fix is a position (WGS-84).
+type Fix struct {
+	Time      time.Time
+	Longitude float64 // degrees, east +
+	Latitude  float64 // degrees, north +
+	Speed     float64 // km/h
+	Direction float64 // degrees from north, clockwise
+	Altitude  float64 // m
 }

@@ -150,7 +150,7 @@ func TestResolve(t *testing.T) {
 
 func TestDeviceStatusTellsWhy(t *testing.T) {
 	site := testSite(nil)
-	site.channels[0].health.now = Health{Condition: OFF, Reason: "password refused"}
+	site.Channels()[0].health.now = Health{Condition: OFF, Reason: "password refused"}
 	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Name: "box"})
 	for id, want := range map[string]string{node: "ONLINE OK ", gate: "OFFLINE ERROR password refused", yard: "ONLINE OK "} {
 		answer, err := v.DeviceStatus(t.Context(), &manscdp.DeviceStatusQuery{Header: manscdp.Header{DeviceID: id}})

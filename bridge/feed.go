@@ -3,7 +3,6 @@ package bridge
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -59,6 +58,7 @@ type Feed struct {
 	fresh    bool          // the next unit is the first of a run
 	offset   int64         // from the run's time line to the stream's
 	last     timestamp
+	wantKey  bool // the next key picture is a change
 }
 
 type timestamp struct {
@@ -186,17 +186,21 @@ func (f *Feed) write(u *media.Unit) {
 	u.PTS += f.offset
 	f.last = timestamp{u.DTS, u.Arrived}
 	first := f.state == Dialing && (u.Key || !u.Desc.HasVideo())
+	again := u.Key && f.wantKey
 	f.mu.Unlock()
 	f.stream.Write(u)
-	if first {
+	switch {
+	case first:
 		f.set(Live, nil)
+	case again:
+		f.keyCame()
 	}
 }
 
 func (f *Feed) begin() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.fresh = true
+	f.fresh, f.wantKey = true, false
 	f.state = Dialing
 	if f.downAt.IsZero() {
 		f.downAt = time.Now()
@@ -220,6 +224,33 @@ func (f *Feed) set(state FeedState, err error) {
 	case Dialing, Lingering:
 	}
 	f.notify()
+}
+
+// tellNextKey makes the next key picture a change: somebody waits for it.
+func (f *Feed) tellNextKey() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wantKey = true
+}
+
+func (f *Feed) wantsKey() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wantKey
+}
+
+func (f *Feed) keyCame() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.wantKey = false
+	f.notify()
+}
+
+// watch returns the state and a channel that is closed at the next change.
+func (f *Feed) watch() (FeedState, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.state, f.changed
 }
 
 // notify wakes all who wait for a change. f.mu is held.
@@ -255,84 +286,6 @@ func (f *Feed) State() FeedState {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.state
-}
-
-// Lease is a viewer's hold on a feed: while it is there, the source is pulled.
-type Lease struct {
-	*media.Reader
-	feed *Feed
-	once sync.Once
-	seen int // attempts that had failed before
-}
-
-// Subscribe adds a viewer. It returns at once; see Lease.Ready.
-func (f *Feed) Subscribe(start media.Start) *Lease {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.viewers++
-	f.notify()
-	return &Lease{Reader: f.stream.Subscribe(start), feed: f, seen: f.attempts}
-}
-
-// Close gives the lease back. Twice is harmless.
-func (l *Lease) Close() error {
-	l.once.Do(func() {
-		_ = l.Reader.Close()
-		l.feed.mu.Lock()
-		defer l.feed.mu.Unlock()
-		l.feed.viewers--
-		l.feed.notify()
-	})
-	return nil
-}
-
-// Ready waits until pictures flow. It returns why they don't as soon as an attempt has failed
-// (also the last one before, if the feed is waiting to try again), errTimer when timer fires
-// first, or the cause of ctx.
-func (l *Lease) Ready(ctx context.Context, timer <-chan time.Time) error {
-	f := l.feed
-	var failed error
-	err := f.await(ctx, func() bool {
-		if f.state == Live || f.state == Lingering {
-			return true
-		}
-		if f.err != nil && (f.attempts > l.seen || f.state == Backoff) {
-			failed = f.err
-			return true
-		}
-		return false
-	}, timer)
-	if err == nil {
-		err = failed
-	}
-	return err
-}
-
-// Lost waits until there have been no pictures for grace, and says why; or for ctx.
-func (l *Lease) Lost(ctx context.Context, grace time.Duration) error {
-	f := l.feed
-	timer := time.NewTimer(grace)
-	defer timer.Stop()
-	for {
-		f.mu.Lock()
-		changed, downAt, reason := f.changed, f.downAt, f.err
-		f.mu.Unlock()
-		var wait <-chan time.Time
-		if !downAt.IsZero() {
-			timer.Reset(max(0, time.Until(downAt.Add(grace))))
-			wait = timer.C
-		}
-		select {
-		case <-changed:
-		case <-wait:
-			if reason == nil {
-				reason = errors.New("no picture yet")
-			}
-			return fmt.Errorf("camera gone for %v: %w", grace, reason)
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
 }
 
 // FeedStatus is a snapshot of a feed.

@@ -268,7 +268,7 @@ func TestHealthBelievesBadNewsWhenTheySayItTwice(t *testing.T) {
 		} {
 			cam := &camera{checks: c.checks}
 			f, stop := startFeed(t, cam)
-			h := newHealth(f, Probing{}, make(chan struct{}, 1))
+			h := newHealth(f, Probing{}, newSlots())
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan struct{})
 			go func() { defer close(done); _ = h.run(ctx) }()
@@ -291,7 +291,7 @@ func TestHealthSeesAPictureThatStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cam := &camera{acts: []act{{play: 2 * time.Second, err: nil}}, always: act{silent: true}}
 		f := NewFeed(cam, time.Second, testRetry, media.Limits{}, slog.New(slog.DiscardHandler))
-		h := newHealth(f, Probing{}, make(chan struct{}, 1))
+		h := newHealth(f, Probing{}, newSlots())
 		f.state = Live
 		u := picture(true, 0)
 		u.Arrived = time.Now().Add(-30 * time.Second)

@@ -55,3 +55,12 @@ func audioFormat(a media.Track, policy ps.AudioPolicy) string {
 	}
 	return "//"
 }
+
+// format is the f= line of an answer (GB/T 28181-2022 annex G): what is really sent, as far as
+// it is known before the first picture.
+func (v *View) format(d *media.Description) string {
+	if v.cfg.FormatLine != "full" {
+		return ""
+	}
+	return formatLine(d, v.cfg.Audio)
+}

@@ -37,6 +37,7 @@ type Probing struct {
 	Interval time.Duration // default 60 s
 	Confirm  time.Duration // between a failed check and the one that confirms it; default 5 s
 	KeyLost  time.Duration // live without a key picture for so long: VLOST; default 22 s (10 s + a GOP of 12)
+	Timeout  time.Duration // for one check; default 15 s
 }
 
 func (p Probing) withDefaults() Probing {
@@ -49,71 +50,134 @@ func (p Probing) withDefaults() Probing {
 	if p.KeyLost == 0 {
 		p.KeyLost = 22 * time.Second
 	}
+	if p.Timeout == 0 {
+		p.Timeout = 15 * time.Second
+	}
 	return p
 }
 
+// slots bound the checks that run at once, over all cameras. Those that failed the last time
+// have few of their own: a dead camera takes long to find out, and shall not hold up the living.
+type slots struct{ well, ill chan struct{} }
+
+func newSlots() *slots {
+	return &slots{well: make(chan struct{}, 16), ill: make(chan struct{}, 4)}
+}
+
 // health watches one feed: by its pictures while it is pulled, by Source.Check while it is not.
-// Bad news is believed when two looks in a row agree on it, good news at once.
+// Good news is believed at once. A failure is believed when it still holds Confirm later; a
+// picture that stands still is evidence enough by the time it is called so.
 type health struct {
 	feed    *Feed
 	probing Probing
-	slots   chan struct{} // bounds the checks that run at once, over all cameras
+	slots   *slots
+	changed func() // called after each change of the condition; must not block
 
-	mu    sync.Mutex
-	now   Health
-	doubt Condition // what the last look said
+	mu      sync.Mutex
+	now     Health
+	doubt   Condition // what the last look said
+	doubted time.Time // since when all looks said so
 }
 
-func newHealth(feed *Feed, probing Probing, slots chan struct{}) *health {
-	return &health{feed: feed, probing: probing.withDefaults(), slots: slots, now: Health{Since: time.Now()}}
+func newHealth(feed *Feed, probing Probing, slots *slots) *health {
+	return &health{
+		feed: feed, probing: probing.withDefaults(), slots: slots, changed: func() {},
+		now: Health{Since: time.Now()},
+	}
 }
 
-// run looks again and again until ctx ends.
+// run looks again and again until ctx ends: when time is up, and when the feed goes live or fails.
 func (h *health) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	var seen FeedState
 	for {
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		state, changed := h.feed.watch()
+		if !h.telling(state, seen) {
+			if state == Dialing {
+				seen = Dialing
+			}
+			select {
+			case <-timer.C:
+			case <-changed:
+				continue
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
+		seen = state
 		condition, reason, err := h.look(ctx)
-		if err != nil {
-			return err
+		switch {
+		case err == nil:
+			timer.Reset(h.note(condition, reason))
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		default: // it is just being tried
+			timer.Reset(h.probing.Confirm)
 		}
-		timer.Reset(h.note(condition, reason))
 	}
 }
 
+// telling tells whether a state of the feed is news worth a look at once.
+func (h *health) telling(state, seen FeedState) bool {
+	switch state {
+	case Live, Lingering:
+		return seen != Live && seen != Lingering || h.Now().Condition == VLOST && !h.feed.wantsKey()
+	case Backoff:
+		return seen != Backoff
+	case Idle, Dialing:
+	}
+	return false
+}
+
+var errNoEvidence = errors.New("no evidence yet")
+
 // look gathers evidence once.
 func (h *health) look(ctx context.Context) (Condition, string, error) {
-	st := h.feed.Status()
-	switch st.State {
-	case Live, Lingering:
-		if silent := time.Since(st.LastKey); st.Description.HasVideo() && silent > h.probing.KeyLost {
-			return VLOST, fmt.Sprintf("RTSP up, no key frame for %d s", int(silent.Seconds())), nil
+	for {
+		st := h.feed.Status()
+		switch st.State {
+		case Live, Lingering:
+			if silent := time.Since(st.LastKey); st.Description.HasVideo() && silent >= h.probing.KeyLost {
+				h.feed.tellNextKey()
+				return VLOST, fmt.Sprintf("RTSP up, no key frame for %d s", int(silent.Seconds())), nil
+			}
+			return ON, "", nil
+		case Dialing:
+			return 0, "", errNoEvidence
+		case Backoff:
+			condition, reason := conditionOf(st.Err)
+			return condition, reason, nil
+		case Idle:
 		}
-		return ON, "", nil
-	case Dialing:
-		return h.Now().Condition, h.Now().Reason, nil
-	case Backoff:
-		condition, reason := conditionOf(st.Err)
-		return condition, reason, nil
-	case Idle:
+		err := h.check(ctx)
+		if ctx.Err() != nil {
+			return 0, "", context.Cause(ctx)
+		}
+		if h.feed.State() == Idle { // else its pictures are better evidence by now
+			condition, reason := conditionOf(err)
+			return condition, reason, nil
+		}
 	}
+}
+
+// check asks the source when there is a slot for it.
+func (h *health) check(ctx context.Context) error {
+	slot := h.slots.well
+	h.mu.Lock()
+	if h.doubt != ON {
+		slot = h.slots.ill
+	}
+	h.mu.Unlock()
 	select {
-	case h.slots <- struct{}{}:
-		defer func() { <-h.slots }()
+	case slot <- struct{}{}:
+		defer func() { <-slot }()
 	case <-ctx.Done():
-		return 0, "", context.Cause(ctx)
+		return context.Cause(ctx)
 	}
-	err := h.feed.Source.Check(ctx)
-	if ctx.Err() != nil {
-		return 0, "", context.Cause(ctx)
-	}
-	condition, reason := conditionOf(err)
-	return condition, reason, nil
+	ctx, cancel := context.WithTimeout(ctx, h.probing.Timeout)
+	defer cancel()
+	return h.feed.Source.Check(ctx)
 }
 
 func conditionOf(err error) (Condition, string) {
@@ -127,22 +191,34 @@ func conditionOf(err error) (Condition, string) {
 	return OFF, err.Error()
 }
 
-// note takes a look's result in and returns when to look again: good news is believed at once,
-// bad news when a second look says the same.
+// note takes a look's result in and returns when to look again.
 func (h *health) note(condition Condition, reason string) time.Duration {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	confirmed := condition == h.doubt || condition == ON
-	h.doubt = condition
-	h.now.Checked = time.Now()
-	if condition == h.now.Condition || confirmed {
-		if condition != h.now.Condition {
-			h.now.Since = h.now.Checked
+	now := time.Now()
+	if condition != h.doubt {
+		h.doubt, h.doubted = condition, now
+	}
+	before := h.now.Condition
+	confirmed := condition == before || condition == ON || condition == VLOST ||
+		now.Sub(h.doubted) >= h.probing.Confirm
+	h.now.Checked = now
+	if confirmed {
+		if condition != before {
+			h.now.Since = now
 		}
 		h.now.Condition, h.now.Reason = condition, reason
-		if h.feed.State() == Idle {
-			return h.probing.Interval
-		}
+	}
+	h.mu.Unlock()
+	if confirmed && condition != before {
+		h.changed()
+	}
+	switch st := h.feed.Status(); {
+	case !confirmed:
+		return h.probing.Confirm - now.Sub(h.doubted)
+	case st.State == Idle:
+		return h.probing.Interval
+	case (st.State == Live || st.State == Lingering) && condition != VLOST && st.Description.HasVideo():
+		return max(0, time.Until(st.LastKey.Add(h.probing.KeyLost)))
 	}
 	return h.probing.Confirm
 }

@@ -9,8 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"gbgate/gb28181"
 	"gbgate/media"
 	"gbgate/media/rtpout"
@@ -23,12 +21,14 @@ type Camera struct {
 	ID           gb28181.ID // its code, where a superior gives none of its own
 	Manufacturer string
 	Model        string
-	CivilCode    string // "" = from the code
+	CivilCode    string // 2, 4, 6 or 8 digits; "" = from the code
 	Address      string // installation place; "" = Title
 	Longitude    float64
 	Latitude     float64
 	Source       Source
-	PTZ          PTZ // nil: fixed
+	PTZ          PTZ         // nil: fixed
+	Snapshotter  Snapshotter // nil: takes no single pictures
+	Rebooter     Rebooter    // nil: can't be restarted
 }
 
 // Config is what all channels have in common. A zero field means its default.
@@ -39,34 +39,30 @@ type Config struct {
 	Limits  media.Limits
 	Ports   *rtpout.Ports // for media; nil: the kernel picks
 	Log     *slog.Logger
+
+	Groups     []Group    // business groups and virtual organisations
+	Districts  []District // names of administrative divisions; a camera's division needs none
+	Recordings Recordings // nil: nothing is recorded
+	Position   Positioner // of the gateway, and of cameras without coordinates; nil: unknown
+	Longitude  float64    // of the gateway, if it does not move
+	Latitude   float64
 }
-
-// Channel is one camera of the site (通道) with everything known of it.
-type Channel struct {
-	Camera
-	feed   *Feed
-	health *health
-}
-
-// Status tells a channel's health and what its feed does.
-func (c *Channel) Status() (Health, FeedStatus) { return c.health.Now(), c.feed.Status() }
-
-// Subscribe pulls the channel for a reader of its own, from the next key picture on.
-func (c *Channel) Subscribe() *Lease { return c.feed.Subscribe(media.FromNextKey) }
 
 // Site is the table of channels, in the order of the configuration, and the calls they serve.
 type Site struct {
-	cfg      Config
-	channels []*Channel
+	cfg   Config
+	slots *slots
+	hub   hub
+	tasks tasks
+	now   atomic.Pointer[table]
+	// conditions counts the changes of all channels' conditions.
+	conditions atomic.Uint64
 
 	mu    sync.Mutex
 	calls map[*session]struct{}
 	// serial numbers the SSRCs that we give ourselves.
 	serial atomic.Uint32
 }
-
-// checksAtOnce bounds how many idle cameras are looked at at the same time.
-const checksAtOnce = 16
 
 // NewSite makes the table. Names must be unique.
 func NewSite(cfg Config, cameras []Camera) *Site {
@@ -79,39 +75,55 @@ func NewSite(cfg Config, cameras []Camera) *Site {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{cfg: cfg, calls: make(map[*session]struct{})}
-	slots := make(chan struct{}, checksAtOnce)
-	for _, cam := range cameras {
-		log := cfg.Log.With("camera", cam.Name)
-		feed := NewFeed(cam.Source, cfg.Linger, cfg.Retry, cfg.Limits, log)
-		s.channels = append(s.channels, &Channel{
-			Camera: cam, feed: feed, health: newHealth(feed, cfg.Probing, slots),
-		})
-	}
+	s := &Site{cfg: cfg, calls: make(map[*session]struct{}), slots: newSlots()}
+	s.now.Store(s.tabulate(nil, cameras, cfg.Groups))
 	return s
 }
 
-// Run keeps every channel's feed and health going until ctx ends.
+// Run keeps every channel's feed and health going until ctx ends, and the table's changes with
+// them. Cameras that still turn then are stopped.
 func (s *Site) Run(ctx context.Context) error {
-	group, ctx := errgroup.WithContext(ctx)
-	for _, c := range s.channels {
-		group.Go(func() error { return c.feed.Run(ctx) })
-		group.Go(func() error { return c.health.run(ctx) })
+	box := s.hub.open()
+	defer s.hub.close(box)
+	living := make(map[*gear]context.CancelFunc)
+	var all sync.WaitGroup
+	for ctx.Err() == nil {
+		listed := make(map[*gear]bool, len(living))
+		for _, c := range s.now.Load().channels {
+			listed[c.gear] = true
+			if living[c.gear] == nil {
+				life, end := context.WithCancel(ctx)
+				living[c.gear] = end
+				all.Go(func() { c.gear.run(life) })
+			}
+		}
+		for g, end := range living {
+			if !listed[g] {
+				end()
+				delete(living, g)
+			}
+		}
+		select {
+		case <-box.ready:
+			_ = box.take()
+		case <-ctx.Done():
+		}
 	}
-	<-ctx.Done() // also a site without channels runs
-	_ = group.Wait()
+	for _, end := range living {
+		end()
+	}
+	all.Wait()
+	s.tasks.close()
 	return context.Cause(ctx)
 }
 
 // Channels returns every channel, in the order of the configuration.
-func (s *Site) Channels() []*Channel { return slices.Clone(s.channels) }
+func (s *Site) Channels() []*Channel { return slices.Clone(s.now.Load().channels) }
 
 // Channel finds a channel by its name.
 func (s *Site) Channel(name string) (*Channel, error) {
-	for _, c := range s.channels {
-		if c.Name == name {
-			return c, nil
-		}
+	if c := s.now.Load().names[name]; c != nil {
+		return c, nil
 	}
 	return nil, fmt.Errorf("there is no camera %q", name)
 }

@@ -1,9 +1,9 @@
 package bridge
 
 import (
-	"context"
 	"log/slog"
-	"path"
+	"net/netip"
+	"sync"
 	"time"
 
 	"gbgate/gb28181"
@@ -17,10 +17,17 @@ type ViewConfig struct {
 	Superior string            // its name in the configuration
 	NodeID   string            // our code there
 	Channels []string          // patterns over camera names (path.Match); "*" is all
-	IDs      map[string]string // camera name → its code for this superior, where different
+	IDs      map[string]string // camera name, or a group's ID → its code for this superior, where different
+	Titles   map[string]string // camera name → its title for this superior, where different
 
 	// Identity answers queries about ourselves.
 	Name, Manufacturer, Model, Firmware string
+
+	// The catalog's shape.
+	Groups     bool   // business groups and virtual organisations are in it
+	Districts  bool   // administrative divisions are in it
+	SelfItem   bool   // we are in it
+	ParentMode string // what ParentID of a camera is: node (default) | org | org/node
 
 	Audio       ps.AudioPolicy
 	Start       media.Start
@@ -31,17 +38,38 @@ type ViewConfig struct {
 	RTCP        bool
 	DialRetry   int
 	FormatLine  string // full | empty | omit: the f= line of our answers
-	NoPTZ       bool   // this superior may not move cameras
-	StrictPTZ   bool
-	Log         *slog.Logger
+
+	NoPTZ         bool // this superior may not move cameras
+	StrictPTZ     bool
+	PTZWatchdog   time.Duration // a camera is stopped so long after the last command; 0 = 15 s, negative: never
+	AllowTeleBoot bool          // this superior may restart cameras
+
+	VideoLossAlarm bool          // a camera that is lost is an alarm (method 2, type 1)
+	AlarmLatch     time.Duration // a device alarm not reset is released after it; 0 = 300 s, negative: no latch
+
+	// Snapshots are uploaded to the superior's own address and to these, nowhere else.
+	SuperiorHost  string         // its IP address or DNS name
+	SnapshotAllow []netip.Prefix // other networks
+
+	Log *slog.Logger
 }
 
 // View is the site as one superior sees it: its own choice of channels under its own codes.
 // It answers that superior's queries, carries its controls out and serves its calls.
 type View struct {
-	cfg  ViewConfig
-	site *Site
-	log  *slog.Logger
+	cfg    ViewConfig
+	site   *Site
+	log    *slog.Logger
+	choice matcher
+	// What the items say of cameras, shared by all of them.
+	fixed, moving *manscdp.ItemInfo
+	duties        duties
+	snapshots     *snapshots
+
+	mu     sync.Mutex
+	tuning Tuning // nil: none
+	tree   *tree  // of the table seen last
+	calls  map[*gear]int
 }
 
 // View returns a superior's view.
@@ -49,17 +77,24 @@ func (s *Site) View(cfg ViewConfig) *View {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &View{cfg: cfg, site: s, log: cfg.Log.With("superior", cfg.Superior)}
+	if cfg.PTZWatchdog == 0 {
+		cfg.PTZWatchdog = watchdog
+	}
+	if cfg.AlarmLatch == 0 {
+		cfg.AlarmLatch = 300 * time.Second
+	}
+	v := &View{cfg: cfg, site: s, log: cfg.Log.With("superior", cfg.Superior), calls: make(map[*gear]int)}
+	// Platforms show a PTZ panel for the types 1, 2, 4 and 5 only.
+	v.fixed, v.moving = &manscdp.ItemInfo{PTZType: manscdp.PTZFixed}, &manscdp.ItemInfo{PTZType: manscdp.PTZDome}
+	v.choice = newMatcher(cfg.Channels)
+	v.duties.latch = cfg.AlarmLatch
+	v.snapshots = newSnapshots(cfg, v.log)
+	return v
 }
 
 // sees tells whether the superior is shown the channel.
 func (v *View) sees(c *Channel) bool {
-	for _, pattern := range v.cfg.Channels {
-		if ok, _ := path.Match(pattern, c.Name); ok {
-			return true
-		}
-	}
-	return false
+	return v.choice.matches(c.Name)
 }
 
 func (v *View) idOf(c *Channel) string {
@@ -69,133 +104,100 @@ func (v *View) idOf(c *Channel) string {
 	return string(c.ID)
 }
 
+func (v *View) groupID(id string) string {
+	if own := v.cfg.IDs[id]; own != "" {
+		return own
+	}
+	return id
+}
+
+func (v *View) title(c *Channel) string {
+	if title := v.cfg.Titles[c.Name]; title != "" {
+		return title
+	}
+	return c.Title
+}
+
 // channel finds a channel by the code that this superior knows it by.
 func (v *View) channel(id string) (*Channel, bool) {
-	for _, c := range v.site.channels {
-		if v.sees(c) && v.idOf(c) == id {
-			return c, true
-		}
-	}
-	return nil, false
+	c := v.currentTree().channels[id]
+	return c, c != nil
 }
 
 // visible returns the channels that the superior is shown.
-func (v *View) visible() []*Channel {
-	var seen []*Channel
-	for _, c := range v.site.channels {
-		if v.sees(c) {
-			seen = append(seen, c)
-		}
+func (v *View) visible() []*Channel { return v.currentTree().seen }
+
+// device finds the camera that a query or command means: by its code, or our only one when it
+// names the node.
+func (v *View) device(id string) (*Channel, error) {
+	t := v.currentTree()
+	if c := t.channels[id]; c != nil {
+		return c, nil
 	}
-	return seen
+	if (id == v.cfg.NodeID || id == "") && len(t.seen) == 1 {
+		return t.seen[0], nil
+	}
+	return nil, gb28181.Errorf(404, "no such device")
+}
+
+// known returns an error unless id is the node or one of its channels.
+func (v *View) known(id string) error {
+	if _, ok := v.channel(id); !ok && id != v.cfg.NodeID {
+		return gb28181.Errorf(404, "no such device")
+	}
+	return nil
 }
 
 // Resolve finds the channel that an INVITE or a control means: the first of the codes in it
 // that is a channel's. Some platforms name only the device they registered (SRS): then it is
 // our only camera, if there is only one.
 func (v *View) Resolve(ids []string) (channel string, ok bool) {
+	t := v.currentTree()
 	for _, id := range ids {
-		if _, ok := v.channel(id); ok {
+		if t.channels[id] != nil {
 			return id, true
 		}
 	}
-	if all := v.visible(); len(all) == 1 {
+	if len(t.seen) == 1 {
 		for _, id := range ids {
 			if id != "" && id != v.cfg.NodeID {
 				return "", false // it names something, and we don't have it
 			}
 		}
-		return v.idOf(all[0]), true
+		return v.idOf(t.seen[0]), true
 	}
 	return "", false
 }
 
-// Catalog lists what the query asks for: everything for our own code, or one channel. An
-// unknown code has no items (GB/T 28181-2022 annex J).
-func (v *View) Catalog(_ context.Context, q *manscdp.CatalogQuery) (*manscdp.CatalogResponse, error) {
-	answer := &manscdp.CatalogResponse{Header: q.Answer()}
-	for _, c := range v.visible() {
-		if q.DeviceID == v.cfg.NodeID || q.DeviceID == v.idOf(c) {
-			answer.Items = append(answer.Items, v.item(c))
+// Release stops every camera that this superior has set in motion: it is gone, and nobody else
+// will.
+func (v *View) Release() {
+	for _, c := range v.site.now.Load().channels {
+		if c.motion != nil {
+			c.motion.release(v)
 		}
 	}
-	answer.SumNum = len(answer.Items)
-	return answer, nil
 }
 
-// item describes a channel; the edition's own fields are filled in where it is sent.
-func (v *View) item(c *Channel) manscdp.Item {
-	id := v.idOf(c)
-	status := "ON"
-	if now := c.health.Now().Condition; now == OFF || now == DEFECT {
-		status = "OFF"
-	}
-	info := &manscdp.ItemInfo{PTZType: 3} // fixed; platforms show a PTZ panel for 1, 2, 4 and 5 only
-	if c.PTZ != nil {
-		info.PTZType = 1
-	}
-	civil := c.CivilCode
-	if civil == "" {
-		civil = gb28181.ID(id).CivilCode()
-	}
-	address := c.Address
-	if address == "" {
-		address = c.Title
-	}
-	return manscdp.Item{
-		DeviceID: id, Name: c.Title, Manufacturer: c.Manufacturer, Model: c.Model, CivilCode: civil,
-		Address: address, ParentID: v.cfg.NodeID, RegisterWay: 1, Status: status,
-		Longitude: c.Longitude, Latitude: c.Latitude, Info: info,
-	}
+func (v *View) watchdog() time.Duration { return v.cfg.PTZWatchdog }
+
+// callBegins and callEnds count this superior's calls of a camera: when the last one ends,
+// nobody looks where the camera turns.
+func (v *View) callBegins(c *Channel) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.calls[c.gear]++
 }
 
-// DeviceInfo tells what we, or a channel, are.
-func (v *View) DeviceInfo(_ context.Context, q *manscdp.DeviceInfoQuery) (*manscdp.DeviceInfoResponse, error) {
-	answer := &manscdp.DeviceInfoResponse{Header: q.Answer(), Result: manscdp.OK}
-	if q.DeviceID == v.cfg.NodeID {
-		answer.DeviceName, answer.Manufacturer = v.cfg.Name, v.cfg.Manufacturer
-		answer.Model, answer.Firmware = v.cfg.Model, v.cfg.Firmware
-		answer.Channel = len(v.visible())
-		return answer, nil
+func (v *View) callEnds(c *Channel) {
+	v.mu.Lock()
+	v.calls[c.gear]--
+	last := v.calls[c.gear] <= 0
+	if last {
+		delete(v.calls, c.gear)
 	}
-	c, ok := v.channel(q.DeviceID)
-	if !ok {
-		return nil, gb28181.Errorf(404, "no such device")
+	v.mu.Unlock()
+	if last && c.motion != nil {
+		c.motion.release(v)
 	}
-	answer.DeviceName, answer.Manufacturer, answer.Model, answer.Channel = c.Title, c.Manufacturer, c.Model, 1
-	return answer, nil
-}
-
-// DeviceStatus tells how we, or a channel, are. We are never OFFLINE to the one who asks: some
-// platforms would take the whole node off their list.
-func (v *View) DeviceStatus(_ context.Context, q *manscdp.DeviceStatusQuery) (*manscdp.DeviceStatusResponse, error) {
-	answer := &manscdp.DeviceStatusResponse{
-		Header: q.Answer(), Result: manscdp.OK, Online: "ONLINE", Status: manscdp.OK, Time: time.Now(),
-	}
-	if q.DeviceID == v.cfg.NodeID {
-		return answer, nil
-	}
-	c, ok := v.channel(q.DeviceID)
-	if !ok {
-		return nil, gb28181.Errorf(404, "no such device")
-	}
-	answer.Encode, answer.Record = "ON", "OFF"
-	switch health := c.health.Now(); health.Condition {
-	case ON:
-	case OFF:
-		answer.Online, answer.Encode = "OFFLINE", "OFF"
-		fallthrough
-	case VLOST, DEFECT:
-		answer.Status, answer.Reason = manscdp.ERROR, health.Reason
-	}
-	return answer, nil
-}
-
-// format is the f= line of an answer (GB/T 28181-2022 annex G): what is really sent, as far as
-// it is known before the first picture.
-func (v *View) format(d *media.Description) string {
-	if v.cfg.FormatLine != "full" {
-		return ""
-	}
-	return formatLine(d, v.cfg.Audio)
 }

@@ -1,0 +1,99 @@
+package bridge
+
+import (
+	"context"
+	"math"
+
+	"gbgate/gb28181/manscdp"
+)
+
+// Presets lists the presets of a channel; one that can't tell has none.
+func (v *View) Presets(ctx context.Context, q *manscdp.PresetQuery) (*manscdp.PresetResponse, error) {
+	c, err := v.device(q.DeviceID)
+	if err != nil {
+		return nil, err
+	}
+	answer := &manscdp.PresetResponse{Header: q.Answer()}
+	lister, ok := c.PTZ.(PresetLister)
+	if !ok || v.cfg.NoPTZ {
+		return answer, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	defer cancel()
+	presets, err := lister.Presets(ctx)
+	if err != nil {
+		// An answer without presets is worth more to the asker than none: WVP waits 10 s for it.
+		v.log.Warn("presets unknown", "camera", c.Name, "reason", err.Error())
+	}
+	for _, p := range presets {
+		if p.Number >= 1 && p.Number <= 255 {
+			answer.Presets = append(answer.Presets, manscdp.Preset{ID: p.Number, Name: p.Name})
+		}
+	}
+	answer.SumNum = len(answer.Presets)
+	return answer, nil
+}
+
+// HomePosition tells the home position (看守位) that was set last.
+func (v *View) HomePosition(_ context.Context, q *manscdp.HomePositionQuery) (*manscdp.HomePositionResponse, error) {
+	c, err := v.device(q.DeviceID)
+	if err != nil {
+		return nil, err
+	}
+	return &manscdp.HomePositionResponse{Header: q.Answer(), HomePosition: c.gear.homePosition()}, nil
+}
+
+// CruiseTrackList tells that a channel has no cruise tracks.
+func (v *View) CruiseTrackList(_ context.Context, q *manscdp.CruiseTrackListQuery) (
+	*manscdp.CruiseTrackListResponse, error,
+) {
+	if err := v.known(q.DeviceID); err != nil {
+		return nil, err
+	}
+	return &manscdp.CruiseTrackListResponse{Header: q.Answer()}, nil
+}
+
+// CruiseTrack tells that there is no cruise track of that number.
+func (v *View) CruiseTrack(_ context.Context, q *manscdp.CruiseTrackQuery) (*manscdp.CruiseTrackResponse, error) {
+	if err := v.known(q.DeviceID); err != nil {
+		return nil, err
+	}
+	return &manscdp.CruiseTrackResponse{Header: q.Answer(), Number: q.Number}, nil
+}
+
+// PTZPosition tells where a channel looks; one that can't tell answers without a position.
+func (v *View) PTZPosition(ctx context.Context, q *manscdp.PTZPositionQuery) (*manscdp.PTZPositionResponse, error) {
+	c, err := v.device(q.DeviceID)
+	if err != nil {
+		return nil, err
+	}
+	answer := &manscdp.PTZPositionResponse{Header: q.Answer()}
+	if p, ok := c.PTZ.(PTZPositioner); ok {
+		ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+		defer cancel()
+		aim, err := p.Position(ctx)
+		if err != nil {
+			v.log.Warn("PTZ position unknown", "camera", c.Name, "reason", err.Error())
+			return answer, nil
+		}
+		answer.PTZPosition = aim.message()
+	}
+	return answer, nil
+}
+
+// message is the aim as it is told; what is unknown is left out.
+func (a Aim) message() manscdp.PTZPosition {
+	pan, tilt := math.Mod(math.Mod(a.Pan, 360)+360, 360), a.Tilt
+	return manscdp.PTZPosition{
+		Pan: &pan, Tilt: &tilt, Zoom: positive(a.Zoom),
+		HorizontalFieldAngle: positive(a.HorizontalAngle), VerticalFieldAngle: positive(a.VerticalAngle),
+		MaxViewDistance: positive(a.ViewDistance),
+	}
+}
+
+func positive(f float64) *float64 {
+	if f <= 0 {
+		return nil
+	}
+	return &f
+}

@@ -1,0 +1,49 @@
+package bridge
+
+import (
+	"context"
+	"sync"
+
+	"gbgate/gb28181/manscdp"
+)
+
+// gear is what works behind a channel. It outlives changes of the channel's names and codes.
+type gear struct {
+	feed   *Feed
+	health *health
+	motion *motion // nil: fixed
+
+	mu   sync.Mutex
+	home *manscdp.HomePosition // 看守位; nil: never set
+}
+
+// run keeps feed and health going until ctx ends, and lets the camera stand still then.
+func (g *gear) run(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { _ = g.feed.Run(ctx) })
+	both.Go(func() { _ = g.health.run(ctx) })
+	<-ctx.Done()
+	if g.motion != nil {
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+		defer cancel()
+		g.motion.halt(last, func(*axis) bool { return true })
+	}
+	both.Wait()
+}
+
+func (g *gear) homePosition() *manscdp.HomePosition {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.home == nil {
+		return nil
+	}
+	h := *g.home
+	return &h
+}
+
+func (g *gear) setHomePosition(h *manscdp.HomePosition) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	one := *h
+	g.home = &one
+}

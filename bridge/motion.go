@@ -1,0 +1,228 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+const (
+	deviceTimeout = 5 * time.Second  // for one command to a camera
+	watchdog      = 15 * time.Second // a camera turns so long without a new command
+	stopAgain     = 2 * time.Second  // after a stop that failed
+	stopTries     = 3
+)
+
+var errSuperseded = errors.New("a newer command came while the camera was busy")
+
+// Which movements go on until they are stopped, and are stopped apart.
+const (
+	body = iota // pan, tilt and zoom
+	lens        // focus and iris
+	axes
+)
+
+// axis is one movement that goes on until it is stopped.
+type axis struct {
+	asked uint64    // numbers the commands
+	mover *View     // who set it in motion; nil: it stands still
+	due   time.Time // when it is stopped if nothing comes; zero: never
+	tries int       // stops that failed
+}
+
+// motion brings the commands of all superiors to one camera in order, the last writer winning,
+// and makes sure that no camera turns for ever: the stop may be lost on its way here, the
+// operator's window closed, or the superior gone.
+type motion struct {
+	ptz   PTZ
+	log   *slog.Logger
+	tasks *tasks
+	turn  *semaphore.Weighted // the camera does one thing at a time, first come, first served
+
+	mu    sync.Mutex
+	axes  [axes]axis
+	timer *time.Timer // nil: never needed so far
+}
+
+func newMotion(ptz PTZ, t *tasks, log *slog.Logger) *motion {
+	return &motion{ptz: ptz, tasks: t, log: log, turn: semaphore.NewWeighted(1)}
+}
+
+// drive begins, changes or (moves is false) ends a movement by f. While the camera is busy only
+// the newest command waits; an older one returns errSuperseded.
+func (m *motion) drive(ctx context.Context, which int, v *View, moves bool, f func(context.Context) error) error {
+	number := m.ask(which)
+	if err := m.turn.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer m.turn.Release(1)
+	if !m.newest(which, number) {
+		return errSuperseded
+	}
+	if moves { // before it is tried: a command whose answer is lost moves the camera too
+		m.set(which, v, v.watchdog())
+	}
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	defer cancel()
+	err := f(ctx)
+	switch {
+	case moves:
+		m.set(which, v, v.watchdog())
+	case err == nil:
+		m.set(which, nil, 0)
+	default:
+		m.set(which, v, stopAgain)
+	}
+	return err
+}
+
+// do runs a command that ends by itself. preset: it takes the body over, so that a movement
+// before it needs no stop any more (a stop would end the journey to the preset).
+func (m *motion) do(ctx context.Context, preset bool, f func(context.Context) error) error {
+	if preset {
+		m.ask(body)
+	}
+	if err := m.turn.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer m.turn.Release(1)
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	defer cancel()
+	err := f(ctx)
+	if preset && err == nil {
+		m.set(body, nil, 0)
+	}
+	return err
+}
+
+func (m *motion) ask(which int) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.axes[which].asked++
+	return m.axes[which].asked
+}
+
+func (m *motion) newest(which int, number uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.axes[which].asked == number
+}
+
+// set notes that v moves an axis, which is stopped after d if nothing comes; d ≤ 0: never.
+func (m *motion) set(which int, v *View, d time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := &m.axes[which]
+	a.mover, a.due, a.tries = v, time.Time{}, 0
+	if v != nil && d > 0 {
+		a.due = time.Now().Add(d)
+	}
+	m.schedule()
+}
+
+// schedule sets the timer to the first axis that is due. m.mu is held.
+func (m *motion) schedule() {
+	var first time.Time
+	for i := range m.axes {
+		if due := m.axes[i].due; !due.IsZero() && (first.IsZero() || due.Before(first)) {
+			first = due
+		}
+	}
+	switch {
+	case first.IsZero():
+		if m.timer != nil {
+			m.timer.Stop()
+		}
+	case m.timer == nil:
+		m.timer = time.AfterFunc(time.Until(first), m.expire)
+	default:
+		m.timer.Reset(time.Until(first))
+	}
+}
+
+// release stops, soon, what v has set in motion.
+func (m *motion) release(v *View) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.axes {
+		if m.axes[i].mover == v {
+			m.axes[i].due = time.Now()
+		}
+	}
+	m.schedule()
+}
+
+// expire is the watchdog.
+func (m *motion) expire() {
+	if !m.tasks.begin() {
+		return // the end stops every camera
+	}
+	defer m.tasks.end()
+	ctx, cancel := context.WithTimeout(context.Background(), deviceTimeout)
+	defer cancel()
+	m.halt(ctx, func(a *axis) bool { return !a.due.IsZero() && !time.Now().Before(a.due) })
+}
+
+// halt stops those axes that move and are meant, and tries again later where that fails.
+func (m *motion) halt(ctx context.Context, meant func(*axis) bool) {
+	if !m.moving(meant) || m.turn.Acquire(ctx, 1) != nil {
+		m.retry(meant)
+		return
+	}
+	defer m.turn.Release(1)
+	for which := range m.axes {
+		m.mu.Lock()
+		stop := m.axes[which].mover != nil && meant(&m.axes[which])
+		m.mu.Unlock()
+		if !stop {
+			continue
+		}
+		if err := m.stop(ctx, which); err != nil {
+			m.log.Warn("camera left by its operator does not stop", "reason", err.Error())
+			continue
+		}
+		m.log.Info("camera left by its operator stopped")
+		m.set(which, nil, 0)
+	}
+	m.retry(meant)
+}
+
+func (m *motion) stop(ctx context.Context, which int) error {
+	if which == lens {
+		return m.ptz.Lens(ctx, 0, 0)
+	}
+	return m.ptz.Stop(ctx)
+}
+
+func (m *motion) moving(meant func(*axis) bool) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.axes {
+		if m.axes[i].mover != nil && meant(&m.axes[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+// retry gives those axes that still move another date, a few times.
+func (m *motion) retry(meant func(*axis) bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.axes {
+		a := &m.axes[i]
+		if a.mover == nil || !meant(a) {
+			continue
+		}
+		if a.tries++; a.tries < stopTries {
+			a.due = time.Now().Add(stopAgain)
+		} else {
+			a.mover, a.due = nil, time.Time{}
+		}
+	}
+	m.schedule()
+}

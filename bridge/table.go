@@ -1,0 +1,85 @@
+package bridge
+
+import (
+	"reflect"
+	"time"
+
+	"gbgate/media"
+)
+
+// table is the site's channels and groups at one time. It never changes; a change makes a new one.
+type table struct {
+	channels []*Channel // in the order of the configuration
+	names    map[string]*Channel
+	groups   []branch // parents before children
+}
+
+// Channel is one camera of the site (通道) with everything known of it.
+type Channel struct {
+	Camera
+	*gear
+}
+
+// Status tells a channel's health and what its feed does.
+func (c *Channel) Status() (Health, FeedStatus) { return c.health.Now(), c.feed.Status() }
+
+// Subscribe pulls the channel for a reader of its own, from the next key picture on.
+func (c *Channel) Subscribe() *Lease { return c.feed.Subscribe(media.FromNextKey) }
+
+// SetCameras replaces the table while the site runs. A camera of the same name whose Source and
+// PTZ are the same values goes on undisturbed, whatever else of it changed; the calls of a
+// camera that is gone, or came back as another, end.
+func (s *Site) SetCameras(cameras []Camera, groups []Group) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.now.Store(s.tabulate(s.now.Load(), cameras, groups))
+	s.hub.tell(func(b *mailbox) { b.tableChanged() })
+}
+
+// tabulate makes a table that keeps what it can of the one before.
+func (s *Site) tabulate(before *table, cameras []Camera, groups []Group) *table {
+	t := &table{names: make(map[string]*Channel, len(cameras)), groups: forest(groups, s.cfg.Log)}
+	for _, cam := range cameras {
+		if t.names[cam.Name] != nil {
+			s.cfg.Log.Error("camera left out", "camera", cam.Name, "reason", "another camera has its name")
+			continue
+		}
+		c := &Channel{Camera: cam}
+		if before != nil {
+			if old := before.names[cam.Name]; old != nil && same(old.Source, cam.Source) && same(old.PTZ, cam.PTZ) {
+				c.gear = old.gear
+			}
+		}
+		if c.gear == nil {
+			c.gear = s.newGear(cam)
+		}
+		t.channels = append(t.channels, c)
+		t.names[cam.Name] = c
+	}
+	return t
+}
+
+// same tells whether two interfaces hold the same value, if that can be told.
+func same(a, b any) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return reflect.TypeOf(a).Comparable() && reflect.TypeOf(b).Comparable() && a == b
+}
+
+func (s *Site) newGear(cam Camera) *gear {
+	log := s.cfg.Log.With("camera", cam.Name)
+	feed := NewFeed(cam.Source, s.cfg.Linger, s.cfg.Retry, s.cfg.Limits, log)
+	g := &gear{feed: feed, health: newHealth(feed, s.cfg.Probing, s.slots)}
+	g.health.changed = func() {
+		s.conditions.Add(1)
+		s.hub.tell(func(b *mailbox) { b.cameraChanged(cam.Name) })
+	}
+	if cam.PTZ != nil {
+		g.motion = newMotion(cam.PTZ, &s.tasks, log)
+	}
+	return g
+}
+
+// stopWithin is how long a camera may take to stop when its gear ends.
+const stopWithin = 2 * time.Second
