@@ -20,7 +20,7 @@ type Answer struct {
 }
 
 // Answer builds the session description of the 200 OK (2022 Annex G): s=, t=
-// and y= as offered, one media line with PS, and the opposite a=setup.
+// and y= as offered, the media line that we accept, and the opposite a=setup.
 func (o *Offer) Answer(a Answer) *Session {
 	addr := a.Local.Addr().Unmap().WithZone("").String()
 	s := &Session{
@@ -51,8 +51,12 @@ func (o *Offer) Answer(a Answer) *Session {
 func (o *Offer) acceptMedia(offered *Media, a Answer) Media {
 	pt := strconv.Itoa(int(o.PayloadType))
 	m := Media{Type: offered.Type, Port: a.Local.Port(), Proto: "RTP/AVP", Formats: []string{pt}}
-	m.add("sendonly", "")
-	m.add("rtpmap", pt+" PS/90000")
+	if o.Kind == Talk {
+		m.add("sendrecv", "")
+	} else {
+		m.add("sendonly", "")
+	}
+	m.add("rtpmap", pt+" "+o.Codec.String())
 	switch o.Transport {
 	case TCPPassive:
 		m.Proto = "TCP/RTP/AVP"
@@ -92,7 +96,7 @@ func (m *Media) add(name, value string) {
 
 // Request builds the session description of an INVITE for o, the way superiors
 // write it: the other end of ParseOffer, for a platform of our own. user is the
-// o= user, and PayloadType is the number that PS gets.
+// o= user, and PayloadType is the number that Codec gets.
 func (o *Offer) Request(user string) *Session {
 	addr := o.Remote.Addr().Unmap().WithZone("").String()
 	s := &Session{OriginUser: user, OriginAddr: addr, Name: o.Kind.String(), Conn: addr, SSRC: o.SSRCText}
@@ -112,9 +116,11 @@ func (o *Offer) Request(user string) *Session {
 	m := Media{Type: "video", Port: o.Remote.Port(), Proto: "RTP/AVP", Formats: []string{pt}}
 	if o.Kind == Talk {
 		m.Type = "audio"
+		m.add("sendrecv", "")
+	} else {
+		m.add("recvonly", "")
 	}
-	m.add("recvonly", "")
-	m.add("rtpmap", pt+" PS/90000")
+	m.add("rtpmap", pt+" "+o.Codec.String())
 	if o.Transport != UDP {
 		m.Proto = "TCP/RTP/AVP"
 		m.add("setup", strings.TrimPrefix(o.Transport.String(), "tcp-"))

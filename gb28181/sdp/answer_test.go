@@ -105,7 +105,7 @@ func TestRequestRoundTrip(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s\n%s", name, diff, body)
 		}
 	}
-	talk := Offer{Kind: Talk, Remote: local, PayloadType: 96, SSRC: 7, Stream: StreamUnset}
+	talk := Offer{Kind: Talk, Remote: local, PayloadType: 8, Codec: PCMA, SSRC: 7, Stream: StreamUnset}
 	got, err := ParseOffer(talk.Request("1").Marshal(), source, "")
 	if err != nil {
 		t.Fatal(err)

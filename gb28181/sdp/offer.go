@@ -57,13 +57,36 @@ func (t Transport) String() string {
 	return "udp"
 }
 
+// Codec is what the RTP packets carry.
+type Codec uint8
+
+// The codecs. A Talk may have any of them, everything else is PS.
+const (
+	PS   Codec = iota // MPEG program stream, 2022 Annex C
+	PCMA              // G.711 A-law, bare
+	PCMU              // G.711 µ-law, bare
+)
+
+// String returns the encoding name and clock rate as a=rtpmap wants them.
+func (c Codec) String() string {
+	switch c {
+	case PCMA:
+		return "PCMA/8000"
+	case PCMU:
+		return "PCMU/8000"
+	case PS:
+	}
+	return "PS/90000"
+}
+
 // Offer is what a superior's INVITE asks for.
 type Offer struct {
 	Kind          Kind
 	Channel       string         // the code in u=; "" when there is none
 	Remote        netip.AddrPort // where the media goes; any port, also 0, when the superior connects to us
 	Transport     Transport
-	PayloadType   uint8     // of PS
+	PayloadType   uint8     // of Codec
+	Codec         Codec     // PS, but for a Talk
 	SSRC          uint32    // 0: the offer has none, the answer brings its own
 	SSRCText      string    // as offered, to be echoed; "" when SSRC is 0
 	Start, Stop   time.Time // Playback and Download; a zero Stop means to the end
@@ -95,7 +118,7 @@ func ParseOffer(body []byte, source netip.Addr, subject string) (*Offer, error) 
 	if o.Transport, err = s.transport(m); err != nil {
 		return nil, err
 	}
-	if o.PayloadType, err = payloadType(m); err != nil {
+	if o.PayloadType, o.Codec, err = payloadType(m, o.Kind); err != nil {
 		return nil, err
 	}
 	addr, err := s.remote(m, source)
@@ -138,21 +161,28 @@ func (s *Session) channel() string {
 	return code
 }
 
-// media returns the m= line that we answer: video, or audio for a Talk.
+// media returns the m= line that we answer: video, or audio for a Talk. Of
+// several the first that has a port.
 func (s *Session) media(k Kind) *Media {
 	wanted := "video"
 	if k == Talk {
 		wanted = "audio"
 	}
+	var first *Media
 	for i := range s.Media {
-		if s.Media[i].Type == wanted {
-			return &s.Media[i]
+		m := &s.Media[i]
+		switch {
+		case m.Type != wanted:
+		case m.Port != 0:
+			return m
+		case first == nil:
+			first = m
 		}
 	}
-	if len(s.Media) == 1 && k == Talk { // a Talk whose PS comes on m=video
+	if first == nil && len(s.Media) == 1 && k == Talk { // a Talk whose PS comes on m=video
 		return &s.Media[0]
 	}
-	return nil
+	return first
 }
 
 // transport reads the protocol of m= and a=setup. SRS offers TCP without a=setup and listens.
@@ -171,9 +201,35 @@ func (s *Session) transport(m *Media) (Transport, error) {
 	return TCPPassive, nil // passive, actpass (we choose to connect), or nothing
 }
 
-// payloadType finds PS: by its rtpmap, whatever the number, or as a bare 96.
-func payloadType(m *Media) (uint8, error) {
-	named := map[string]string{} // payload type → encoding name
+// payloadType finds what we can send: PS by its rtpmap, whatever the number, or
+// as a bare 96; G.711 first for a Talk.
+func payloadType(m *Media, k Kind) (uint8, Codec, error) {
+	named := m.encodings()
+	formats := m.Formats
+	if len(formats) == 0 {
+		formats = []string{"96"}
+	}
+	wanted := []struct {
+		codec        Codec
+		name, number string // the number means the codec unless an rtpmap says otherwise; "" none does
+	}{{PCMA, "PCMA", ""}, {PCMA, "", "8"}, {PS, "PS", ""}, {PS, "", "96"}, {PCMU, "PCMU", ""}, {PCMU, "", "0"}}
+	for _, w := range wanted {
+		if w.codec != PS && k != Talk {
+			continue
+		}
+		for _, pt := range formats {
+			n, err := strconv.ParseUint(pt, 10, 7)
+			if err == nil && named[pt] == w.name && (w.number == "" || w.number == pt) {
+				return uint8(n), w.codec, nil
+			}
+		}
+	}
+	return 0, PS, gb28181.Errorf(488, "No PS among the offered payloads")
+}
+
+// encodings returns the encoding names that rtpmap gives to payload types, in upper case.
+func (m *Media) encodings() map[string]string {
+	named := map[string]string{}
 	for _, a := range m.Attributes {
 		if !strings.EqualFold(a.Name, "rtpmap") {
 			continue
@@ -187,21 +243,7 @@ func payloadType(m *Media) (uint8, error) {
 			named[f[0]] = strings.ToUpper(encoding)
 		}
 	}
-	formats := m.Formats
-	if len(formats) == 0 {
-		formats = []string{"96"}
-	}
-	for _, pt := range formats {
-		if n, err := strconv.ParseUint(pt, 10, 7); err == nil && named[pt] == "PS" {
-			return uint8(n), nil
-		}
-	}
-	for _, pt := range formats {
-		if pt == "96" && named[pt] == "" {
-			return 96, nil
-		}
-	}
-	return 0, gb28181.Errorf(488, "No PS among the offered payloads")
+	return named
 }
 
 // remote returns the address the media goes to: c= of the media, of the

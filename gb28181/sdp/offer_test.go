@@ -86,6 +86,10 @@ func offers() map[string]Offer {
 			Remote: netip.MustParseAddrPort("192.0.2.11:30000"), Transport: TCPActive, PayloadType: 96,
 			SSRC: 200000001, SSRCText: "0200000001", Stream: 1,
 		},
+		"wvp-talk": {
+			Kind: Talk, Remote: netip.MustParseAddrPort("192.0.2.11:30000"), Transport: TCPPassive, PayloadType: 8, Codec: PCMA,
+			SSRC: 200000001, SSRCText: "0200000001", Stream: StreamUnset,
+		},
 		"download": {
 			Kind: Download, Channel: "34020100001320000001",
 			Remote: netip.MustParseAddrPort("192.0.2.11:30000"), PayloadType: 97,
@@ -242,6 +246,18 @@ func TestParseOfferVariants(t *testing.T) {
 		{"stream of nonsense", play + "a=stream:x", func(*Offer) {}},
 		{"downloadspeed", play + "a=downloadspeed:0.5", func(o *Offer) { o.DownloadSpeed = 0.5 }},
 		{"downloadspeed of nonsense", play + "a=downloadspeed:-Inf", func(*Offer) {}},
+		{"the video that has a port", bend("m=video 30000", "m=video 0 RTP/AVP 96\r\nm=video 30000"), func(*Offer) {}},
+		{"talk in A-law", bend("Play", "Talk", "m=video", "m=audio", "AVP 96", "AVP 96 0 8"), func(o *Offer) {
+			o.Kind, o.PayloadType, o.Codec = Talk, 8, PCMA
+		}},
+		{
+			"talk in A-law under another number", bend("Play", "Talk", "m=video", "m=audio", "96 PS/90000", "96 PCMA/8000"),
+			func(o *Offer) { o.Kind, o.Codec = Talk, PCMA },
+		},
+		{
+			"talk in µ-law", bend("Play", "Talk", "m=video", "m=audio", "AVP 96", "AVP 0"),
+			func(o *Offer) { o.Kind, o.PayloadType, o.Codec = Talk, 0, PCMU },
+		},
 		{"talk", bend("Play", "Talk", "m=video", "m=audio"), func(o *Offer) { o.Kind = Talk }},
 		{"talk on video", bend("Play", "Talk"), func(o *Offer) { o.Kind = Talk }},
 	} {
@@ -285,6 +301,9 @@ func TestParseOfferRefuses(t *testing.T) {
 		{"96 is H264", bend("96 PS", "96 H264"), 488},
 		{"vendor's own stream", bend("96 PS", "96 HIKVISION"), 488},
 		{"no PS among the formats", bend("AVP 96", "AVP 98"), 488},
+		{"A-law for a play", bend("AVP 96", "AVP 8", "96 PS", "8 PCMA"), 488},
+		{"talk in G.723", bend("Play", "Talk", "m=video", "m=audio", "AVP 96", "AVP 4", "96 PS", "4 G723"), 488},
+		{"talk in a vendor's codec", bend("Play", "Talk", "m=video", "m=audio", "AVP 96", "AVP 8", "96 PS", "8 X"), 488},
 		{"SRTP", bend("RTP/AVP", "RTP/SAVP"), 488},
 		{"unknown transport", bend("RTP/AVP", "UDP/TLS/X"), 488},
 	} {

@@ -93,5 +93,8 @@ func FuzzParse(f *testing.F) {
 		if diff := cmp.Diff(before, after, addrs); diff != "" {
 			t.Errorf("(-before +after):\n%s\n%q", diff, wire)
 		}
+		if !SameMedia(before, after) {
+			t.Errorf("not the same media as\n%q", wire)
+		}
 	})
 }
