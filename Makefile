@@ -7,9 +7,11 @@ SHELL := /bin/bash
 TOOLS := bin/tools
 GOFUMPT := $(TOOLS)/gofumpt
 STATICCHECK := $(TOOLS)/staticcheck
+PACKAGERS := $(TOOLS)/nfpm $(TOOLS)/cyclonedx-gomod $(TOOLS)/ociimage
 
 FUZZTIME ?= 30s
-RELEASE := CGO_ENABLED=0 GOOS=linux go build -trimpath -ldflags "-s -w"
+VERSION ?= 0.1.0
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
 .PHONY: help
 help: ## show this list
@@ -70,18 +72,29 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each
 	done
 
 .PHONY: cross
-cross: ## release binaries for every target in bin/cross, with their sizes
-	@mkdir -p bin/cross
-	GOARCH=amd64 $(RELEASE) -o bin/cross/gbgate-linux-amd64 ./cmd/gbgate
-	GOARCH=arm64 $(RELEASE) -o bin/cross/gbgate-linux-arm64 ./cmd/gbgate
-	GOARCH=arm GOARM=7 $(RELEASE) -o bin/cross/gbgate-linux-armv7 ./cmd/gbgate
-	GOARCH=arm GOARM=6 $(RELEASE) -o bin/cross/gbgate-linux-armv6 ./cmd/gbgate
-	GOARCH=arm GOARM=5 $(RELEASE) -o bin/cross/gbgate-linux-armv5 ./cmd/gbgate
-	GOARCH=mipsle GOMIPS=softfloat $(RELEASE) -o bin/cross/gbgate-linux-mipsle-softfloat ./cmd/gbgate
-	GOARCH=riscv64 $(RELEASE) -o bin/cross/gbgate-linux-riscv64 ./cmd/gbgate
-	@cd bin/cross && wc -c gbgate-linux-* | awk '$$2 != "total" {printf "%6.2f MB  %s\n", $$1/1e6, $$2}'
+cross: ## static release binaries for every target in dist/bin, with their sizes
+	packaging/cross "$(VERSION)" "$(COMMIT)"
+
+.PHONY: package
+package: cross $(PACKAGERS) ## deb, rpm, apk, ipk, container images, bill of materials and checksums in dist
+	packaging/package "$(VERSION)"
+
+.PHONY: release
+release: ## everything in dist, from a clean slate
+	rm -rf dist
+	$(MAKE) package
+
+.PHONY: test-packages
+test-packages: package ## start every foreign binary under qemu, live a deb's life, look into the rest
+	packaging/test-packages "$(VERSION)"
 
 $(GOFUMPT) $(STATICCHECK): packaging/tools/go.mod packaging/tools/go.sum
 	@mkdir -p $(TOOLS)
-	go -C packaging/tools build -o $(CURDIR)/$(TOOLS)/ tool
+	go -C packaging/tools build -o $(CURDIR)/$(TOOLS)/ honnef.co/go/tools/cmd/staticcheck mvdan.cc/gofumpt
 	@touch $(GOFUMPT) $(STATICCHECK)
+
+$(PACKAGERS): packaging/tools/go.mod packaging/tools/go.sum packaging/tools/ociimage/main.go
+	@mkdir -p $(TOOLS)
+	go -C packaging/tools build -o $(CURDIR)/$(TOOLS)/ ./ociimage \
+		github.com/goreleaser/nfpm/v2/cmd/nfpm github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
+	@touch $(PACKAGERS)

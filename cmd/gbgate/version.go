@@ -20,11 +20,14 @@ type versionDoc struct {
 	Modules map[string]string `json:"modules"`
 }
 
-// version is set at release builds with -ldflags "-X main.version=…".
-var version = "dev" //nolint:gochecknoglobals // the linker sets it
+// Release builds set both with -ldflags "-X main.version=… -X main.commit=…".
+var (
+	version = "dev" //nolint:gochecknoglobals // the linker sets it
+	commit  string  //nolint:gochecknoglobals // the linker sets it
+)
 
 func buildVersion() versionDoc {
-	doc := versionDoc{Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Modules: map[string]string{}}
+	doc := versionDoc{Version: version, Commit: commit, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Modules: map[string]string{}}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return doc
@@ -32,7 +35,9 @@ func buildVersion() versionDoc {
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
-			doc.Commit = s.Value
+			if doc.Commit == "" {
+				doc.Commit = s.Value
+			}
 		case "vcs.time":
 			doc.Date = s.Value
 		}
