@@ -1,13 +1,13 @@
 package cascade
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gbgate/gb28181"
@@ -65,11 +65,17 @@ type Call struct {
 	stopped  chan struct{} // closed when ServeMedia has returned
 	done     chan struct{} // closed when nothing of the call is left
 
+	cseq      *atomic.Uint32 // of our requests in the dialog
+	held      bool           // the superior wants no media for now
+	offerless bool           // the INVITE had no SDP: ours is in the 200, the superior's in the ACK
+	described chan []byte    // offerless: the body of the ACK
+	control   func(body []byte) (reply []byte, err error)
+
 	mu          sync.Mutex
 	state       CallState
 	established time.Time
 	answer      *sipua.Response
-	cseq        uint32
+	replaces    *Call // whose place this one takes when it is answered; nil after the ACK, and for a first INVITE
 }
 
 // Superior is the name of the superior that calls.
@@ -82,7 +88,11 @@ func (c *Call) Channel() string { return c.channel }
 func (c *Call) ID() string { return c.id }
 
 // Offer is what the superior wants. Its SSRC is never zero: where the superior gave none it is ours.
-func (c *Call) Offer() *sdp.Offer { return c.offer }
+func (c *Call) Offer() *sdp.Offer {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.offer
+}
 
 // LocalIP is the address to bind media to: of the interface on the route to where the media goes, or media_ip where
 // that is an address of ours. Where it is the public one of a NAT router, Answer prints it in place of this one.
@@ -104,14 +114,12 @@ func (c *Call) Answer(ctx context.Context, a sdp.Answer) error {
 	if a.SSRC == 0 {
 		a.SSRC = c.offer.SSRC
 	}
-	res := &sipua.Response{
-		Code: 200, ToTag: c.localTag, Contact: c.contact(),
-		ContentType: "Application/SDP", Body: c.offer.Answer(a).Marshal(),
+	if c.offerless { // answered and confirmed before ServeMedia was called
+		return nil
 	}
-	if err := c.send200(res); err != nil {
+	if err := c.accept(c.offer.Answer(a)); err != nil {
 		return err
 	}
-	c.watchers.Go(c.repeat200)
 	if c.p.cfg.Compat.SendStart == "200" {
 		return nil
 	}
@@ -126,6 +134,22 @@ func (c *Call) Answer(ctx context.Context, a sdp.Answer) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	return nil
+}
+
+// accept sends the 200 and sees to it until the ACK. The media that this call takes over ends then, not before: had it
+// been refused, that would go on.
+func (c *Call) accept(s *sdp.Session) error {
+	res := &sipua.Response{
+		Code: 200, ToTag: c.localTag, Contact: c.contact(), ContentType: "Application/SDP", Body: s.Marshal(),
+	}
+	if err := c.send200(res); err != nil {
+		return err
+	}
+	if old := c.replaced(); old != nil {
+		old.end(errReinvited)
+	}
+	c.watchers.Go(c.repeat200)
 	return nil
 }
 
@@ -147,6 +171,9 @@ func (c *Call) send200(res *sipua.Response) error {
 
 // repeat200 sends the 200 again until the ACK, over TCP too (RFC 3261 13.3.1.4).
 func (c *Call) repeat200() {
+	c.mu.Lock()
+	answer := c.answer
+	c.mu.Unlock()
 	t := c.p.cfg.Timers
 	deadline := time.NewTimer(t.ACK)
 	defer deadline.Stop()
@@ -163,7 +190,7 @@ func (c *Call) repeat200() {
 			c.end(ErrNoACK)
 			return
 		case <-again.C:
-			if err := c.req.Respond(c.answer); err != nil {
+			if err := c.req.Respond(answer); err != nil {
 				c.log.Debug("200 not repeated", "error", err)
 			}
 			wait = min(2*wait, t.T2)
@@ -172,45 +199,31 @@ func (c *Call) repeat200() {
 	}
 }
 
-// confirm is the ACK.
-func (c *Call) confirm() {
+// confirm is the ACK; its body is the superior's answer to an offer of ours.
+func (c *Call) confirm(body []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state == Answered {
 		c.state, c.established = Established, time.Now()
+		if c.offerless {
+			c.described <- body // room for the one
+		}
+		c.replaces = nil
 		close(c.acked)
 	}
-}
-
-// reinvite answers an INVITE inside the call. The same offer gets the same answer; moving the media elsewhere is
-// not supported and refused, after which the call goes on as it was (RFC 3261 14.2).
-func (c *Call) reinvite(r *sipua.Request) {
-	c.mu.Lock()
-	answer := c.answer
-	c.mu.Unlock()
-	switch {
-	case answer == nil:
-		refuse(r, gb28181.Errorf(491, "Request Pending"))
-	case !c.sameOffer(r):
-		refuse(r, gb28181.Errorf(488, "The media cannot be moved within a call"))
-	default:
-		same := *answer
-		_ = r.Respond(&same)
-	}
-}
-
-func (c *Call) sameOffer(r *sipua.Request) bool {
-	if bytes.Equal(r.Body, c.req.Body) {
-		return true
-	}
-	o, err := sdp.ParseOffer(r.Body, r.Source.Addr(), r.Header("Subject"))
-	return err == nil && o.Remote == c.offer.Remote && o.Transport == c.offer.Transport &&
-		o.PayloadType == c.offer.PayloadType && (o.SSRC == 0 || o.SSRC == c.offer.SSRC)
 }
 
 // serve runs the media; the deferred close lets BYE get its 200 even when the handler panics.
 func (c *Call) serve() error {
 	defer close(c.stopped)
+	switch {
+	case c.held:
+		return c.hold()
+	case c.offerless:
+		if err := c.offerFirst(); err != nil {
+			return err
+		}
+	}
 	return c.p.media.ServeMedia(c.ctx, c)
 }
 
@@ -236,6 +249,7 @@ func (c *Call) hangUp(err error) {
 	switch {
 	case state == Offered:
 		c.decline(err)
+	case errors.Is(err, errReinvited): // the dialog goes on
 	case errors.Is(err, ErrBye), errors.Is(err, ErrOffline):
 		// Nothing to say, or nobody to say it to.
 	default:
@@ -276,12 +290,7 @@ func (c *Call) bye(err error) {
 		case <-t.C:
 		}
 	}
-	ctx := context.WithoutCancel(c.ctx)
-	route := sipua.Route{Transport: c.req.Transport, Remote: c.req.Source, Local: c.sip}
-	res, sendErr := c.p.send(ctx, c.byeRequest(err), route, limit)
-	if sendErr != nil && !errors.Is(sendErr, errNoAnswer) { // the superior's own TCP connection is gone
-		res, sendErr = c.p.send(ctx, c.byeRequest(err), c.p.route(), limit)
-	}
+	res, sendErr := c.sendInDialog(context.WithoutCancel(c.ctx), func() *sipua.Request { return c.byeRequest(err) }, limit)
 	switch {
 	case sendErr != nil:
 		c.log.Warn("BYE not answered", "error", sendErr)
@@ -290,28 +299,9 @@ func (c *Call) bye(err error) {
 	}
 }
 
-// byeRequest builds the BYE of the dialog that the INVITE and our 200 made: sides swapped, to the superior's Contact,
-// along its Record-Route. It travels to where the INVITE came from, as Contacts often hold an address behind a NAT.
 func (c *Call) byeRequest(err error) *sipua.Request {
-	c.mu.Lock()
-	c.cseq++
-	cseq := c.cseq
-	c.mu.Unlock()
-	target := sipua.URI{
-		User: c.req.From.URI.User, Host: c.req.Source.Addr().String(), Port: int(c.req.Source.Port()),
-	}
-	if c.req.Contact != nil {
-		target = *c.req.Contact
-	}
-	r := &sipua.Request{
-		Method: "BYE", URI: target, CallID: c.id, CSeq: cseq,
-		From:    sipua.Address{URI: c.req.To.URI, Tag: c.localTag},
-		To:      sipua.Address{URI: c.req.From.URI, Tag: c.remoteTag},
-		Headers: []sipua.Header{byeReason(err)},
-	}
-	for _, hop := range c.req.HeaderValues("Record-Route") {
-		r.Headers = append(r.Headers, sipua.Header{Name: "Route", Value: hop})
-	}
+	r := c.inDialog("BYE")
+	r.Headers = append(r.Headers, byeReason(err))
 	return r
 }
 

@@ -2,18 +2,12 @@ package cascade
 
 import (
 	"context"
+	"reflect"
+	"strings"
 	"sync"
-	"time"
 
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
-	"gbgate/gb28181/sipua"
-)
-
-const (
-	tcpItems      = 50       // items of one Catalog message over TCP
-	tcpMessage    = 48 << 10 // and its bytes: some superiors read no more than 64 KiB
-	maxUnanswered = 10       // parts in a row without a 200 before the rest is given up
 )
 
 // catalog answers a Catalog query in as many parts as the transport wants, all with the query's SN and the exact
@@ -34,97 +28,52 @@ func (p *Platform) catalog(ctx context.Context, a asked) {
 	if err != nil || res == nil {
 		res = &manscdp.CatalogResponse{}
 	}
-	parts, err := p.pages(q, res.Items, a.from)
+	parts, err := p.catalogParts(q, res.Items, a.from)
 	if err != nil {
 		p.log.Error("catalog", "error", err)
 		return
 	}
-	if p.afterAnswer(ctx, a) {
-		p.sendParts(ctx, parts, a.from)
-	}
+	p.answerInParts(a, parts)
 }
 
-// pages cuts a catalog into messages.
-func (p *Platform) pages(q *manscdp.CatalogQuery, all []manscdp.Item, to string) ([]*manscdp.CatalogResponse, error) {
-	m, err := p.measure(q, all, to)
-	if err != nil {
-		return nil, err
+// catalogParts writes a catalog, or takes what was written when the same was asked before: panjjo asks after each
+// keepalive, Monibuca each minute.
+func (p *Platform) catalogParts(q *manscdp.CatalogQuery, items []manscdp.Item, to string) ([][]byte, error) {
+	key := catalogKey{
+		device: q.DeviceID, to: to, route: p.route().Local.String(), edition: p.Edition(), charset: p.charset(),
 	}
-	page := func(items []manscdp.Item) *manscdp.CatalogResponse {
-		return &manscdp.CatalogResponse{Header: q.Answer(), SumNum: len(m.items), Num: len(items), Items: items}
+	plain := len(q.SN) <= len(anySN) && strings.Trim(q.SN, "0123456789") == "" && q.SN != ""
+	if !plain {
+		return p.writeCatalog(q.Header, items, key)
 	}
-	if len(m.items) == 0 {
-		return []*manscdp.CatalogResponse{page(nil)}, nil
-	}
-	var parts []*manscdp.CatalogResponse
-	first, size := 0, m.base
-	for i := range m.items {
-		count := i - first
-		if count > 0 && (count >= m.maxItems || size+m.sizes[i] > m.maxSize) {
-			parts = append(parts, page(m.items[first:i]))
-			first, size = i, m.base
+	parts, ok := p.catalogs.find(key, items)
+	if !ok {
+		h := q.Header
+		h.SN = anySN
+		var err error
+		if parts, err = p.writeCatalog(h, items, key); err != nil {
+			return nil, err
 		}
-		size += m.sizes[i]
+		p.catalogs.keep(key, items, parts)
 	}
-	return append(parts, page(m.items[first:])), nil
+	return withSN(parts, q.SN), nil
 }
 
-// measured is a catalog whose items can all be written, each once, with their sizes on the wire.
-type measured struct {
-	items    []manscdp.Item
-	sizes    []int
-	base     int // the whole SIP message without items
-	maxItems int
-	maxSize  int
+func (p *Platform) writeCatalog(h manscdp.Header, items []manscdp.Item, key catalogKey) ([][]byte, error) {
+	l := list[manscdp.Item]{
+		element: "DeviceList",
+		part: func(items []manscdp.Item, sum int) manscdp.Message {
+			return &manscdp.CatalogResponse{Header: h.Answer(), SumNum: sum, Num: len(items), Items: items}
+		},
+		id:       func(it *manscdp.Item) string { return it.DeviceID }, // WVP counts unique IDs against SumNum
+		shorter:  slimmer,
+		maxItems: p.cfg.Compat.CatalogItems,
+	}
+	for _, it := range items {
+		l.items = append(l.items, it.For(key.edition))
+	}
+	return pages(p, l, key.to)
 }
-
-// measure leaves out items that cannot be written or whose ID came before: WVP counts unique IDs against SumNum.
-func (p *Platform) measure(q *manscdp.CatalogQuery, all []manscdp.Item, to string) (*measured, error) {
-	m := &measured{maxItems: tcpItems, maxSize: tcpMessage}
-	if p.cfg.Transport == "udp" {
-		m.maxItems, m.maxSize = len(all), p.cfg.Compat.UDPMaxMessage
-	}
-	if n := p.cfg.Compat.CatalogItems; n > 0 {
-		m.maxItems = n
-	}
-	empty := &manscdp.CatalogResponse{Header: q.Answer(), SumNum: len(all)}
-	req, err := p.message(empty, to)
-	if err != nil {
-		return nil, err
-	}
-	bare := len(req.Body)
-	m.base = messageSize(req, p.route()) + listSize
-	seen := make(map[string]bool, len(all))
-	edition, cs := p.Edition(), p.charset()
-	size := func(it manscdp.Item) (int, error) {
-		one := &manscdp.CatalogResponse{Header: q.Answer(), SumNum: len(all), Items: []manscdp.Item{it}}
-		body, err := manscdp.Encode(one, cs)
-		return len(body) - bare - len(`<DeviceList Num="1"></DeviceList>`), err
-	}
-	for _, it := range all {
-		if it = it.For(edition); seen[it.DeviceID] {
-			continue
-		}
-		seen[it.DeviceID] = true
-		n, err := size(it)
-		for shorter := range slimmer(&it) {
-			if err != nil || m.base+n <= m.maxSize {
-				break
-			}
-			shorter()
-			n, err = size(it)
-		}
-		if err != nil {
-			p.log.Error("catalog item left out", "device", it.DeviceID, "error", err)
-			continue
-		}
-		m.items, m.sizes = append(m.items, it), append(m.sizes, n)
-	}
-	return m, nil
-}
-
-// listSize is the list element around the items of a part.
-const listSize = len("\r\n<DeviceList Num=\"10000\">\r\n</DeviceList>\r\n")
 
 // slimmer yields the steps that make an item smaller: optional fields go, Info first.
 func slimmer(it *manscdp.Item) func(yield func(func()) bool) {
@@ -137,68 +86,126 @@ func slimmer(it *manscdp.Item) func(yield func(func()) bool) {
 	}
 }
 
-// sendParts sends the parts one after the other: the next one when the former has its 200, or after PartTimeout
-// without one (WVP takes what it has for the whole after 5 s). A lost 200 does not stop the retransmission.
-func (p *Platform) sendParts(ctx context.Context, parts []*manscdp.CatalogResponse, to string) {
-	var out sync.WaitGroup
-	defer out.Wait()
-	unanswered := 0
-	for i, part := range parts {
-		req, err := p.message(part, to)
-		if err != nil {
-			p.log.Error("catalog part", "error", err)
-			return
-		}
-		answered := make(chan bool, 1)
-		out.Go(func() { answered <- p.sendPart(ctx, req) })
-		late := time.NewTimer(p.cfg.Timers.PartTimeout)
-		select {
-		case ok := <-answered:
-			if ok {
-				unanswered = 0
-				break
-			}
-			unanswered++
-			if !sleep(ctx, p.cfg.Timers.PartTimeout/4) { // not at the pace of a refusing kernel
-				return
-			}
-		case <-late.C:
-			unanswered++
-		case <-ctx.Done():
-		}
-		late.Stop()
-		if ctx.Err() != nil || unanswered >= maxUnanswered {
-			p.log.Warn("catalog given up", "parts", len(parts), "sent", i+1, "error", context.Cause(ctx))
-			return
-		}
+// recordInfo answers a RecordInfo query like a Catalog. srs-sip and most platforms stop waiting after 10 s, so what the
+// site found is sent in parts at once.
+func (p *Platform) recordInfo(ctx context.Context, a asked) {
+	q, ok := a.m.(*manscdp.RecordInfoQuery)
+	if !ok {
+		return
 	}
-}
-
-// sendPart says whether the superior answered, whatever it answered.
-func (p *Platform) sendPart(ctx context.Context, req *sipua.Request) bool {
-	res, err := p.request(ctx, req)
+	limited, cancel := context.WithTimeout(ctx, p.cfg.Timers.Operation)
+	defer cancel()
+	res, err := p.site.RecordInfo(limited, q)
+	if err != nil || res == nil {
+		p.log.Warn("record info", "device", q.DeviceID, "error", err)
+		res = &manscdp.RecordInfoResponse{}
+	}
+	l := list[manscdp.RecordItem]{
+		items: res.Items, element: "RecordList",
+		part: func(items []manscdp.RecordItem, sum int) manscdp.Message {
+			return &manscdp.RecordInfoResponse{
+				Header: q.Answer(), Name: res.Name, SumNum: sum, Num: len(items), Items: items,
+			}
+		},
+		id: func(it *manscdp.RecordItem) string { // WVP's key
+			return gb28181.FormatTime(it.Start) + gb28181.FormatTime(it.End)
+		},
+	}
+	parts, err := pages(p, l, a.from)
 	if err != nil {
-		p.log.Debug("catalog part lost", "error", err)
-		return false
+		p.log.Error("record info", "error", err)
+		return
 	}
-	if res.Code/100 != 2 {
-		p.log.Warn("catalog part refused", "code", res.Code)
-	}
-	return true
+	p.answerInParts(a, parts)
 }
 
-// messageSize is the size of a request as the endpoint writes it, or a little more.
-func messageSize(r *sipua.Request, route sipua.Route) int {
-	const (
-		via    = len("Via: SIP/2.0/UDP ;rport;branch=z9hG4bK\r\n") + 40 // and the rest of the branch
-		fixed  = len("Max-Forwards: 70\r\nContent-Length: 65535\r\nUser-Agent: \r\n\r\n") + 64
-		lines  = len(" SIP/2.0\r\nFrom: <>;tag=\r\nTo: <>\r\nCall-ID: \r\nCSeq: 2147483647 \r\nContent-Type: \r\n")
-		number = via + fixed + lines
-	)
-	n := number + 2*len(r.Method) + len(r.URI.String()) + len(r.From.URI.String()) + len(r.From.Tag) +
-		len(r.To.URI.String()) + len(r.CallID) + len(r.ContentType) + len(r.Body) + len(route.Local.String())
-	for _, h := range r.Headers {
-		n += len(h.Name) + len(h.Value) + len(": \r\n")
+// presets answers a PresetQuery; SumNum lets a superior put the parts together. Most cameras need one.
+func (p *Platform) presets(ctx context.Context, a asked) {
+	q, ok := a.m.(*manscdp.PresetQuery)
+	if !ok {
+		return
 	}
-	return n
+	limited, cancel := context.WithTimeout(ctx, p.cfg.Timers.Operation)
+	defer cancel()
+	res, err := p.site.Presets(limited, q)
+	if err != nil || res == nil {
+		p.log.Warn("presets", "device", q.DeviceID, "error", err)
+		res = &manscdp.PresetResponse{}
+	}
+	l := list[manscdp.Preset]{
+		items: res.Presets, element: "PresetList", always: true,
+		part: func(items []manscdp.Preset, sum int) manscdp.Message {
+			return &manscdp.PresetResponse{Header: q.Answer(), SumNum: sum, Num: len(items), Presets: items}
+		},
+	}
+	parts, err := pages(p, l, a.from)
+	if err != nil {
+		p.log.Error("presets", "error", err)
+		return
+	}
+	p.answerInParts(a, parts)
+}
+
+// Bounds of what is kept of written catalogs.
+const (
+	maxCatalogs     = 4
+	maxCatalogBytes = 1 << 20 // of one: about 1 300 channels; larger ones are written anew each time
+)
+
+// anySN stands for the SN in a catalog that is kept; as long as the longest that superiors send.
+const anySN = "0000000000"
+
+// catalogKey is what the text of a catalog depends on beside its items.
+type catalogKey struct {
+	device, to, route string
+	edition           gb28181.Edition
+	charset           gb28181.Charset
+}
+
+// catalogs keeps written catalogs.
+type catalogs struct {
+	mu   sync.Mutex
+	kept []writtenCatalog // last used last
+}
+
+type writtenCatalog struct {
+	key   catalogKey
+	items []manscdp.Item
+	parts [][]byte
+}
+
+// find gives the parts of a catalog that is still the same.
+func (c *catalogs) find(key catalogKey, items []manscdp.Item) ([][]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, k := range c.kept {
+		if k.key != key || !reflect.DeepEqual(k.items, items) {
+			continue
+		}
+		c.kept = append(append(c.kept[:i:i], c.kept[i+1:]...), k)
+		return k.parts, true
+	}
+	return nil, false
+}
+
+func (c *catalogs) keep(key catalogKey, items []manscdp.Item, parts [][]byte) {
+	size := 0
+	for _, b := range parts {
+		size += len(b)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, k := range c.kept {
+		if k.key == key {
+			c.kept = append(c.kept[:i:i], c.kept[i+1:]...)
+			break
+		}
+	}
+	if size > maxCatalogBytes {
+		return
+	}
+	if len(c.kept) == maxCatalogs {
+		c.kept = c.kept[1:]
+	}
+	c.kept = append(c.kept, writtenCatalog{key, items, parts})
 }

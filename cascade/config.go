@@ -56,8 +56,19 @@ type Compat struct {
 	Charset         string // "auto" (default), "GB2312", "GB18030" or "UTF-8"
 	UDPMaxMessage   int    // bytes of a whole SIP message over UDP; default 1300
 	CatalogItems    int    // items in one Catalog message; default 0: by size over UDP, 50 over TCP
+	UnknownDevice   string // a DeviceID we don't have: "sip404" (default, as WVP) or "result-error" (200, Result ERROR)
 	RespondControls bool   // answer controls that have no Response in the standard too (respond_all_controls)
 	SendStart       string // "ack" (default): media starts at ACK, or 1 s after the 200; "200": right after the 200
+	DateIsUTC       bool   // a Date without zone is UTC (WVP issue 1700) and not Beijing time
+
+	InitialNotify      string // Catalog NOTIFY of what is not ON at once: "auto" (default: 2022 only), "on" or "off"
+	NotifyTerminated   bool   // a last NOTIFY when a subscription is taken back or we leave
+	OmitSubscribeBody  bool   // no Response in the 200 to SUBSCRIBE (subscribe_200_body = false)
+	AcceptUnknownEvent bool   // 200 with Expires 30 to a subscription nobody knows, as WVP, instead of 489
+	RefuseUnknownSub   bool   // 481 to a SUBSCRIBE inside a dialog we lost (adopt_unknown_subscribe = false)
+	NoAlarmPush        bool   // no Alarm by MESSAGE where none is subscribed to (alarm_push = false)
+	PositionFormat     string // of MobilePosition: "auto" (default: by edition), "2016" (flat) or "2022" (list)
+	MediaStatusFrom    string // user of From in MediaStatus: "node" (default) or "channel"
 }
 
 // Timers are the periods that nobody sets in production; tests run them short. Zero takes the default.
@@ -75,6 +86,10 @@ type Timers struct {
 	SendFallback   time.Duration // media starts this long after the 200 when no ACK came; default 1 s
 	ACK            time.Duration // a call without ACK ends; default 32 s
 	Stop           time.Duration // how long BYE waits for the media to stop before its 200; default 2 s
+	AddressCheck   time.Duration // how often the route to the superior is looked at; default 5 s
+	Debounce       time.Duration // a channel's changes count for one so long; default 2 s
+	Batch          time.Duration // and wait so long for those of others; default 1 s
+	PTZPositionGap time.Duration // between two PTZPosition of one subscription; default 1 s
 	ResetPerWindow int           // TCP resets within RegisterRetry that are followed by a REGISTER at once; default 3
 }
 
@@ -108,6 +123,10 @@ func (c Compat) withDefaults() Compat {
 	c.Charset = cmp.Or(c.Charset, "auto")
 	c.UDPMaxMessage = cmp.Or(c.UDPMaxMessage, 1300)
 	c.SendStart = cmp.Or(c.SendStart, "ack")
+	c.UnknownDevice = cmp.Or(c.UnknownDevice, "sip404")
+	c.InitialNotify = cmp.Or(c.InitialNotify, "auto")
+	c.PositionFormat = cmp.Or(c.PositionFormat, "auto")
+	c.MediaStatusFrom = cmp.Or(c.MediaStatusFrom, "node")
 	return c
 }
 
@@ -125,6 +144,10 @@ func (t Timers) withDefaults() Timers {
 	t.SendFallback = cmp.Or(t.SendFallback, time.Second)
 	t.ACK = cmp.Or(t.ACK, 32*time.Second)
 	t.Stop = cmp.Or(t.Stop, 2*time.Second)
+	t.AddressCheck = cmp.Or(t.AddressCheck, 5*time.Second)
+	t.Debounce = cmp.Or(t.Debounce, 2*time.Second)
+	t.Batch = cmp.Or(t.Batch, time.Second)
+	t.PTZPositionGap = cmp.Or(t.PTZPositionGap, time.Second)
 	t.ResetPerWindow = cmp.Or(t.ResetPerWindow, 3)
 	return t
 }

@@ -119,15 +119,5 @@ func (p *Platform) execute(a asked) {
 		res = &manscdp.ControlResponse{Result: manscdp.OK}
 	}
 	res.Header = c.Answer()
-	p.later(a, res)
-}
-
-// later sends a Response through the workers, so that the device's next control need not wait for its 200.
-func (p *Platform) later(a asked, m manscdp.Message) {
-	ctx, done, ok := p.accept()
-	if !ok {
-		p.log.Warn("response lost: too much is waiting", "sn", m.Head().SN)
-		return
-	}
-	p.jobs <- job{ctx: ctx, run: func(ctx context.Context) { p.answer(ctx, a, m) }, done: done}
+	p.answer(a, res)
 }

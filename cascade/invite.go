@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"gbgate/gb28181"
@@ -24,18 +25,23 @@ func (p *Platform) invite(ctx context.Context, r *sipua.Request) {
 		refuse(r, err)
 		return
 	}
+	c.log.Info("call", "kind", c.offer.Kind.String(), "transport", c.offer.Transport.String(),
+		"remote", c.offer.Remote.String())
+	p.conduct(ctx, c)
+}
+
+// conduct serves a call that has entered until nothing of it is left.
+func (p *Platform) conduct(ctx context.Context, c *Call) {
 	defer p.dismiss(c)
 	stop := context.AfterFunc(ctx, func() { c.end(ErrShutdown) })
 	defer stop()
 	c.watchers.Go(func() {
 		select {
-		case <-r.Cancelled():
+		case <-c.req.Cancelled():
 			c.end(ErrCancelled)
 		case <-c.ctx.Done():
 		}
 	})
-	c.log.Info("call", "kind", c.offer.Kind.String(), "transport", c.offer.Transport.String(),
-		"remote", c.offer.Remote.String())
 	c.hangUp(c.serve())
 }
 
@@ -45,7 +51,7 @@ func (p *Platform) admit(r *sipua.Request) (*Call, error) {
 		return nil, gb28181.Errorf(420, "Bad Extension")
 	}
 	subject := r.Header("Subject")
-	offer, err := sdp.ParseOffer(r.Body, r.Source.Addr(), subject)
+	offer, err := p.offerOf(r)
 	if err != nil {
 		return nil, err
 	}
@@ -55,6 +61,7 @@ func (p *Platform) admit(r *sipua.Request) (*Call, error) {
 	}
 	p.ownSSRC(offer)
 	c := p.newCall(r, offer, channel)
+	c.offerless = len(r.Body) == 0
 	c.key = callKey(channel, subject)
 	p.supersede(c)
 	return c, p.enter(c)
@@ -154,8 +161,14 @@ func (p *Platform) openCalls() int {
 func (p *Platform) dismiss(c *Call) {
 	c.end(nil)
 	c.watchers.Wait()
+	old := c.replaced()
 	p.mu.Lock()
-	delete(p.calls, c.id)
+	if p.calls[c.id] == c {
+		delete(p.calls, c.id)
+		if old != nil && old.ctx.Err() == nil {
+			p.calls[c.id] = old // it goes on: this one was refused (RFC 3261 14.2)
+		}
+	}
 	p.mu.Unlock()
 	close(c.done)
 	p.busy.Done()
@@ -171,6 +184,7 @@ func (p *Platform) newCall(r *sipua.Request, offer *sdp.Offer, channel string) *
 	c := &Call{
 		p: p, id: r.CallID, channel: channel, req: r, offer: offer,
 		localTag: r.LocalTag, remoteTag: r.From.Tag, since: time.Now(),
+		cseq: new(atomic.Uint32), described: make(chan []byte, 1),
 		acked: make(chan struct{}), stopped: make(chan struct{}), done: make(chan struct{}),
 		log: p.log.With("channel", channel, "call", r.CallID),
 	}

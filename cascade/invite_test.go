@@ -70,7 +70,6 @@ func TestInviteRefused(t *testing.T) {
 		{"unknown channel", s.invitation(superiorID, "", strings.Replace(offer("1"), gateID, nodeID, 1)), 404, ""},
 		{"camera offline", s.invitation(yardID, "", offer("0200000001")), 480, `text="Camera offline: ??"`},
 		{"no PS", s.invitation(gateID, "", strings.NewReplacer("96 PS", "96 H264").Replace(offer("1"))), 488, ""},
-		{"no SDP", s.invitation(gateID, "", ""), 400, ""},
 		{"garbage", s.invitation(gateID, "", "\x00\xff\r\n\r\nm=\r\n"), 400, ""},
 		{"internal", s.invitation(gateID, "", offer("0200000001")), 500, ""},
 		{"100rel", require, 420, ""},

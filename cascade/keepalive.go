@@ -15,29 +15,38 @@ func (p *Platform) online(ctx context.Context) State {
 	defer refresh.Stop()
 	beat := time.NewTimer(time.Until(p.reg.keepaliveAt))
 	defer beat.Stop()
+	look := time.NewTicker(p.cfg.Timers.AddressCheck)
+	defer look.Stop()
+	p.flush()
 	for {
+		var ended error
 		select {
 		case <-ctx.Done():
 			return Leaving
 		case <-refresh.C:
 			return Refreshing
+		case <-p.paced:
+			p.reg.keepaliveAt = time.Now().Add(p.rhythm().keepalive)
+			beat.Reset(time.Until(p.reg.keepaliveAt))
 		case <-p.reset:
-			p.fault(errReset)
-			p.lost(errReset)
-			return p.again(errReset)
-		case <-beat.C:
-			p.reg.keepaliveAt = time.Now().Add(p.cfg.KeepaliveInterval)
+			ended = errReset
+		case <-look.C:
 			if p.moved() {
-				p.fault(errMoved)
-				p.lost(errMoved)
-				return p.again(errMoved)
+				ended = errMoved
 			}
-			if err := p.keepalive(ctx); err != nil && ctx.Err() == nil {
-				p.fault(err)
-				p.lost(err)
-				return p.again(err)
+		case <-beat.C:
+			p.reg.keepaliveAt = time.Now().Add(p.rhythm().keepalive)
+			if p.movedAway(ctx) {
+				ended = errElsewhere
+			} else {
+				ended = p.keepalive(ctx)
 			}
 			beat.Reset(time.Until(p.reg.keepaliveAt))
+		}
+		if ended != nil && ctx.Err() == nil {
+			p.fault(ended)
+			p.lost(ended)
+			return p.again(ended)
 		}
 	}
 }
@@ -47,11 +56,11 @@ func (p *Platform) online(ctx context.Context) State {
 func (p *Platform) keepalive(ctx context.Context) error {
 	m := &manscdp.Keepalive{Status: "OK"}
 	m.CmdType, m.SN, m.DeviceID = "Keepalive", p.nextSN(), p.cfg.NodeID
-	req, err := p.message(m, p.cfg.ID)
+	req, err := p.message(m, p.superior().id)
 	if err != nil {
 		return err
 	}
-	res, err := p.send(ctx, req, p.route(), min(p.cfg.Timers.Reply, p.cfg.KeepaliveInterval))
+	res, err := p.send(ctx, req, p.route(), min(p.cfg.Timers.Reply, p.rhythm().keepalive))
 	switch {
 	case err == nil && res.Code/100 == 2:
 		p.reg.missed = 0
@@ -68,7 +77,7 @@ func (p *Platform) keepalive(ctx context.Context) error {
 	}
 	p.reg.missed++
 	p.log.Warn("keepalive lost", "in_a_row", p.reg.missed, "error", err)
-	if p.reg.missed >= p.cfg.KeepaliveMax {
+	if p.reg.missed >= p.rhythm().misses {
 		return fmt.Errorf("%d %w: %w", p.reg.missed, errMissed, err)
 	}
 	return nil
@@ -78,6 +87,17 @@ func (p *Platform) keepalive(ctx context.Context) error {
 // the other network card.
 func (p *Platform) moved() bool {
 	remote, local := p.addrs()
+	if !remote.IsValid() {
+		return false
+	}
 	now, err := p.ua.LocalFor(remote)
 	return err == nil && now != local
+}
+
+// movedAway says that the superior's name no longer has the address that we are registered at. Where the name server
+// does not answer, everything stays as it is.
+func (p *Platform) movedAway(ctx context.Context) bool {
+	remote, _ := p.addrs()
+	found, _, err := p.resolve(ctx, min(2*time.Second, p.cfg.Timers.Reply))
+	return err == nil && !slices.Contains(found, remote.Addr())
 }

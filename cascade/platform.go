@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sipua"
 )
 
@@ -42,11 +43,16 @@ type Platform struct {
 	cseq atomic.Uint32 // of MESSAGE outside dialogs
 
 	reset chan struct{} // our TCP connection to the superior ended
+	paced chan struct{} // the superior changed the keepalive interval
 	kick  chan struct{} // the superior asked for something while we are not registered
 
 	mu      sync.Mutex
+	up      upper
+	pace    rhythm
 	status  Status
-	calls   map[string]*Call // by Call-ID
+	subs    map[string]*subscription // by Call-ID
+	waiting []manscdp.Message        // published while not registered, oldest first
+	calls   map[string]*Call         // by Call-ID
 	running bool
 	work    context.Context // of queries, controls and calls; ends when the superior is lost
 	endWork context.CancelCauseFunc
@@ -56,6 +62,9 @@ type Platform struct {
 	jobs    chan job
 	pending atomic.Int32 // jobs and controls accepted but not done
 	lanes   *lanes
+
+	answers, lists, pushes outbox
+	catalogs               catalogs
 }
 
 // NewPlatform joins a superior to the endpoint, the site and the media. Router.Add lets it receive requests.
@@ -67,16 +76,22 @@ func newPlatform(cfg Config, u ua, site Site, media MediaHandler) *Platform {
 	cfg = cfg.withDefaults()
 	p := &Platform{
 		cfg: cfg, log: cfg.Log, ua: u, site: site, media: media,
+		up: cfg.home(), pace: rhythm{cfg.RegisterExpires, cfg.KeepaliveInterval, cfg.KeepaliveMax},
 		commands: commands(),
 		lookup:   lookupHost,
 		jitter:   randomDuration,
 		reset:    make(chan struct{}, 1),
+		paced:    make(chan struct{}, 1),
 		kick:     make(chan struct{}, 1),
 		status:   Status{Name: cfg.Name, ID: cfg.ID, Since: time.Now()},
 		calls:    make(map[string]*Call),
+		subs:     make(map[string]*subscription),
 		jobs:     make(chan job, maxPending),
 		unknown:  make(map[string]bool),
 		lanes:    newLanes(),
+		answers:  outbox{room: maxAnswers},
+		lists:    outbox{room: maxLists},
+		pushes:   outbox{room: maxAnswers},
 	}
 	return p
 }
@@ -131,6 +146,9 @@ func (p *Platform) open(ctx context.Context) func() {
 		end := p.endWork
 		p.mu.Unlock()
 		end(ErrShutdown)
+		for _, s := range p.subscriptions("") {
+			s.end(ErrShutdown)
+		}
 		p.busy.Wait() // the workers empty the queue: without a context jobs do nothing
 		close(quit)
 		workers.Wait()
@@ -157,12 +175,16 @@ func (p *Platform) lost(cause error) {
 	p.work, p.endWork = context.WithCancelCause(context.WithoutCancel(p.work))
 	p.mu.Unlock()
 	end(errors.Join(ErrOffline, cause))
+	p.dropSubscriptions(cause)
 }
 
 // leave says BYE to all calls, then unregisters, within Timers.Leave.
 func (p *Platform) leave(ctx context.Context) State {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Timers.Leave)
 	defer cancel()
+	for _, s := range p.subscriptions("") {
+		s.terminate()
+	}
 	p.mu.Lock()
 	p.running = false
 	end := p.endWork

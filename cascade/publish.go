@@ -1,9 +1,132 @@
 package cascade
 
-import "gbgate/gb28181/manscdp"
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
 
-// Publish tells the superior what happened on the site. It never blocks: what cannot be sent now waits in a bounded
-// queue, whose oldest entry goes first when it is full.
+	"gbgate/gb28181/manscdp"
+)
+
+// Publish tells the superior what happened on the site. It never blocks and may be called at any time.
+//
+// Changes of the catalog and positions of cameras go to those who subscribed to them, collected; an alarm goes to its
+// subscription, or by MESSAGE where there is none; everything else goes by MESSAGE. While we are not registered the
+// last 64 messages wait; what subscriptions wait for is bounded, too, and the oldest goes first.
 func (p *Platform) Publish(m manscdp.Message) {
-	_ = m
+	switch m := m.(type) {
+	case *manscdp.CatalogNotify:
+		p.publishChanges(m)
+	case *manscdp.PTZPositionNotify:
+		for _, s := range p.subscriptions("PTZPosition") {
+			if s.covers(m.DeviceID) {
+				s.addPTZ(m)
+			}
+		}
+	case *manscdp.MobilePositionNotify: // asked for when it is due
+	case *manscdp.AlarmNotify:
+		p.publishAlarm(m)
+	default:
+		p.push(m)
+	}
+}
+
+func (p *Platform) publishChanges(m *manscdp.CatalogNotify) {
+	for _, s := range p.subscriptions("Catalog") {
+		s.mu.Lock()
+		full := false
+		for _, it := range m.Items {
+			full = !s.changes.add(it, time.Now()) || full
+		}
+		s.mu.Unlock()
+		if full {
+			p.log.Warn("catalog changes lost: too many are waiting", "call", s.callID)
+		}
+		poke(s.wake)
+	}
+}
+
+// publishAlarm never sends an alarm both ways: WVP would record it twice. A subscription whose filter leaves it out has
+// said that it is not wanted.
+func (p *Platform) publishAlarm(m *manscdp.AlarmNotify) {
+	subscribed := false
+	for _, s := range p.subscriptions("Alarm") {
+		if s.covers(m.DeviceID) {
+			s.addAlarm(m)
+			subscribed = true
+		}
+	}
+	if !subscribed && !p.cfg.Compat.NoAlarmPush {
+		p.push(m)
+	}
+}
+
+// push sends a message of our own accord, or keeps it until we are registered.
+func (p *Platform) push(m manscdp.Message) {
+	p.mu.Lock()
+	ready := p.running && p.status.State.registered()
+	if !ready {
+		if len(p.waiting) == maxAnswers {
+			p.waiting = slices.Delete(p.waiting, 0, 1)
+		}
+		p.waiting = append(p.waiting, m)
+	}
+	p.mu.Unlock()
+	if ready {
+		p.tell(m)
+	}
+}
+
+// tell sends one message under a header of ours; the caller's is not changed, as it may go to several superiors.
+func (p *Platform) tell(m manscdp.Message) {
+	own, err := withHeader(m, p.nextSN(), p.cfg.NodeID)
+	if err != nil {
+		p.log.Error("message not sent", "error", err)
+		return
+	}
+	req, err := p.message(own, p.superior().id)
+	if err != nil {
+		p.log.Error("message not sent", "error", err)
+		return
+	}
+	ctx, ok := p.begin()
+	if !ok {
+		return
+	}
+	p.dispatch(ctx, &p.pushes, func(ctx context.Context) { p.deliver(ctx, own, req) })
+	p.busy.Done()
+}
+
+// withHeader copies a message under another SN, and with a DeviceID if it has none.
+func withHeader(m manscdp.Message, sn, device string) (manscdp.Message, error) {
+	from := reflect.ValueOf(m)
+	if from.Kind() != reflect.Pointer || from.IsNil() {
+		return nil, fmt.Errorf("%T is no message", m)
+	}
+	to := reflect.New(from.Type().Elem())
+	to.Elem().Set(from.Elem())
+	own, ok := to.Interface().(manscdp.Message)
+	if !ok {
+		return nil, fmt.Errorf("%T is no message", m)
+	}
+	h := own.Head()
+	h.SN, h.DeviceID = sn, cmp.Or(h.DeviceID, device)
+	return own, nil
+}
+
+// flush sends what waited for the registration.
+func (p *Platform) flush() {
+	p.mu.Lock()
+	waiting := p.waiting
+	p.waiting = nil
+	p.mu.Unlock()
+	for _, m := range waiting {
+		p.tell(m)
+	}
+	for _, s := range p.subscriptions("") {
+		poke(s.wake)
+	}
 }

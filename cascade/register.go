@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,10 +18,11 @@ import (
 const maxExpires = 7 * 24 * time.Hour // what a 423 or a 200 may raise the lifetime to
 
 var (
-	errReset    = errors.New("the TCP connection was closed")
-	errNoAnswer = errors.New("no answer")
-	errMoved    = errors.New("our address changed")
-	errMissed   = errors.New("keepalives are not answered")
+	errReset     = errors.New("the TCP connection was closed")
+	errNoAnswer  = errors.New("no answer")
+	errMoved     = errors.New("our address changed")
+	errElsewhere = errors.New("the platform's name has another address now")
+	errMissed    = errors.New("keepalives are not answered")
 )
 
 // refusedError is a registration that the superior refuses and that trying again soon would not help.
@@ -50,18 +52,21 @@ type registration struct {
 func (p *Platform) registering(ctx context.Context) State {
 	started := time.Now()
 	drain(p.reset)
+	p.turnTo(p.cfg.home()) // a server that we were sent to has failed, or was never asked
 	err := p.register(ctx, false)
 	switch {
 	case err == nil:
 		p.reg.kicked, p.reg.refused, p.reg.missed = false, false, 0
-		p.reg.keepaliveAt = time.Now().Add(p.cfg.KeepaliveInterval)
+		p.reg.keepaliveAt = time.Now().Add(p.rhythm().keepalive)
 		return Online
 	case ctx.Err() != nil:
 		return Leaving
 	}
 	p.fault(err)
 	p.reg.lookups++ // the next attempt tries the name's next address
-	if isReset(err) && p.atOnce() {
+	var refused *refusedError
+	elsewhere := p.redirected() && !errors.As(err, &refused) && !errors.Is(err, errRedirected)
+	if (isReset(err) || elsewhere) && p.atOnce() {
 		return Registering
 	}
 	p.waitAfter(started, err)
@@ -103,10 +108,16 @@ func (p *Platform) backoff(ctx context.Context) State {
 	drain(p.kick)
 	timer := time.NewTimer(time.Until(p.reg.retryAt))
 	defer timer.Stop()
+	look := time.NewTicker(p.cfg.Timers.AddressCheck)
+	defer look.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return Leaving
+		case <-look.C: // another network may be the one that works
+			if p.moved() && !p.reg.refused && p.atOnce() {
+				return Registering
+			}
 		case <-timer.C:
 			return Registering
 		case <-p.kick:
@@ -166,15 +177,31 @@ func (p *Platform) atOnce() bool {
 // register makes or renews the binding: without Authorization first (a stale one was answered 400, WVP issue 572),
 // then with what the challenge asks for.
 func (p *Platform) register(ctx context.Context, refresh bool) error {
-	if err := p.locate(ctx); err != nil {
-		return err
-	}
-	if p.reg.callID == "" || refresh && p.cfg.Compat.RefreshMode == "new-call-id" {
-		p.newBinding()
-	}
-	res, expires, err := p.registerExchange(ctx, p.cfg.RegisterExpires, refresh)
-	if err != nil {
-		return err
+	var res *sipua.Response
+	var expires time.Duration
+	for hop := 0; ; hop++ {
+		if err := p.locate(ctx, refresh); err != nil {
+			return err
+		}
+		if p.reg.callID == "" || refresh && p.cfg.Compat.RefreshMode == "new-call-id" {
+			p.newBinding()
+		}
+		var err error
+		if res, expires, err = p.registerExchange(ctx, p.rhythm().expires, refresh); err != nil {
+			return err
+		}
+		if res.Code/100 == 2 {
+			break
+		}
+		up, err := p.follow(res)
+		if err == nil && hop == maxHops {
+			err = errRedirected
+		}
+		if err != nil {
+			return err
+		}
+		p.turnTo(up)
+		refresh = false
 	}
 	granted := p.grantedBy(res, expires)
 	now := time.Now()
@@ -195,7 +222,8 @@ func (p *Platform) newBinding() {
 	p.reg.callID, p.reg.tag, p.reg.cseq = newToken()+"@"+p.localAddr().Addr().String(), newToken(), 0
 }
 
-// registerExchange runs REGISTER through its challenges to a 200. The duration is what was asked for in the end.
+// registerExchange runs REGISTER through its challenges to a 2xx or a 302. The duration is what was asked for in the
+// end.
 func (p *Platform) registerExchange(ctx context.Context, expires time.Duration, known bool) (
 	*sipua.Response, time.Duration, error,
 ) {
@@ -210,7 +238,7 @@ func (p *Platform) registerExchange(ctx context.Context, expires time.Duration, 
 		}
 		p.learn(res)
 		switch {
-		case res.Code/100 == 2:
+		case res.Code/100 == 2, res.Code == 302 || res.Code == 301:
 			return res, expires, nil
 		case res.Code == 401 || res.Code == 407:
 			again := auth.Name != "" && (stale || !saysStale(res))
@@ -278,23 +306,17 @@ func (p *Platform) unregister(ctx context.Context) {
 	p.mu.Unlock()
 }
 
-// locate looks the superior up and finds our address on the route to it.
-func (p *Platform) locate(ctx context.Context) error {
-	host, port, err := net.SplitHostPort(p.cfg.Address)
+// locate looks the superior up and finds our address on the route to it. A binding that is renewed stays where it is as
+// long as the name still has that address.
+func (p *Platform) locate(ctx context.Context, stay bool) error {
+	found, port, err := p.resolve(ctx, p.cfg.Timers.Reply)
 	if err != nil {
-		host, port = p.cfg.Address, "5060"
+		return err
 	}
-	n, err := strconv.ParseUint(port, 10, 16)
-	if err != nil {
-		return fmt.Errorf("address %q: no such port", p.cfg.Address)
+	remote := netip.AddrPortFrom(found[p.reg.lookups%len(found)], port)
+	if now, _ := p.addrs(); stay && now.Port() == port && slices.Contains(found, now.Addr()) {
+		remote = now // a name with several addresses comes back in any order
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, p.cfg.Timers.Reply, errNoAnswer)
-	defer cancel()
-	found, err := p.lookup(ctx, host)
-	if err != nil || len(found) == 0 {
-		return fmt.Errorf("the name %q is not found: %w", host, errors.Join(err, context.Cause(ctx)))
-	}
-	remote := netip.AddrPortFrom(found[p.reg.lookups%len(found)], uint16(n))
 	local, err := p.ua.LocalFor(remote)
 	if err != nil {
 		return fmt.Errorf("no route to %s: %w", remote, err)
@@ -303,6 +325,26 @@ func (p *Platform) locate(ctx context.Context) error {
 	p.status.Remote, p.status.Local = remote, local
 	p.mu.Unlock()
 	return nil
+}
+
+// resolve gives the addresses of the superior's host, at least one.
+func (p *Platform) resolve(ctx context.Context, limit time.Duration) ([]netip.Addr, uint16, error) {
+	address := p.superior().address
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		host, port = address, "5060"
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return nil, 0, fmt.Errorf("address %q: no such port", address)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, errNoAnswer)
+	defer cancel()
+	found, err := p.lookup(ctx, host)
+	if err != nil || len(found) == 0 {
+		return nil, 0, fmt.Errorf("the name %q is not found: %w", host, errors.Join(err, context.Cause(ctx)))
+	}
+	return found, uint16(n), nil
 }
 
 // learn takes from a response to REGISTER what it says about the peer and about us.
@@ -317,10 +359,26 @@ func (p *Platform) learn(res *sipua.Response) {
 	}
 	// A Date is only looked at: srs-sip sends year 222213, others UTC as local time.
 	if d := res.Header("Date"); d != "" {
-		if t, err := gb28181.ParseDate(d); err == nil {
-			p.status.ClockKnown, p.status.ClockOffset = true, time.Until(t)
-		}
+		p.status.ClockOffset, p.status.ClockKnown = clockOffset(d, p.cfg.Compat.DateIsUTC)
 	}
+}
+
+// clockOffset is how much a superior's clock is ahead of ours. One that is eight hours off writes UTC where Beijing time
+// belongs, and tells nothing until DateIsUTC says so.
+func clockOffset(date string, isUTC bool) (time.Duration, bool) {
+	t, err := gb28181.ParseDate(date)
+	if err != nil {
+		return 0, false
+	}
+	const beijing, slack = 8 * time.Hour, 2 * time.Minute
+	if isUTC && !hasZone(date) {
+		t = t.Add(beijing)
+	}
+	offset := time.Until(t)
+	if d := (offset.Abs() - beijing).Abs(); d <= slack {
+		return 0, false
+	}
+	return offset, true
 }
 
 func (p *Platform) until() time.Time {

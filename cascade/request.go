@@ -49,15 +49,20 @@ func (p *Platform) message(m manscdp.Message, to string) (*sipua.Request, error)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", m.Head().CmdType, err)
 	}
+	return p.envelope(body, to), nil
+}
+
+// envelope makes a MESSAGE of a body.
+func (p *Platform) envelope(body []byte, to string) *sipua.Request {
 	target := p.target()
 	return &sipua.Request{
 		Method: "MESSAGE",
 		URI:    sipua.URI{User: to, Host: target.Host, Port: target.Port},
 		From:   sipua.Address{URI: p.self(), Tag: newToken()},
-		To:     sipua.Address{URI: sipua.URI{User: to, Host: p.cfg.Domain}},
+		To:     sipua.Address{URI: sipua.URI{User: to, Host: p.superior().domain}},
 		CallID: newToken() + "@" + p.localAddr().Addr().String(), CSeq: p.nextCSeq(),
 		ContentType: typeMANSCDP, Body: body,
-	}, nil
+	}
 }
 
 // self is the URI of our From: field devices put the superior's domain behind their own code.
@@ -69,16 +74,17 @@ func (p *Platform) self() sipua.URI {
 		local := p.localAddr()
 		return sipua.URI{User: p.cfg.NodeID, Host: local.Addr().String(), Port: int(local.Port())}
 	}
-	return sipua.URI{User: p.cfg.NodeID, Host: p.cfg.Domain}
+	return sipua.URI{User: p.cfg.NodeID, Host: p.superior().domain}
 }
 
 // target is the Request-URI of what we send outside dialogs. Monibuca takes its host for the address it advertises.
 func (p *Platform) target() sipua.URI {
+	up := p.superior()
 	if p.cfg.Compat.RequestURIHost == "domain" {
-		return sipua.URI{User: p.cfg.ID, Host: p.cfg.Domain}
+		return sipua.URI{User: up.id, Host: up.domain}
 	}
 	remote, _ := p.addrs()
-	return sipua.URI{User: p.cfg.ID, Host: remote.Addr().String(), Port: int(remote.Port())}
+	return sipua.URI{User: up.id, Host: remote.Addr().String(), Port: int(remote.Port())}
 }
 
 // contact is our Contact, for the node or one of its channels.

@@ -59,7 +59,7 @@ func (r *Router) known(fromUser string, src netip.AddrPort) []*Platform {
 	defer r.mu.RUnlock()
 	var found []*Platform
 	for _, p := range r.platforms {
-		if p.cfg.ID == fromUser && p.allows(src.Addr()) {
+		if p.isFrom(fromUser) && p.allows(src.Addr()) {
 			found = append(found, p)
 		}
 	}
@@ -139,7 +139,7 @@ func (r *Router) message(_ context.Context, req *sipua.Request) {
 
 func (r *Router) invite(ctx context.Context, req *sipua.Request) {
 	if c, _ := r.dialog(req); c != nil {
-		c.reinvite(req)
+		c.reinvite(ctx, req)
 		return
 	}
 	p := r.platform(req, sdp.ParseSubject(req.Header("Subject")).Sender)
@@ -155,7 +155,7 @@ func (r *Router) invite(ctx context.Context, req *sipua.Request) {
 // ack confirms a call. Its CSeq is not looked at: panjjo's is one too high.
 func (r *Router) ack(_ context.Context, req *sipua.Request) {
 	if c, _ := r.dialog(req); c != nil {
-		c.confirm()
+		c.confirmDialog(req.Body)
 	}
 }
 
@@ -164,29 +164,39 @@ func (r *Router) bye(_ context.Context, req *sipua.Request) {
 	c, known := r.dialog(req)
 	switch {
 	case c != nil:
-		c.end(ErrBye)
-		c.waitStopped()
+		c.endDialog(ErrBye)
 		respond(req, 200)
 	case known:
 		refuse(req, gb28181.Errorf(481, "Call Does Not Exist"))
 	}
 }
 
-// info takes the playback control of a call (MANSRTSP). There is no playback yet, so it is heard and has no effect.
+// info takes what a call is told: playback control (MANSRTSP, GB/T 28181-2022 Annex B).
 func (r *Router) info(_ context.Context, req *sipua.Request) {
 	c, known := r.dialog(req)
 	switch {
 	case c != nil:
-		respond(req, 200)
+		c.info(req)
 	case known:
 		refuse(req, gb28181.Errorf(481, "Call Does Not Exist"))
 	}
 }
 
-// subscribe refuses every event package: there are no subscriptions yet.
+// subscribe makes, renews or ends a subscription. Inside a dialog its Call-ID says whose it is.
 func (r *Router) subscribe(_ context.Context, req *sipua.Request) {
-	if r.platform(req) != nil {
-		refuse(req, gb28181.Errorf(489, "Bad Event"))
+	for _, p := range r.known(req.From.URI.User, req.Source) {
+		if p.subscription(req.CallID) != nil {
+			p.heard()
+			p.onSubscribe(req)
+			return
+		}
+	}
+	var ids []string
+	if m, err := manscdp.Decode(req.Body); err == nil {
+		ids = append(ids, m.Head().DeviceID)
+	}
+	if p := r.platform(req, ids...); p != nil {
+		p.onSubscribe(req)
 	}
 }
 

@@ -18,6 +18,18 @@ type Site interface {
 	// DeviceControl runs one command. Commands of one DeviceID come one after the other, in the order in which
 	// they arrived. A nil response is a command that has none (GB/T 28181-2022 9.3.1).
 	DeviceControl(ctx context.Context, c *manscdp.DeviceControl) (*manscdp.ControlResponse, error)
+	// RecordInfo gives every recording in the window, at once; the superior's limits are met by paging here.
+	RecordInfo(ctx context.Context, q *manscdp.RecordInfoQuery) (*manscdp.RecordInfoResponse, error)
+	ConfigDownload(ctx context.Context, q *manscdp.ConfigDownloadQuery) (*manscdp.ConfigDownloadResponse, error)
+	DeviceConfig(ctx context.Context, c *manscdp.DeviceConfig) (*manscdp.DeviceConfigResponse, error)
+	Presets(ctx context.Context, q *manscdp.PresetQuery) (*manscdp.PresetResponse, error)
+	HomePosition(ctx context.Context, q *manscdp.HomePositionQuery) (*manscdp.HomePositionResponse, error)
+	CruiseTrackList(ctx context.Context, q *manscdp.CruiseTrackListQuery) (*manscdp.CruiseTrackListResponse, error)
+	CruiseTrack(ctx context.Context, q *manscdp.CruiseTrackQuery) (*manscdp.CruiseTrackResponse, error)
+	PTZPosition(ctx context.Context, q *manscdp.PTZPositionQuery) (*manscdp.PTZPositionResponse, error)
+	SDCardStatus(ctx context.Context, q *manscdp.SDCardStatusQuery) (*manscdp.SDCardStatusResponse, error)
+	// MobilePosition is where a device is, in either form of the standard; nil while nobody knows.
+	MobilePosition(ctx context.Context, id string) (*manscdp.MobilePositionNotify, error)
 	// Resolve names the channel that an INVITE means: the first of the candidates that is one of this superior's,
 	// else the site's only camera.
 	Resolve(ids []string) (channel string, ok bool)
@@ -27,7 +39,8 @@ type Site interface {
 type MediaHandler interface {
 	// ServeMedia is one call, from its INVITE to its end: returning hangs up. An error before Call.Answer becomes
 	// the final response (gb28181.StatusOf). ctx ends, with a cause, when the call is over for another reason:
-	// BYE, CANCEL, no ACK, a superior gone offline, shutdown.
+	// BYE, CANCEL, no ACK, a superior gone offline, shutdown. A superior that moves the media (re-INVITE) gets a
+	// second call, of the same ID: as soon as that is answered ctx of the first ends.
 	ServeMedia(ctx context.Context, c *Call) error
 }
 

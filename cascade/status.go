@@ -29,6 +29,8 @@ type Status struct {
 	ClockKnown  bool          // it sent a Date
 	ClockOffset time.Duration // its clock minus ours; never applied
 	Calls       []CallStatus  // oldest first
+
+	Subscriptions []SubscriptionStatus
 }
 
 // CallStatus is a snapshot of one call.
@@ -55,6 +57,9 @@ func (p *Platform) Status() Status {
 	p.mu.Unlock()
 	for _, c := range calls {
 		s.Calls = append(s.Calls, c.status())
+	}
+	for _, sub := range p.subscriptions("") {
+		s.Subscriptions = append(s.Subscriptions, sub.status())
 	}
 	slices.SortFunc(s.Calls, func(a, b CallStatus) int { return a.Since.Compare(b.Since) })
 	return s
