@@ -57,8 +57,10 @@ func ParseCharset(name string) (c Charset, ok bool) {
 //
 // The declaration is a hint only, as UTF-8 declared GB2312 is common. "Is it
 // valid UTF-8?" is no test either: 联通 in GBK (C1 AA CD A8) is valid UTF-8. So
-// undeclared UTF-8 must look like Chinese UTF-8: every multi-byte sequence three
-// bytes long, led by E3 to E9 or EF. A byte-order mark settles it and is removed.
+// undeclared UTF-8 must look like Chinese UTF-8: its multi-byte sequences are
+// three bytes long and led by E3 to E9 or EF, but for quotation marks (E2) and
+// at most as many middle dots, accents and the like. A byte-order mark settles
+// it and is removed.
 //
 // Bytes that are no character become U+FFFD and the error is ErrCharset; the text is usable all the same.
 func Decode(body []byte, declared string) (string, error) {
@@ -89,20 +91,26 @@ func decodeUTF8(b []byte) (string, error) {
 // surveyUTF8 tells whether b is plain ASCII, and whether it is UTF-8 of the
 // kind that Chinese text makes.
 func surveyUTF8(b []byte) (ascii, chinese bool) {
-	ascii = true
+	han, marks, other := 0, 0, 0
 	for i := 0; i < len(b); {
 		if b[i] < utf8.RuneSelf {
 			i++
 			continue
 		}
-		ascii = false
 		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError || n != 3 || !(b[i] >= 0xe3 && b[i] <= 0xe9 || b[i] == 0xef) {
+		switch {
+		case r == utf8.RuneError && n < 3:
 			return false, false
+		case b[i] >= 0xe3 && b[i] <= 0xe9 || b[i] == 0xef:
+			han++
+		case b[i] == 0xe2: // quotation marks, dashes, circled digits: they prove nothing
+			marks++
+		default:
+			other++
 		}
 		i += n
 	}
-	return ascii, !ascii
+	return han+marks+other == 0, han > 0 && han >= other
 }
 
 // Encode returns s in the charset. Every character of s can be written, but

@@ -58,6 +58,13 @@ func TestDecodeCommands(t *testing.T) {
 			},
 		},
 		{
+			"a box drawn in a scaled window", Control, "DeviceControl",
+			"<DragZoomIn><Length>1280.0</Length><Width>719.6</Width><MidPointX>-3</MidPointX></DragZoomIn>",
+			&DeviceControl{Header: head("DeviceControl", "1", camera), DragZoomIn: &DragZoom{
+				Length: 1280, Width: 720, MidPointX: -3,
+			}},
+		},
+		{
 			"empty info of an alarm", Notify, "Alarm", "<AlarmPriority>1</AlarmPriority><Info/>",
 			&AlarmNotify{Header: head("Alarm", "1", camera), Priority: 1},
 		},

@@ -182,16 +182,16 @@ func setText(dst reflect.Value, text string) bool {
 	}
 }
 
-// parseInt reads a whole number, also one written as 3.0; 0 when it is none or out of range.
+// parseInt reads a whole number and rounds another; 0 when it is none or out of range.
 func parseInt(text string, bits int) (int64, bool) {
 	if n, err := strconv.ParseInt(text, 10, bits); err == nil {
 		return n, true
 	}
 	x, ok := parseFloat(text)
-	if !ok || x != math.Trunc(x) || math.Abs(x) > math.MaxInt32 {
+	if !ok || math.Abs(x) > math.MaxInt32 {
 		return 0, false
 	}
-	return int64(x), true
+	return int64(math.Round(x)), true
 }
 
 func parseFloat(text string) (float64, bool) {

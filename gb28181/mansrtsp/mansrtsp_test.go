@@ -128,6 +128,7 @@ func TestParseVariants(t *testing.T) {
 			Method: Pause, Version: MANSRTSP, CSeq: "2",
 		}},
 		{"URL on the first line", "PLAY rtsp://192.0.2.1/1 RTSP/1.0\r\n", Request{Method: Play, Version: RTSP}},
+		{"words after the version", "PLAY RTSP/1.0 x", Request{Method: Play, Version: RTSP}},
 		{"pause without time", "PAUSE RTSP/1.0", Request{Method: Pause, Version: RTSP}},
 		{"pause at npt", "PAUSE RTSP/1.0\nPauseTime: npt=1.5-", Request{
 			Method: Pause, Version: RTSP, PauseAt: new(1500 * time.Millisecond),

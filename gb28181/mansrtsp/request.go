@@ -3,6 +3,7 @@
 package mansrtsp
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -56,10 +57,11 @@ func Parse(body []byte) (*Request, error) {
 		return nil, err
 	}
 	words := strings.Fields(first)
-	if len(words) < 2 || !isVersion(words[len(words)-1]) { // a URL may stand between
+	at := slices.IndexFunc(words, isVersion)
+	if at < 1 { // a URL may stand before it
 		return nil, gb28181.Errorf(400, "No playback control: %.40q", first)
 	}
-	r := &Request{Method: strings.ToUpper(words[0]), Version: words[len(words)-1], CSeq: headers.get("CSeq")}
+	r := &Request{Method: strings.ToUpper(words[0]), Version: words[at], CSeq: headers.get("CSeq")}
 	switch r.Method {
 	case Play, Pause, Teardown:
 	default:

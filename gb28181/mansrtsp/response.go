@@ -26,7 +26,7 @@ func ParseResponse(body []byte) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	words := strings.SplitN(first, " ", 3)
+	words := strings.Fields(first)
 	if len(words) < 2 || !isVersion(words[0]) {
 		return nil, gb28181.Errorf(400, "No playback control response: %.40q", first)
 	}
@@ -34,9 +34,9 @@ func ParseResponse(body []byte) (*Response, error) {
 	if err != nil || code < 100 || code > 999 {
 		return nil, gb28181.Errorf(400, "Playback control status %.40q is none", words[1])
 	}
-	r := &Response{Version: words[0], Code: int(code), CSeq: headers.get("CSeq"), RTPInfo: headers.get("RTP-Info")}
-	if len(words) == 3 {
-		r.Reason = strings.TrimSpace(words[2])
+	r := &Response{
+		Version: words[0], Code: int(code), Reason: strings.Join(words[2:], " "),
+		CSeq: headers.get("CSeq"), RTPInfo: headers.get("RTP-Info"),
 	}
 	if r.Scale, r.HasScale, err = parseScale(headers.get("Scale")); err != nil {
 		return nil, err
