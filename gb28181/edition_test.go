@@ -17,6 +17,9 @@ func TestEdition(t *testing.T) {
 		}
 	}
 	for _, e := range []Edition{Edition2016, Edition2022} {
+		if got, ok := ParseEdition(e.String()); !ok || got != e {
+			t.Errorf("%q is read as %v", e.String(), got)
+		}
 		if got, ok := ParseEdition(e.Version()); !ok || got != e {
 			t.Errorf("%v writes %q, read as %v", e, e.Version(), got)
 		}

@@ -169,7 +169,7 @@ func TestEncodeRefusesCommands(t *testing.T) {
 		{records(1, RecordItem{DeviceID: camera, Name: "n", Start: at}), "EndTime is"},
 		{records(1, RecordItem{DeviceID: camera, Name: "n"}), "StartTime is empty"},
 		{&RecordInfoQuery{Header: head("", "1", camera), Start: at}, "EndTime is empty"},
-		{&PresetResponse{Header: head("", "1", camera), SumNum: 1, Presets: []Preset{{ID: 1}}}, "PresetName is empty"},
+		{&PresetResponse{Header: head("", "1", camera), SumNum: 1, Presets: []Preset{{Name: "a"}}}, "PresetID 0 is not"},
 		{&PresetResponse{Header: head("", "1", camera), Presets: []Preset{{ID: 1, Name: "a"}}}, "SumNum 0"},
 		{&CruiseTrackListResponse{Header: head("", "1", camera), Tracks: []CruiseTrack{{}}}, "SumNum 0"},
 		{&CruiseTrackResponse{Header: head("", "1", camera), Points: []CruisePoint{{}}}, "SumNum 0"},
@@ -240,6 +240,19 @@ func TestNumIsExact(t *testing.T) {
 		if !strings.Contains(string(got), want) {
 			t.Errorf("%q is not in\n%s", want, got)
 		}
+	}
+}
+
+// A camera need not name its presets (ONVIF), a platform wants names.
+func TestPresetWithoutName(t *testing.T) {
+	got, err := Encode(&PresetResponse{
+		Header: head("", "1", camera), SumNum: 1, Presets: []Preset{{ID: 17, Name: " "}},
+	}, gb28181.UTF8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "<PresetID>17</PresetID>\r\n<PresetName>17</PresetName>\r\n"; !strings.Contains(string(got), want) {
+		t.Errorf("%q is not in\n%s", want, got)
 	}
 }
 

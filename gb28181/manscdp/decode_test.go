@@ -281,6 +281,12 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
+		narrow := Encoder{Charset: gb28181.GB2312Strict, EmptyLists: true}
+		if wire, err := narrow.Encode(first); err == nil && len(wire) <= maxBody {
+			if _, err := Decode(wire); err != nil {
+				t.Errorf("%v\n%q", err, wire)
+			}
+		}
 		wire, err := Encode(first, gb28181.UTF8)
 		if err != nil { // what came in need not be complete
 			return

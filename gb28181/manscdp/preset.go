@@ -1,5 +1,10 @@
 package manscdp
 
+import (
+	"fmt"
+	"strconv"
+)
+
 // PresetQuery asks for the presets of a camera (2022 A.2.4.8).
 type PresetQuery struct{ Header }
 
@@ -22,8 +27,22 @@ func (r *PresetResponse) check() error { return checkSum(r.SumNum, len(r.Presets
 
 // Preset is one stored position. WVP takes any further element for its name.
 type Preset struct {
-	ID   int    `gb:"PresetID"` // 1 to 255
-	Name string `gb:"PresetName"`
+	ID   int    `gb:"PresetID"`   // 1 to 255
+	Name string `gb:"PresetName"` // Encode writes the ID for a preset that the camera has no name for
+}
+
+func (p *Preset) wire() (any, error) {
+	if clean(p.Name) != "" {
+		return p, nil
+	}
+	return &Preset{ID: p.ID, Name: strconv.Itoa(p.ID)}, nil
+}
+
+func (p *Preset) check() error {
+	if p.ID < 1 || p.ID > 255 {
+		return fmt.Errorf("PresetID %d is not 1 to 255", p.ID)
+	}
+	return nil
 }
 
 // HomePositionQuery asks for the home position (看守位) of a camera (2022 A.2.4.9).
