@@ -174,10 +174,17 @@ func (r reply) result() (*element, error) {
 type guard struct {
 	inner   http.RoundTripper
 	refused func()
+	resting func() error // why no password may be sent now
 }
 
 // RoundTrip implements http.RoundTripper.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Header.Get("Authorization") != "" {
+		// The digest transport tries a fresh challenge by itself when the one it knows is refused.
+		if err := g.resting(); err != nil {
+			return nil, err
+		}
+	}
 	res, err := g.inner.RoundTrip(req)
 	if err != nil {
 		return nil, err

@@ -80,7 +80,7 @@ func New(cfg Config) (*Client, error) {
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	guarded := &guard{inner: transport(), refused: c.refused}
+	guarded := &guard{inner: transport(), refused: c.refused, resting: c.resting}
 	c.plain = &http.Client{Transport: guarded, CheckRedirect: noRedirect}
 	c.digest = &http.Client{CheckRedirect: noRedirect, Transport: &digest.Transport{
 		Username: cfg.Username, Password: cfg.Password, Transport: guarded, FindChallenge: strongest,

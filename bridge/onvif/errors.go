@@ -99,6 +99,9 @@ func missing(s service) *Error {
 
 // dialError puts a failed exchange into words.
 func dialError(err error, host string, timeout time.Duration) *Error {
+	if known, ok := errors.AsType[*Error](err); ok {
+		return known
+	}
 	var dns *net.DNSError
 	switch {
 	case errors.As(err, &dns):

@@ -24,7 +24,6 @@ type subscription struct {
 	address    string
 	parameters string // headers that the device wants back
 	renewAt    time.Time
-	endsAt     time.Time
 }
 
 // Events makes a pull point and hands every event to fn, in order and from this goroutine, until
@@ -125,10 +124,7 @@ func lifetime(e *element) time.Duration {
 	return subscriptionTime
 }
 
-func (s *subscription) until(d time.Duration) {
-	now := time.Now()
-	s.renewAt, s.endsAt = now.Add(d*4/5), now.Add(d)
-}
+func (s *subscription) until(d time.Duration) { s.renewAt = time.Now().Add(d * 4 / 5) }
 
 // seconds writes a duration; devices that stumble over minutes take seconds.
 func seconds(d time.Duration) string { return fmt.Sprintf("PT%dS", int(d.Seconds())) }
