@@ -190,8 +190,8 @@ func (p *Platform) sendPart(ctx context.Context, req *sipua.Request) bool {
 // messageSize is the size of a request as the endpoint writes it, or a little more.
 func messageSize(r *sipua.Request, route sipua.Route) int {
 	const (
-		via    = len("Via: SIP/2.0/UDP ;rport;branch=z9hG4bK\r\n") + 40 // and the rest of the branch
-		fixed  = len("Max-Forwards: 70\r\nContent-Length: 65535\r\nUser-Agent: \r\n\r\n") + 64
+		via    = len("Via: SIP/2.0/UDP ;rport;branch=z9hG4bK\r\n") + 20 // and the rest of the branch
+		fixed  = len("Max-Forwards: 70\r\nContent-Length: 65535\r\nUser-Agent: \r\n\r\n") + 32
 		lines  = len(" SIP/2.0\r\nFrom: <>;tag=\r\nTo: <>\r\nCall-ID: \r\nCSeq: 2147483647 \r\nContent-Type: \r\n")
 		number = via + fixed + lines
 	)

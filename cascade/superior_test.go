@@ -28,10 +28,13 @@ type superior struct {
 	register func(n int, r *sipua.Request) *sipua.Response
 	// message answers MESSAGE by its code; 0 is silence; nil accepts all.
 	message func(r *sipua.Request, m manscdp.Message) int
+	// notify answers NOTIFY by its code; 0 is silence; nil accepts all.
+	notify func(r *sipua.Request) int
 
 	registered chan *sipua.Request // accepted, Expires not 0
 	left       chan *sipua.Request // accepted, Expires 0
 	byes       chan *sipua.Request
+	notifies   chan *sipua.Request
 
 	mu        sync.Mutex
 	registers int
@@ -51,7 +54,7 @@ func newSuperiorAt(t *testing.T, listen string) *superior {
 	t.Helper()
 	s := &superior{
 		t: t, registered: make(chan *sipua.Request, 100), left: make(chan *sipua.Request, 100),
-		byes: make(chan *sipua.Request, 100), grown: make(chan struct{}),
+		byes: make(chan *sipua.Request, 100), notifies: make(chan *sipua.Request, 1000), grown: make(chan struct{}),
 	}
 	var err error
 	s.ua, err = sipua.Listen(sipua.Config{Listen: listen, UserAgent: "superior", Trace: s.trace})
@@ -63,6 +66,16 @@ func newSuperiorAt(t *testing.T, listen string) *superior {
 	s.ua.Handle("BYE", func(_ context.Context, r *sipua.Request) {
 		s.byes <- r
 		_ = r.Respond(&sipua.Response{Code: 200})
+	})
+	s.ua.Handle("NOTIFY", func(_ context.Context, r *sipua.Request) {
+		c := 200
+		if s.notify != nil {
+			c = s.notify(r)
+		}
+		s.notifies <- r
+		if c != 0 {
+			_ = r.Respond(&sipua.Response{Code: c})
+		}
 	})
 	return s
 }
