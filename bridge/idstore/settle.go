@@ -189,6 +189,9 @@ func (e *NoCodeError) Error() string {
 	}
 }
 
+// SameName tells whether two names are the same but for case, width and blanks.
+func SameName(a, b string) bool { return fold(a) == fold(b) }
+
 // fold writes a name as people compare it: without regard to case, width and blanks.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {

@@ -22,6 +22,10 @@ type Option func(*parser)
 // a camera that has no id is a fault.
 func WithCodes(codes Codes) Option { return func(p *parser) { p.codes = codes } }
 
+// MissingCodesAllowed loads also a file in which cameras have no code, for the commands that are
+// there to mend that.
+func MissingCodesAllowed() Option { return func(p *parser) { p.missingCodes = true } }
+
 // assign finds the codes of the cameras that the file gives none.
 func (p *parser) assign() {
 	if p.codes == nil {
@@ -33,25 +37,32 @@ func (p *parser) assign() {
 			cameras = append(cameras, CodeRequest{cam.Name, cam.Title, cam.ID})
 		}
 	}
-	reserved := map[string]string{p.cfg.Gateway.ID: "gateway.id"}
-	for i, s := range p.cfg.Superiors {
-		where := keyOf("superior", i, s.Name)
-		if s.NodeID != "" {
-			reserved[s.NodeID] = where + ".node_id"
-		}
-		for name, code := range s.IDs {
-			reserved[code] = fmt.Sprintf("%s.ids.%s", where, name)
-		}
-	}
-	for i, g := range p.cfg.Groups {
-		reserved[g.ID] = keyOf("group", i, g.Name)
-	}
-	delete(reserved, "")
-	codes, faults := p.codes(p.cfg.Gateway.StateDir, cameras, reserved)
+	codes, faults := p.codes(p.cfg.Gateway.StateDir, cameras, p.cfg.Reserved())
 	p.codeFaults = faults
 	for i := range p.cfg.Cameras {
 		if cam := &p.cfg.Cameras[i]; cam.ID == "" {
 			cam.ID = codes[cam.Name]
 		}
 	}
+}
+
+// Reserved returns the codes of the file that are not a camera's own, with their owners in plain words.
+func (c *Config) Reserved() map[string]string {
+	reserved := map[string]string{c.Gateway.ID: "gateway.id"}
+	for i, s := range c.Superiors {
+		where := keyOf("superior", i, s.Name)
+		if s.NodeID != c.Gateway.ID {
+			reserved[s.NodeID] = where + ".node_id"
+		}
+		for name, code := range s.IDs {
+			if _, known := reserved[code]; !known {
+				reserved[code] = fmt.Sprintf("%s.ids.%s", where, name)
+			}
+		}
+	}
+	for i, g := range c.Groups {
+		reserved[g.ID] = keyOf("group", i, g.Name)
+	}
+	delete(reserved, "")
+	return reserved
 }

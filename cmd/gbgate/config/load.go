@@ -71,6 +71,8 @@ type parser struct {
 	faults     Faults
 	codes      Codes             // finds codes for cameras without; nil = nobody does
 	codeFaults map[string]string // by camera: what it says of them
+
+	missingCodes bool // are no fault
 }
 
 func (p *parser) fault(line int, key, format string, args ...any) {

@@ -71,6 +71,7 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	switch fault := p.codeFaults[cam.Name]; {
 	case fault != "":
 		c.fault("id", "%s", fault)
+	case cam.ID == "" && p.missingCodes:
 	case cam.ID == "":
 		c.fault("id", "is missing; it is one of the 20-digit codes on the platform's sheet "+
 			"(`gbgate ids import` reads the sheet, `gbgate ids assign` gives each camera its code)")
@@ -156,7 +157,7 @@ func (p *parser) views(c check, s *Superior) {
 	}
 	byID := map[string]string{}
 	for _, cam := range p.cfg.Cameras {
-		if _, own := s.IDs[cam.Name]; !own {
+		if _, own := s.IDs[cam.Name]; !own && cam.ID != "" {
 			byID[cam.ID] = fmt.Sprintf("camera %q", cam.Name)
 		}
 	}
@@ -235,7 +236,7 @@ func (c check) id(key, id string, kinds ...string) bool {
 
 func (c check) oneOf(key, value string, allowed ...string) {
 	if !slices.Contains(allowed, value) {
-		c.fault(key, "is %q; it may be %s", value, strings.Join(allowed, ", "))
+		c.fault(key, "is %q; it may be %s", value, strings.TrimPrefix(strings.Join(allowed, ", "), ", "))
 	}
 }
 
