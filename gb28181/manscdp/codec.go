@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -35,19 +36,36 @@ type field struct {
 
 var timeType = reflect.TypeFor[time.Time]()
 
-// plan holds the fields of the structs met during one Encode or Decode.
+// plan holds the fields of every struct that can stand in a message.
 type plan map[reflect.Type][]field
 
-func (p plan) fields(t reflect.Type) []field {
-	if fs, ok := p[t]; ok {
-		return fs
+// plans reads the tags once; nothing changes the plan after that.
+var plans = sync.OnceValue(func() plan {
+	p := plan{}
+	for _, r := range table {
+		p.add(reflect.TypeOf(r.message))
+	}
+	p.add(reflect.TypeFor[fullItem]())
+	p.add(reflect.TypeFor[briefItem]())
+	return p
+})
+
+// add takes in a struct, also behind a pointer or in a slice, and those inside it.
+func (p plan) add(t reflect.Type) {
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct || t == timeType || p[t] != nil {
+		return
 	}
 	fs := make([]field, 0, t.NumField())
 	for i := range t.NumField() {
 		fs = append(fs, parseTag(i, t.Field(i).Tag.Get("gb")))
 	}
 	p[t] = fs
-	return fs
+	for i := range t.NumField() {
+		p.add(t.Field(i).Type)
+	}
 }
 
 func parseTag(index int, tag string) field {

@@ -35,7 +35,7 @@ func Decode(body []byte) (Message, error) {
 	if !ok {
 		return nil, fmt.Errorf("%w: <%.40s>", ErrRoot, n.name)
 	}
-	d := decoder{plan: plan{}}
+	d := decoder{plan: plans()}
 	var head Header
 	d.structure(n, reflect.ValueOf(&head).Elem())
 	r, ok := byName(root, head.CmdType)
@@ -58,7 +58,7 @@ func isResult(n *node) bool {
 
 // hasResult tells whether the Response of a row has a Result.
 func (d *decoder) hasResult(r row) bool {
-	return slices.ContainsFunc(d.plan.fields(reflect.TypeOf(r.message).Elem()), func(f field) bool {
+	return slices.ContainsFunc(d.plan[reflect.TypeOf(r.message).Elem()], func(f field) bool {
 		return slices.Contains(f.names, "Result")
 	})
 }
@@ -95,7 +95,7 @@ type decoder struct{ plan plan }
 // structure fills the struct v from the children of n, or from its attributes
 // where a child is missing.
 func (d *decoder) structure(n *node, v reflect.Value) {
-	for _, f := range d.plan.fields(v.Type()) {
+	for _, f := range d.plan[v.Type()] {
 		dst := v.Field(f.index)
 		if f.embedded() {
 			d.structure(n, dst)

@@ -31,7 +31,7 @@ func (enc Encoder) Encode(m Message) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no MANSCDP command", m)
 	}
-	e := encoder{plan: plan{}, command: r.command, lists: enc.EmptyLists}
+	e := encoder{plan: plans(), command: r.command, lists: enc.EmptyLists}
 	_, e.noDevice = m.(*Broadcast)
 	e.text.WriteString(`<?xml version="1.0" encoding="` + enc.Charset.String() + `"?>` + eol)
 	e.text.WriteString("<" + r.root + ">" + eol)
@@ -74,7 +74,7 @@ func (e *encoder) structure(v reflect.Value) error {
 	if s, ok := v.Addr().Interface().(interface{ slim() bool }); ok {
 		slim = s.slim()
 	}
-	for _, f := range e.plan.fields(v.Type()) {
+	for _, f := range e.plan[v.Type()] {
 		if f.never || f.attr != "" || f.device && slim {
 			continue
 		}
