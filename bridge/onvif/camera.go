@@ -249,8 +249,9 @@ func (c *Camera) Stop(ctx context.Context) error {
 func (c *Camera) halt(ctx context.Context, profile string) error {
 	for try := 1; ; try++ {
 		err := c.client.StopMove(ctx, profile)
-		if err != nil && answered(err) || err == nil && c.cfg.ZeroStop {
-			// Cohu has no Stop; some have one that does nothing.
+		if k := kindOf(err); err == nil && c.cfg.ZeroStop || answered(err) && err != nil ||
+			k == NotONVIF || k == Unreachable {
+			// Cohu has no Stop; some have one that does nothing, or hang up on it.
 			err = c.client.ContinuousMove(ctx, profile, Vector{PanTilt: &[2]float64{}, Zoom: new(float64)})
 		}
 		if k := kindOf(err); err == nil || k == NotAuthorized || k == Resting || try == stopTries {

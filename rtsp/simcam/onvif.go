@@ -80,7 +80,7 @@ type ONVIF struct {
 	counts   map[string]int
 	relay    bool
 	reboots  int
-	// The lens: the iris in dB of attenuation below 0, and whose the focus is.
+	// The lens: the iris in dB of attenuation, and whose the focus is.
 	iris        float64
 	manualFocus bool
 }

@@ -30,7 +30,7 @@ func (d *ONVIF) imaging(q *soapRequest) (string, *fault) {
 			in("tt:Focus", el("tt:AutoFocusMode", "AUTO")))), nil
 	case "GetOptions":
 		return in("timg:GetOptionsResponse", in("timg:ImagingOptions",
-			in("tt:Exposure", el("tt:Mode", "AUTO"), el("tt:Mode", "MANUAL"), span("tt:Iris", "-22", "0")))), nil
+			in("tt:Exposure", el("tt:Mode", "AUTO"), el("tt:Mode", "MANUAL"), span("tt:Iris", "0", "22")))), nil
 	case "SetImagingSettings":
 		return "<timg:SetImagingSettingsResponse/>", d.setImaging(q)
 	}

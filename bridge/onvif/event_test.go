@@ -1,0 +1,142 @@
+package onvif_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"gbgate/bridge/onvif"
+	"gbgate/rtsp/simcam"
+)
+
+// listen hands on a device's events until the test ends.
+func listen(t *testing.T, c *onvif.Client) <-chan onvif.Event {
+	t.Helper()
+	events := make(chan onvif.Event, 100)
+	ctx, cancel := context.WithCancelCause(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Events(ctx, func(e onvif.Event) { events <- e }) }()
+	over := errors.New("test is over")
+	t.Cleanup(func() {
+		cancel(over)
+		if err := <-ended; !errors.Is(err, over) {
+			t.Errorf("Events returned %v, want the cause of its context", err)
+		}
+	})
+	return events
+}
+
+// next waits for an event that is not a state from before.
+func next(t *testing.T, events <-chan onvif.Event) onvif.Event {
+	t.Helper()
+	for {
+		select {
+		case e := <-events:
+			if !e.Initial {
+				return e
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("no event came")
+		}
+	}
+}
+
+func subscribed(t *testing.T, d *simcam.ONVIF) {
+	t.Helper()
+	for range 1000 {
+		if d.Calls("PullMessages") > 0 {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	t.Fatal("nobody listens")
+}
+
+// Events reach the caller whatever the device gets wrong about subscriptions.
+func TestEvents(t *testing.T) {
+	type quirks = simcam.ONVIFQuirks
+	for name, q := range map[string]quirks{
+		"plain":                    {},
+		"absolute times only":      {NoRelativeTime: true},
+		"needs a MessageID":        {NeedsMessageID: true},
+		"needs its parameters":     {NeedsParameters: true},
+		"behind NAT":               {Host: "192.0.2.99"},
+		"wrong namespaces":         {WrongNamespaces: true},
+		"no synchronisation point": {NoSyncPoint: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, simcam.ONVIFConfig{Username: user, Password: password, ClockSkew: -time.Hour, Quirks: q})
+			d.Raise("tns1:VideoSource/SignalLoss", "VideoSource", "vs1", "State", "false")
+			events := listen(t, client(t, d, account()))
+			subscribed(t, d)
+			d.Raise("tns1:VideoSource/MotionAlarm", "Source", "vs1", "State", "true")
+			got := next(t, events)
+			want := onvif.Event{
+				Kind: onvif.Motion, Topic: "VideoSource/MotionAlarm", Active: true, HasState: true,
+				Source: map[string]string{"Source": "vs1"}, Data: map[string]string{"State": "true"},
+			}
+			if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(onvif.Event{}, "Time")); diff != "" {
+				t.Errorf("event (-want +got):\n%s", diff)
+			}
+			if off := time.Since(got.Time); (off - time.Hour).Abs() > time.Minute {
+				t.Errorf("event is %v old by the device's clock, want an hour", off)
+			}
+		})
+	}
+}
+
+func TestInitialStates(t *testing.T) {
+	d := start(t, simcam.ONVIFConfig{})
+	d.Raise("tns1:RuleEngine/TamperDetector/Tamper", "VideoSource", "vs1", "IsTamper", "true")
+	select {
+	case e := <-listen(t, client(t, d, onvif.Config{})):
+		if !e.Initial || e.Kind != onvif.Tamper || !e.Active {
+			t.Errorf("got %+v, want tampering from before", e)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("no state came")
+	}
+}
+
+// Who stops listening says goodbye.
+func TestUnsubscribe(t *testing.T) {
+	d := start(t, simcam.ONVIFConfig{})
+	t.Run("listen", func(t *testing.T) {
+		listen(t, client(t, d, onvif.Config{}))
+		subscribed(t, d)
+		if got := d.Subscriptions(); got != 1 {
+			t.Errorf("%d subscriptions while listening, want 1", got)
+		}
+	})
+	if got := d.Subscriptions(); got != 0 {
+		t.Errorf("%d subscriptions are left", got)
+	}
+}
+
+func TestEventsOfDeviceThatGoes(t *testing.T) {
+	d, err := simcam.ListenONVIF(simcam.ONVIFConfig{})
+	must(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- d.Run(ctx) }()
+	heard := make(chan error, 1)
+	go func() { heard <- client(t, d, onvif.Config{}).Events(t.Context(), func(onvif.Event) {}) }()
+	subscribed(t, d)
+	cancel()
+	must(t, <-ended)
+	if err := <-heard; err == nil {
+		t.Error("Events ends without saying why")
+	}
+}
+
+func TestEventsOfDeviceWithout(t *testing.T) {
+	d := start(t, simcam.ONVIFConfig{Username: user, Password: password})
+	err := client(t, d, onvif.Config{Username: user, Password: "wrong"}).Events(t.Context(), func(onvif.Event) {})
+	if kind(err) != onvif.NotAuthorized {
+		t.Errorf("got %v, want a refused password", err)
+	}
+}
