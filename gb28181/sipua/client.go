@@ -22,6 +22,7 @@ type clientKey struct{ branch, method string }
 type client struct {
 	tx       *sip.ClientTx
 	invite   bool
+	progress atomic.Bool // a provisional response has come
 	final    atomic.Bool // a final response has come
 	repeated atomic.Bool // a repeated final response is being acknowledged
 }
@@ -100,7 +101,8 @@ func (cs *clients) terminateAll() {
 // to.Remote, never to where the request URI points.
 //
 // Errors are ErrNoAnswer, ErrLost, ErrClosed, ErrTooMany, ErrHeaderText, the socket's, or ctx's cause. When ctx ends
-// nothing is sent: an INVITE that should be taken back needs a CANCEL of the caller's own.
+// before an INVITE has its final response, the endpoint takes it back: by CANCEL, and where the peer answers all the
+// same by ACK and BYE.
 func (e *Endpoint) Do(ctx context.Context, r *Request, to Route) (*Response, error) {
 	p, m, err := e.prepare(ctx, r, to)
 	if err != nil {
@@ -127,7 +129,10 @@ func (e *Endpoint) Do(ctx context.Context, r *Request, to Route) (*Response, err
 		return nil, fmt.Errorf("sipua: %s to %s: %w", r.Method, p.remote(), err)
 	}
 	res, err := e.await(ctx, c, p)
-	if err != nil || !c.invite {
+	given := *r
+	switch {
+	case err != nil && c.invite && ctx.Err() != nil && e.spawnReader(func() { e.takeBack(c, m, given, p, to) }):
+	case err != nil || !c.invite:
 		c.tx.Terminate()
 	}
 	if err != nil {
@@ -145,6 +150,7 @@ func (e *Endpoint) await(ctx context.Context, c *client, p peer) (*Response, err
 		select {
 		case m := <-c.tx.Responses():
 			if m.IsProvisional() {
+				c.progress.Store(true)
 				continue
 			}
 			src, _ := netip.ParseAddrPort(m.Source())
