@@ -81,8 +81,9 @@ type fakeNode struct {
 	// edit changes the 200 to an INVITE before it is sent; refuse answers with another code.
 	edit   func(*sipua.Response)
 	refuse int
-	// slow puts the answer to an INVITE off.
-	slow time.Duration
+	// slow puts the answer to an INVITE off; cancellable heeds a CANCEL meanwhile.
+	slow        time.Duration
+	cancellable bool
 	// damage changes the packets; framing frames them for TCP; afterBye sends on after the BYE.
 	damage   func([][]byte) [][]byte
 	framing  func([]byte) []byte
@@ -93,11 +94,17 @@ type fakeNode struct {
 	byeLate  bool // closes the media connection before the BYE
 	sr       bool // sends RTCP sender reports
 	strayUDP bool // sends from another port than it answered
+	// reanswer changes the 200 to a second INVITE, which repeats the first; subscribed edits that to a SUBSCRIBE.
+	reanswer   func(*sipua.Response)
+	subscribed func(*sipua.Response)
 
 	mu       sync.Mutex
 	received []manscdp.Message
 	methods  map[uint64]string // by arrival
 	byes     map[string]chan struct{}
+	answers1 map[string]*sipua.Response // the first 200 of each call
+	dialog   *sipua.Request             // the last SUBSCRIBE
+	notified uint32                     // CSeq
 	work     sync.WaitGroup
 }
 
@@ -111,7 +118,7 @@ func startNode(t *testing.T, p *Platform, transport string, change func(*fakeNod
 		t: t, ep: ep, id: nodeID, password: password, transport: transport,
 		route: sipua.Route{Transport: transport, Remote: p.Addr()},
 		units: liveUnits(50, false, 0x90), byes: make(map[string]chan struct{}),
-		methods: make(map[uint64]string),
+		methods: make(map[uint64]string), answers1: make(map[string]*sipua.Response),
 	}
 	if change != nil {
 		change(n)
@@ -120,6 +127,7 @@ func startNode(t *testing.T, p *Platform, transport string, change func(*fakeNod
 	ep.Handle("INVITE", n.invite)
 	ep.Handle("ACK", n.note)
 	ep.Handle("BYE", n.bye)
+	ep.Handle("SUBSCRIBE", n.subscribe)
 	t.Cleanup(n.work.Wait)
 	run(t, ep.Run)
 	return n
@@ -249,6 +257,44 @@ func (n *fakeNode) bye(ctx context.Context, r *sipua.Request) {
 	}
 }
 
+func (n *fakeNode) subscribe(_ context.Context, r *sipua.Request) {
+	n.mu.Lock()
+	n.dialog = r
+	n.mu.Unlock()
+	res := &sipua.Response{Code: 200, Contact: n.request("").Contact, Headers: []sipua.Header{
+		{Name: "Expires", Value: r.Header("Expires")}, {Name: "Event", Value: r.Header("Event")},
+	}}
+	if n.subscribed != nil {
+		n.subscribed(res)
+	}
+	_ = r.Respond(res)
+}
+
+// notify sends a NOTIFY of the last subscription, after edit had its way with it, and returns the code of the answer.
+func (n *fakeNode) notify(ctx context.Context, body string, edit func(*sipua.Request)) int {
+	n.t.Helper()
+	n.mu.Lock()
+	n.notified++
+	sub, cseq := n.dialog, n.notified
+	n.mu.Unlock()
+	r := n.request("NOTIFY")
+	r.CallID, r.CSeq, r.To = sub.CallID, cseq, sub.From
+	r.From.Tag = sub.LocalTag
+	r.Headers = []sipua.Header{
+		{Name: "Event", Value: sub.Header("Event")}, {Name: "Subscription-State", Value: "active;expires=500"},
+	}
+	r.ContentType, r.Body = "Application/MANSCDP+xml", []byte(body)
+	if edit != nil {
+		edit(r)
+	}
+	res, err := n.ep.Do(ctx, r, n.route)
+	if err != nil {
+		n.t.Errorf("NOTIFY: %v", err)
+		return 0
+	}
+	return res.Code
+}
+
 // line returns what follows a prefix in an SDP body.
 func line(body []byte, prefix string) string {
 	for _, l := range strings.Split(string(body), "\r\n") {
@@ -264,6 +310,24 @@ func (n *fakeNode) invite(ctx context.Context, r *sipua.Request) {
 	if n.refuse != 0 {
 		_ = r.Respond(&sipua.Response{Code: n.refuse})
 		return
+	}
+	n.mu.Lock()
+	first := n.answers1[r.CallID]
+	n.mu.Unlock()
+	if first != nil {
+		second := *first
+		if n.reanswer != nil {
+			n.reanswer(&second)
+		}
+		_ = r.Respond(&second)
+		return
+	}
+	if n.slow > 0 && n.cancellable {
+		select {
+		case <-r.Cancelled():
+			return
+		case <-time.After(n.slow):
+		}
 	}
 	out, answer, err := n.media(r)
 	if err != nil {
@@ -284,6 +348,9 @@ func (n *fakeNode) invite(ctx context.Context, r *sipua.Request) {
 	if n.edit != nil {
 		n.edit(res)
 	}
+	n.mu.Lock()
+	n.answers1[r.CallID] = res
+	n.mu.Unlock()
 	_ = r.Respond(res)
 	n.work.Go(func() { n.stream(r, out, ended) })
 }

@@ -71,9 +71,9 @@ type Platform struct {
 
 	subscriptions map[string]*Subscription // by Call-ID
 	redirect      *Platform
-	sn      uint32
-	cseq    uint32
-	serial  uint32 // of the last SSRC
+	sn            uint32
+	cseq          uint32
+	serial        uint32 // of the last SSRC
 }
 
 // Listen binds the platform's sockets. It serves once Run is called.

@@ -3,7 +3,6 @@ package rehearsal
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -58,11 +57,19 @@ func (u *Uploads) URL() string { return "http://" + u.listener.Addr().String() +
 // Run serves until ctx ends.
 func (u *Uploads) Run(ctx context.Context) error {
 	srv := &http.Server{Handler: http.HandlerFunc(u.take), ReadTimeout: 10 * time.Second}
-	stop := context.AfterFunc(ctx, func() { _ = srv.Close() })
-	defer stop()
-	if err := srv.Serve(u.listener); !errors.Is(err, http.ErrServerClosed) {
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(u.listener) }()
+	select {
+	case err := <-served:
 		return err
+	case <-ctx.Done():
 	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if srv.Shutdown(late) != nil {
+		_ = srv.Close() // who uploads that slowly is cut off
+	}
+	<-served
 	return nil
 }
 

@@ -287,12 +287,11 @@ func (t *TCP) write(ctx context.Context, p *pair, to *net.TCPConn, s *shaper, in
 		if failed = t.waitOpen(ctx); failed != nil {
 			continue
 		}
+		s.delivered()
 		if _, err := to.Write(seg.data); err != nil && !p.forgotten() {
 			failed = err
 			p.reset()
-			continue
 		}
-		s.delivered()
 	}
 	return failed
 }

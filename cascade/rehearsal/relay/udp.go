@@ -174,7 +174,7 @@ func (u *UDP) receive(conn *net.UDPConn, take func(from netip.AddrPort, at time.
 func (u *UDP) pass(s *shaper, c *courier, at time.Time, b []byte, deliver func([]byte)) {
 	due, copies := s.datagram(at, b)
 	for range copies {
-		if !c.take(due, b, func(b []byte) { deliver(b); s.delivered() }) {
+		if !c.take(due, b, func(b []byte) { s.delivered(); deliver(b) }) {
 			s.overflowed()
 		}
 	}
