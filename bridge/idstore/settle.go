@@ -146,7 +146,9 @@ func (t *settling) give(i int, code string) {
 func (t *settling) free() []Code {
 	var free []Code
 	for _, c := range t.store.block {
-		if _, reserved := t.Reserved[c.Code]; c.Kind == "" && !reserved && t.store.Owner(c.Code) == "" && t.owners[c.Code] == "" {
+		_, taken := t.Reserved[c.Code]
+		taken = taken || t.store.Owner(c.Code) != "" || t.owners[c.Code] != ""
+		if c.Kind == "" && !taken {
 			free = append(free, c)
 		}
 	}

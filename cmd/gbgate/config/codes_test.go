@@ -46,7 +46,7 @@ func TestCodesComeFromOutside(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := []string{cfg.Cameras[0].ID, cfg.Cameras[1].ID}; got[0] != "34020100001320000001" || got[1] != "34020100001320000002" {
+	if got := cfg.Cameras[0].ID + cfg.Cameras[1].ID; got != "3402010000132000000134020100001320000002" {
 		t.Errorf("codes %q", got)
 	}
 	if dir != "/state" {
@@ -69,7 +69,10 @@ func TestCodesComeFromOutside(t *testing.T) {
 	}{
 		{"a fault from there", answer(nil, map[string]string{"west": "is on strike"}), `camera[2] "west".id: is on strike`},
 		{"nothing from there", answer(nil, nil), "`gbgate ids assign` gives each camera its code"},
-		{"a code that is taken", answer(map[string]string{"west": "34020100001320000001"}, nil), `is already the code of camera[1] "east"`},
+		{
+			"a code that is taken", answer(map[string]string{"west": "34020100001320000001"}, nil),
+			`is already the code of camera[1] "east"`,
+		},
 		{"a code of another kind", answer(map[string]string{"west": "34020100002000000009"}, nil), "which is not a camera"},
 		{"nobody to ask", func(*parser) {}, "`gbgate ids assign` gives each camera its code"},
 	} {

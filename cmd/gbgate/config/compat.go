@@ -16,7 +16,7 @@ type Compat struct {
 
 // CompatRegister is how we register and address our requests.
 type CompatRegister struct {
-	AssumeVersion     string        `toml:"assume_version"` // X-GB-Ver of a platform that sends none: 1.0 | 1.1 | 2.0 | 3.0
+	AssumeVersion     string        `toml:"assume_version"` // while it sends no X-GB-Ver: 1.0 | 1.1 | 2.0 | 3.0
 	SendGBVer         bool          `toml:"send_gb_ver"`
 	RefreshMode       string        `toml:"refresh_mode"` // same-call-id | new-call-id
 	ReregisterOn      []int         `toml:"reregister_on"`
@@ -31,7 +31,7 @@ type CompatRegister struct {
 // CompatMessages is how MANSCDP bodies are written.
 type CompatMessages struct {
 	Charset                string        `toml:"charset"`                   // auto | GB2312 | GB18030 | UTF-8
-	StrictGB2312           bool          `toml:"strict_gb2312"`             // no character beyond GB2312 where that is declared
+	StrictGB2312           bool          `toml:"strict_gb2312"`             // nothing beyond GB2312 where that is declared
 	UDPMaxMessage          int           `toml:"udp_max_message"`           // bytes of a whole SIP message
 	CatalogItemsPerMessage int           `toml:"catalog_items_per_message"` // 0 = by size
 	CatalogPartTimeout     time.Duration `toml:"catalog_part_timeout"`
@@ -45,7 +45,7 @@ type CompatMessages struct {
 
 // CompatEvents is what we tell without being asked, and subscriptions.
 type CompatEvents struct {
-	AlarmPush              bool          `toml:"alarm_push"`             // alarms as MESSAGE while nobody subscribes to them
+	AlarmPush              bool          `toml:"alarm_push"`             // alarms as MESSAGE while it does not subscribe
 	AlarmLatch             bool          `toml:"alarm_latch"`            // no second alarm of a device before its reset
 	MobilePositionFormat   string        `toml:"mobile_position_format"` // auto | 2016 | 2022
 	Subscribe200Body       bool          `toml:"subscribe_200_body"`

@@ -44,7 +44,11 @@ func found(t *testing.T, data []byte) []string {
 	return nil
 }
 
-const a, b = "34020100001320000001", "34020100001320000002"
+const (
+	node = "34020100002000000001"
+	a    = "34020100001320000001"
+	b    = "34020100001320000002"
+)
 
 func TestCSV(t *testing.T) {
 	want := []string{"2 " + a + " 东门", "3 " + b + " 西门"}
@@ -58,12 +62,14 @@ func TestCSV(t *testing.T) {
 		{"apostrophes", "编码,名称\n'" + a + ",东门\n’" + b + ",西门", nil},
 		{"formulas", "编码,名称\n=\"" + a + "\",东门\n\"=\"\"" + b + "\"\"\",西门", nil},
 		{"blanks and full-width digits", "编码,名称\n３４０２ 0100 00132 0000001, 东门 \n\u200b" + b + "\u00a0,西门", nil},
-		{"the parent's code beside", "父设备编码,设备编码,通道名称\n34020100002000000001," + a + ",东门\n34020100002000000001," + b + ",西门", nil},
+		{"the parent's code beside", "父设备编码,设备编码,通道名称\n" + node + "," + a + ",东门\n" + node + "," + b + ",西门", nil},
 		{"district codes beside", "行政区划编码,ID,Name\n340201," + a + ",东门\n340201," + b + ",西门", nil},
-		{"a title, a remark and empty rows", "某市视频资源编码表,\n单位：某局,\n\n编号,点位名称\n" + a + ",东门\n" + b + ",西门\n,\n说明：共两路,\n", []string{
-			"5 " + a + " 东门", "6 " + b + " 西门", "8 说明：共两路 ",
-		}},
-		{"no headings", "1," + a + ",东门,34020100002000000001\n2," + b + ",西门,34020100002000000001", []string{
+		{
+			"a title, a remark and empty rows", "某市视频资源编码表,\n单位：某局,\n\n编号,点位名称\n" +
+				a + ",东门\n" + b + ",西门\n,\n说明：共两路,\n",
+			[]string{"5 " + a + " 东门", "6 " + b + " 西门", "8 说明：共两路 "},
+		},
+		{"no headings", "1," + a + ",东门," + node + "\n2," + b + ",西门," + node, []string{
 			"1 " + a + " 东门", "2 " + b + " 西门",
 		}},
 		{"a list", a + "\n" + b + "\n", []string{"1 " + a + " ", "2 " + b + " "}},
@@ -145,7 +151,8 @@ func pack(t *testing.T, parts map[string]string) []byte {
 func workbook(data string) map[string]string {
 	head := `<?xml version="1.0" encoding="UTF-8" standalone="yes"?>`
 	sheet := func(data string) string {
-		return head + `<worksheet xmlns="` + mainNS + `"><dimension ref="A1:C4"/><sheetData>` + data + `</sheetData></worksheet>`
+		return head + `<worksheet xmlns="` + mainNS + `"><dimension ref="A1:C4"/><sheetData>` + data +
+			`</sheetData></worksheet>`
 	}
 	return map[string]string{
 		"xl/workbook.xml": head + `<workbook xmlns="` + mainNS + `" xmlns:r="` + relNS + `"><sheets>` +
@@ -158,7 +165,7 @@ func workbook(data string) map[string]string {
 		"xl/sharedStrings.xml": head + `<sst xmlns="` + mainNS + `"><si><t>国标编码</t></si><si><t>名称</t></si>` +
 			`<si><t>` + a + `</t></si><si><r><t>东</t></r><r><rPr><b/></rPr><t xml:space="preserve">门 </t></r>` +
 			`<rPh sb="0" eb="1"><t>dong</t></rPh><phoneticPr fontId="1"/></si><si><t>西门_x000D_</t></si></sst>`,
-		"xl/worksheets/sheet1.xml": sheet(`<row r="1"><c r="A1" t="inlineStr"><is><t>34020100001320000099</t></is></c></row>`),
+		"xl/worksheets/sheet1.xml": sheet(`<row><c t="inlineStr"><is><t>34020100001320000099</t></is></c></row>`),
 		"xl/worksheets/sheet2.xml": sheet(`<row r="1"><c r="A1" t="inlineStr"><is><t>填表说明</t></is></c></row>`),
 		"xl/worksheets/sheet3.xml": sheet(data),
 	}
@@ -170,10 +177,16 @@ func TestXLSX(t *testing.T) {
 		name, rows string
 		want       []string
 	}{
-		{"shared texts", headings + `<row r="4"><c r="B4" t="s"><v>2</v></c><c r="C4" t="s"><v>3</v></c></row>`, []string{"4 " + a + " 东门"}},
+		{
+			"shared texts", headings + `<row r="4"><c r="B4" t="s"><v>2</v></c><c r="C4" t="s"><v>3</v></c></row>`,
+			[]string{"4 " + a + " 东门"},
+		},
 		{"inline and formula texts", headings +
-			`<row r="3"><c r="B3" t="str"><f>"3402"&amp;A1</f><v>` + a + `</v></c><c r="C3" t="inlineStr"><is><t>北门</t></is></c></row>` +
-			`<row r="9"><c r="B9" s="1" t="inlineStr"><is><t>'` + b + `</t></is></c><c r="C9" t="s"><v>4</v></c></row>`, []string{"3 " + a + " 北门", "9 " + b + " 西门"}},
+			`<row r="3"><c r="B3" t="str"><f>"3402"&amp;A1</f><v>` + a + `</v></c>` +
+			`<c r="C3" t="inlineStr"><is><t>北门</t></is></c></row>` +
+			`<row r="9"><c r="B9" s="1" t="inlineStr"><is><t>'` + b + `</t></is></c><c r="C9" t="s"><v>4</v></c></row>`, []string{
+			"3 " + a + " 北门", "9 " + b + " 西门",
+		}},
 		{"numbers", headings +
 			`<row r="3"><c r="B3"><v>3.4020100001319998E+19</v></c><c r="C3" t="s"><v>3</v></c></row>` +
 			`<row r="4"><c r="B4"><v>34020100001320000000</v></c><c r="C4" t="s"><v>4</v></c></row>` +
@@ -317,7 +330,8 @@ func FuzzRead(f *testing.F) {
 
 // FuzzSheet reads the part of a workbook that comes from outside without the ZIP archive around it.
 func FuzzSheet(f *testing.F) {
-	f.Add(`<d><row r="2"><c r="B2" t="s"><v>0</v></c><c r="A2"><v>1</v></c><c t="inlineStr"><is><t>x</t></is></c></row></d>`)
+	f.Add(`<d><row r="2"><c r="B2" t="s"><v>0</v></c><c r="A2"><v>1</v></c>` +
+		`<c t="inlineStr"><is><t>x</t></is></c></row></d>`)
 	f.Fuzz(func(t *testing.T, text string) {
 		tables, err := Read(pack(t, map[string]string{
 			"xl/workbook.xml":            `<w><sheets><sheet name="a" id="1"/></sheets></w>`,
