@@ -71,29 +71,24 @@ func (v *View) PTZPosition(ctx context.Context, q *manscdp.PTZPositionQuery) (*m
 	if p, ok := c.PTZ.(PTZPositioner); ok {
 		ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
 		defer cancel()
-		aim, err := p.Position(ctx)
+		pan, tilt, zoom, err := p.Position(ctx)
 		if err != nil {
 			v.log.Warn("PTZ position unknown", "camera", c.Name, "reason", err.Error())
 			return answer, nil
 		}
-		answer.PTZPosition = aim.message()
+		answer.PTZPosition = position(pan, tilt, zoom)
 	}
 	return answer, nil
 }
 
-// message is the aim as it is told; what is unknown is left out.
-func (a Aim) message() manscdp.PTZPosition {
-	pan, tilt := math.Mod(math.Mod(a.Pan, 360)+360, 360), a.Tilt
-	return manscdp.PTZPosition{
-		Pan: &pan, Tilt: &tilt, Zoom: positive(a.Zoom),
-		HorizontalFieldAngle: positive(a.HorizontalAngle), VerticalFieldAngle: positive(a.VerticalAngle),
-		MaxViewDistance: positive(a.ViewDistance),
-	}
-}
+// usualZoom is the magnification of a dome at its longest, as no camera interface tells it.
+const usualZoom = 30
 
-func positive(f float64) *float64 {
-	if f <= 0 {
-		return nil
-	}
-	return &f
+// position puts a camera's position in the units of GB/T 28181-2022 A.2.6.15. Its tilt runs from
+// −30° to 90°, which makes sense for a dome under a ceiling only: + is down.
+func position(pan, tilt, zoom float64) manscdp.PTZPosition {
+	pan = math.Mod(pan*180+360, 360)
+	tilt = min(90, max(-30, -90*tilt))
+	zoom = 1 + zoom*(usualZoom-1)
+	return manscdp.PTZPosition{Pan: &pan, Tilt: &tilt, Zoom: &zoom}
 }

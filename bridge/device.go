@@ -27,17 +27,9 @@ type Preset struct {
 
 // PTZPositioner is a PTZ that knows where it looks.
 type PTZPositioner interface {
-	Position(ctx context.Context) (Aim, error)
-}
-
-// Aim is where a camera looks, as GB/T 28181-2022 A.2.6.16 tells it.
-type Aim struct {
-	Pan  float64 // degrees, 0 … 360
-	Tilt float64 // degrees, −30 … 90
-	Zoom float64 // magnification; 0 = unknown
-	// Of the picture at this zoom; 0 = unknown.
-	HorizontalAngle, VerticalAngle float64 // degrees
-	ViewDistance                   float64 // m
+	// Position returns pan and tilt from −1 to 1 (half a turn left to half a turn right, straight
+	// down to straight up) and zoom from 0 (wide) to 1.
+	Position(ctx context.Context) (pan, tilt, zoom float64, err error)
 }
 
 // Snapshotter takes single pictures.

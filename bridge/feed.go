@@ -92,14 +92,15 @@ func NewFeed(src Source, linger time.Duration, retry Retry, limits media.Limits,
 
 // Run pulls on demand until ctx ends.
 func (f *Feed) Run(ctx context.Context) error {
-	defer f.stream.Close(errShutdown)
-	for {
+	defer f.stream.Close(errShutdown) // the viewers go when they see it, not before
+	for ctx.Err() == nil {
 		if err := f.await(ctx, func() bool { return f.viewers > 0 }, nil); err != nil {
 			return err
 		}
 		f.pull(ctx)
 		f.set(Idle, nil)
 	}
+	return context.Cause(ctx)
 }
 
 // pull runs the source again and again until nobody wants it.

@@ -33,6 +33,7 @@ type branch struct {
 // another type, twice the same ID, below nothing or below itself) is left out and told.
 func forest(groups []Group, log *slog.Logger) []branch {
 	children := make(map[string][]Group, len(groups))
+	var hanging []Group
 	known := make(map[string]bool, len(groups))
 	for _, g := range groups {
 		kind := gb28181.ID(g.ID).Type()
@@ -43,6 +44,7 @@ func forest(groups []Group, log *slog.Logger) []branch {
 			children[""] = append(children[""], g)
 		case kind == gb28181.TypeVirtualOrg && g.Parent != "":
 			children[g.Parent] = append(children[g.Parent], g)
+			hanging = append(hanging, g)
 		default:
 			log.Error("group left out", "group", g.ID, "reason", "neither a business group nor an organisation in one")
 		}
@@ -65,9 +67,9 @@ func forest(groups []Group, log *slog.Logger) []branch {
 	for _, g := range children[""] {
 		plant(nil, g)
 	}
-	for _, g := range groups {
-		if parent := g.Parent; parent != "" && !placed[g.ID] {
-			log.Error("group left out", "group", g.ID, "reason", "no business group above it", "parent", parent)
+	for _, g := range hanging {
+		if !placed[g.ID] {
+			log.Error("group left out", "group", g.ID, "reason", "no business group above it", "parent", g.Parent)
 		}
 	}
 	return list
