@@ -40,9 +40,10 @@ func (s *Store) Settle(r Request) []Binding {
 	t.kept()
 	t.byName()
 	t.inOrder()
+	missing := t.missing()
 	for i := range t.bindings {
 		if t.wanting(i) {
-			t.bindings[i].Err = t.missing()
+			t.bindings[i].Err = missing
 		}
 	}
 	return t.bindings

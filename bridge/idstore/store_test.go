@@ -197,6 +197,25 @@ func TestCodesAreStable(t *testing.T) {
 	}
 }
 
+// The largest site that one box serves: each camera finds the code of its name.
+func TestTenThousandCameras(t *testing.T) {
+	var s Store
+	var r Request
+	codes := make([]Code, 10_000)
+	for n := range codes {
+		codes[n] = Code{Code: code(n), Name: fmt.Sprint("name ", n%5000)}
+		if n < 5000 {
+			r.Cameras = append(r.Cameras, Camera{Name: fmt.Sprint(n), Title: fmt.Sprint("NAME", n)})
+		}
+	}
+	s.Add(codes)
+	for i, b := range s.Settle(r) {
+		if b.Code != code(i) {
+			t.Fatalf("camera %d has %q (%v)", i, b.Code, b.Err)
+		}
+	}
+}
+
 func TestStoreSurvives(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "new", "folder", FileName)
 	err := Update(path, func(s *Store) error {
