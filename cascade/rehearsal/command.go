@@ -16,8 +16,8 @@ const quiet = 300 * time.Millisecond
 var ErrUnexpected = errors.New("an answer came to a command that has none")
 
 // Command sends a device control, of which exactly one part is set. It returns the answer of those that have one
-// (RecordCmd, GuardCmd, AlarmCmd, HomePosition, DeviceUpgrade); for the others it returns nil and ErrUnexpected when one
-// comes all the same. id empty means the node.
+// (RecordCmd, GuardCmd, AlarmCmd, HomePosition, DeviceUpgrade); for the others it returns nil, and ErrUnexpected when
+// one comes all the same. id empty means the node.
 func (n *Node) Command(ctx context.Context, id string, m manscdp.DeviceControl) (*manscdp.ControlResponse, error) {
 	m.Header = n.header("DeviceControl", id)
 	if m.Kind().Answered() {

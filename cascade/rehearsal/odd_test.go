@@ -76,7 +76,9 @@ func TestSecondInvite(t *testing.T) {
 			if !errors.Is(err, tt.err) {
 				t.Fatalf("%v, want %v", err, tt.err)
 			}
-			found := slices.ContainsFunc(got.Faults, func(f string) bool { return tt.want != "" && strings.Contains(f, tt.want) })
+			found := slices.ContainsFunc(got.Faults, func(f string) bool {
+				return tt.want != "" && strings.Contains(f, tt.want)
+			})
 			if found != (tt.want != "") {
 				t.Errorf("faults %q, want one with %q", got.Faults, tt.want)
 			}
@@ -102,7 +104,8 @@ func TestRedirect(t *testing.T) {
 	p.Redirect(second)
 	n := startNode(t, p, "udp", nil)
 	res := n.register(testContext(t), "3600")
-	if res.Code != 302 || res.Contact == nil || res.Contact.User != second.ID() || res.Contact.Port != int(second.Addr().Port()) {
+	want := sipua.URI{User: second.ID(), Host: "127.0.0.1", Port: int(second.Addr().Port())}
+	if res.Code != 302 || res.Contact == nil || *res.Contact != want {
 		t.Errorf("%+v, want 302 to %v", res, second.Addr())
 	}
 	p.Redirect(nil)
@@ -170,7 +173,8 @@ func TestNoticesAndTexts(t *testing.T) {
 	n, fake := shore(t, "udp", nil)
 	ctx := testContext(t)
 	for range 2 {
-		body := `<Notify><CmdType>Keepalive</CmdType><SN>5</SN><DeviceID>` + nodeID + `</DeviceID><Status>OK</Status></Notify>`
+		body := `<Notify><CmdType>Keepalive</CmdType><SN>5</SN><DeviceID>` + nodeID +
+			`</DeviceID><Status>OK</Status></Notify>`
 		fake.send(ctx, []byte(body))
 	}
 	if got := n.State().BadSNs; got != 1 {
@@ -206,7 +210,8 @@ func TestUploads(t *testing.T) {
 			t.Errorf("%d bytes are answered %d, want %d", len(body), res.StatusCode, want)
 		}
 	}
-	if got := u.Got(); len(got) != 1 || !got[0].IsJPEG() || got[0].Path != "/snap?from=gb" || got[0].ContentType != "image/jpeg" {
+	got := u.Got()
+	if len(got) != 1 || !got[0].IsJPEG() || got[0].Path != "/snap?from=gb" || got[0].ContentType != "image/jpeg" {
 		t.Errorf("uploads: %+v", got)
 	}
 }

@@ -16,7 +16,7 @@ func TestLine6Controls(t *testing.T) {
 	zero, preset := 0, 1
 	zoom := &manscdp.DragZoom{Length: 1920, Width: 1080, MidPointX: 960, MidPointY: 540, LengthX: 400, LengthY: 300}
 	overBoth(t, func(t *testing.T, transport string) {
-		r := newRig(t, setup{transport: transport, rest: offCameras(t, 1, 1)})
+		r := newRig(t, setup{transport: transport, rest: offCameras(1, 1)})
 		for _, c := range []struct {
 			name   string
 			m      manscdp.DeviceControl
@@ -60,7 +60,7 @@ func TestLine6Controls(t *testing.T) {
 // IFameCmd is how the text of 2016, and WVP, spell it; WVP also sends ControlPriority with everything.
 func TestLine6IFameCmd(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	for i, tag := range []string{"IFameCmd", "IFrameCmd"} {
 		sn := []string{"71", "72"}[i]
 		body := "<?xml version=\"1.0\" encoding=\"GB2312\"?>\r\n<Control>\r\n<CmdType>DeviceControl</CmdType>\r\n<SN>" + sn +
@@ -77,7 +77,7 @@ func TestLine6IFameCmd(t *testing.T) {
 func TestLine6DeviceConfig(t *testing.T) {
 	t.Parallel()
 	on := 1
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	for _, c := range []struct {
 		name, id string
 		s        manscdp.Settings
@@ -108,7 +108,7 @@ func TestLine6DeviceConfig(t *testing.T) {
 func TestLine7PTZCodes(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, transport string) {
-		r := newRig(t, setup{transport: transport, rest: offCameras(t, 1, 1)})
+		r := newRig(t, setup{transport: transport, rest: offCameras(1, 1)})
 		for _, code := range []string{
 			"A50F0108007D003A", "A50F01027D000034", "a50f010a7d7d00b9", "A50F01100000D095", "A50F0100000000B5", "a50f01424b000042",
 			"a50f018100030039", "a50f01820003003a",

@@ -131,7 +131,7 @@ func TestLine8Refusals(t *testing.T) {
 	cam := startCamera(t, simcam.Config{})
 	r := newRig(t, setup{
 		superior: "max_calls = 1\n",
-		rest:     cameraTOML("gate", channelID, cam.URL(), "", "") + offCameras(t, 1, 2),
+		rest:     cameraTOML("gate", channelID, cam.URL(), "", "") + offCameras(1, 2),
 	})
 	refused := func(name string, req rehearsal.PlayRequest, want int) {
 		t.Helper()

@@ -33,7 +33,7 @@ func TestLine3DirtyXML(t *testing.T) {
 	}
 	const gb2312 = "<?xml version=\"1.0\" encoding=\"GB2312\"?>\r\n"
 	overBoth(t, func(t *testing.T, transport string) {
-		r := newRig(t, setup{transport: transport, rest: offCameras(t, 1, 1)})
+		r := newRig(t, setup{transport: transport, rest: offCameras(1, 1)})
 		for i, c := range []struct {
 			name, body string
 			code       int
@@ -95,13 +95,12 @@ const (
 )
 
 // groupedCameras are three cameras: one in a group, one in an organisation of it, one in an inner organisation.
-func groupedCameras(t *testing.T) string {
-	t.Helper()
+func groupedCameras() string {
 	block := func(id, name, parent, camera string) string {
 		return fmt.Sprintf("[[group]]\nid = %q\nname = %q\nparent = %q\ncameras = [%q]\n", id, name, parent, camera)
 	}
 	return block(groupID, "园区", "", "cam001") + block(orgID, "东区", "园区", "cam002") + block(innerID, "东门", "东区", "cam003") +
-		offCameras(t, 3, 1)
+		offCameras(3, 1)
 }
 
 func TestLine4Sizes(t *testing.T) {
@@ -110,7 +109,7 @@ func TestLine4Sizes(t *testing.T) {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
 			overBoth(t, func(t *testing.T, transport string) {
-				r := newRig(t, setup{transport: transport, rest: offCameras(t, n, 1)})
+				r := newRig(t, setup{transport: transport, rest: offCameras(n, 1)})
 				res, err := r.node.CatalogOf(soon(t, 30*time.Second), demoNode)
 				if err != nil {
 					t.Fatal(err)
@@ -146,7 +145,7 @@ func TestLine4Serial(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	open, worst := 0, 0
-	r := newRig(t, setup{rest: offCameras(t, 20, 1), platform: rehearsal.Config{
+	r := newRig(t, setup{rest: offCameras(20, 1), platform: rehearsal.Config{
 		Edit: func(q *sipua.Request, _ *sipua.Response) bool {
 			if q.Method == "MESSAGE" {
 				mu.Lock()
@@ -176,7 +175,7 @@ func TestLine4LostAnswer(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	lost := map[string]bool{}
-	r := newRig(t, setup{rest: offCameras(t, 12, 1), platform: rehearsal.Config{
+	r := newRig(t, setup{rest: offCameras(12, 1), platform: rehearsal.Config{
 		PartGap: 3 * time.Second,
 		Edit: func(q *sipua.Request, _ *sipua.Response) bool {
 			mu.Lock()
@@ -198,7 +197,7 @@ func TestLine4SubQueries(t *testing.T) {
 	for _, version := range []string{"2.0", "3.0"} {
 		t.Run("X-GB-Ver "+version, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, setup{platform: rehearsal.Config{Version: version}, rest: groupedCameras(t)})
+			r := newRig(t, setup{platform: rehearsal.Config{Version: version}, rest: groupedCameras()})
 			cam := func(n int) string { return fmt.Sprintf("3402010000132%07d", n) }
 			for _, c := range []struct {
 				id   string
@@ -266,7 +265,7 @@ func TestLine4RareCharacters(t *testing.T) {
 	for _, version := range []string{"2.0", "3.0"} {
 		t.Run("X-GB-Ver "+version, func(t *testing.T) {
 			t.Parallel()
-			rest := strings.Replace(offCameras(t, 1, 1), "\nid = ", "\ntitle = '''"+name+"'''\nid = ", 1)
+			rest := strings.Replace(offCameras(1, 1), "\nid = ", "\ntitle = '''"+name+"'''\nid = ", 1)
 			r := newRig(t, setup{platform: rehearsal.Config{Version: version}, rest: rest})
 			items, err := r.node.Catalog(t.Context())
 			if err != nil || len(items) != 1 || items[0].Name != name {
@@ -281,7 +280,7 @@ func TestLine4RareCharacters(t *testing.T) {
 func TestLine5Queries(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, transport string) {
-		r := newRig(t, setup{transport: transport, platform: rehearsal.Config{Version: "3.0"}, rest: offCameras(t, 2, 1)})
+		r := newRig(t, setup{transport: transport, platform: rehearsal.Config{Version: "3.0"}, rest: offCameras(2, 1)})
 		n, ctx := r.node, soon(t, time.Minute)
 		if res, err := n.DeviceInfo(ctx, ""); err != nil || res.Result != "OK" || res.DeviceName == "" || res.Channel != 2 {
 			t.Errorf("DeviceInfo of the node: %+v, %v", res, err)
@@ -340,7 +339,7 @@ func TestLine5Queries(t *testing.T) {
 func TestLine5UnknownDevice(t *testing.T) {
 	t.Parallel()
 	const stranger = "34020100001320000099"
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	for _, command := range []string{"DeviceInfo", "DeviceStatus", "PresetQuery", "ConfigDownload"} {
 		body := "<?xml version=\"1.0\"?>\r\n<Query>\r\n<CmdType>" + command + "</CmdType>\r\n<SN>7</SN>\r\n<DeviceID>" + stranger +
 			"</DeviceID>\r\n<ConfigType>BasicParam</ConfigType>\r\n</Query>\r\n"

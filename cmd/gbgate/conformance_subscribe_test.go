@@ -43,7 +43,7 @@ func waitChange(t *testing.T, s *rehearsal.Subscription, from int, id, event str
 func TestLine11Event(t *testing.T) {
 	t.Parallel()
 	overBoth(t, func(t *testing.T, transport string) {
-		r := newRig(t, setup{transport: transport, rest: offCameras(t, 1, 1)})
+		r := newRig(t, setup{transport: transport, rest: offCameras(1, 1)})
 		var subscriptions []*rehearsal.Subscription
 		for _, c := range []struct{ command, event, filter string }{
 			{"Catalog", "Catalog;id=1894", ""},
@@ -85,7 +85,7 @@ func TestLine11Event(t *testing.T) {
 
 func TestLine11Refused(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	for _, c := range []struct {
 		name string
 		req  rehearsal.SubscribeRequest
@@ -140,14 +140,14 @@ func TestLine11CatalogOnOff(t *testing.T) {
 // A reload that adds, changes and takes away cameras is told; ADD and UPDATE carry the item of the catalog.
 func TestLine11CatalogChanges(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 2, 1)})
+	r := newRig(t, setup{rest: offCameras(2, 1)})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	const added, gone = "34020100001320000003", "34020100001320000002"
 	from := len(s.Notifications())
-	extra := offCameras(t, 1, 3)
+	extra := offCameras(1, 3)
 	r.reload(t, func(text string) string { return text + extra })
 	item := waitChange(t, s, from, added, "ADD")
 	items, err := r.node.Catalog(t.Context())
@@ -179,7 +179,7 @@ func TestLine11CatalogChanges(t *testing.T) {
 // A NOTIFY that is answered 481 is the last one.
 func TestLine11Answered481(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog"})
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestLine11Answered481(t *testing.T) {
 	notify := func() int { return len(r.tape.in("NOTIFY sip:")) }
 	before := notify()
 	for want := before + 1; id <= 3; id++ {
-		extra := offCameras(t, 1, id)
+		extra := offCameras(1, id)
 		r.reload(t, func(text string) string { return text + extra })
 		eventually(t, 20*time.Second, "the catalog with one more", func() bool {
 			items, err := r.node.Catalog(t.Context())
@@ -207,7 +207,7 @@ func TestLine11Answered481(t *testing.T) {
 // A program that restarted takes the refresh of a dialog it does not know for a new subscription, with the old tags.
 func TestLine11Adopted(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog;id=9"})
 	if err != nil {
 		t.Fatal(err)
@@ -248,7 +248,7 @@ func TestLine11Adopted(t *testing.T) {
 // The same subscription once more, in a new dialog, replaces the old one: the superior has restarted.
 func TestLine11Replaced(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	first, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog;id=1"})
 	if err != nil {
 		t.Fatal(err)
@@ -270,7 +270,7 @@ func TestLine11MobilePosition(t *testing.T) {
 	for _, version := range []string{"2.0", "3.0"} {
 		t.Run("X-GB-Ver "+version, func(t *testing.T) {
 			t.Parallel()
-			rest := strings.Replace(offCameras(t, 1, 1), "\nid = ", "\nlongitude = 118.376451\nlatitude = 31.326319\nid = ", 1)
+			rest := strings.Replace(offCameras(1, 1), "\nid = ", "\nlongitude = 118.376451\nlatitude = 31.326319\nid = ", 1)
 			r := newRig(t, setup{platform: rehearsal.Config{Version: version}, rest: rest})
 			s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{
 				Command: "MobilePosition", DeviceID: channelID, Event: "presence", Filter: "<Interval>5</Interval>\r\n",
@@ -301,7 +301,7 @@ func TestLine11MobilePosition(t *testing.T) {
 // A subscription that nobody refreshed ends: nothing more is told.
 func TestLine11Expires(t *testing.T) {
 	t.Parallel()
-	rest := strings.Replace(offCameras(t, 1, 1), "\nid = ", "\nlongitude = 118.376451\nlatitude = 31.326319\nid = ", 1)
+	rest := strings.Replace(offCameras(1, 1), "\nid = ", "\nlongitude = 118.376451\nlatitude = 31.326319\nid = ", 1)
 	r := newRig(t, setup{rest: rest})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{
 		Command: "MobilePosition", DeviceID: channelID, Event: "presence", Filter: "<Interval>5</Interval>\r\n", Expires: time.Second,

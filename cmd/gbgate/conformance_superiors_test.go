@@ -52,7 +52,7 @@ func TestLine12OwnViews(t *testing.T) {
 	t.Parallel()
 	const other, alias = "34020000002000000002", "34029900001310000007"
 	b, tapeB := startSecond(t, other, rehearsal.Config{Version: "3.0"})
-	rest := strings.Replace(offCameras(t, 3, 1), "\nid = ", "\ntitle = \"东门\"\nid = ", 1)
+	rest := strings.Replace(offCameras(3, 1), "\nid = ", "\ntitle = \"东门\"\nid = ", 1)
 	r := newRig(t, setup{rest: secondTOML("other", other, b, "udp", "channels = [\"cam001\", \"cam003\"]\n[superior.ids]\ncam001 = \""+alias+"\"\n") + rest})
 	n := node(t, b)
 	first, err := r.node.Catalog(t.Context())
@@ -118,7 +118,7 @@ func TestLine12TwoIdentities(t *testing.T) {
 	t.Parallel()
 	const second = "34020100002000000002"
 	p := startPlatform(t, rehearsal.Config{})
-	cams := offCameras(t, 2, 1)
+	cams := offCameras(2, 1)
 	one := superiorTOML(p, "", "udp") + "channels = [\"cam001\"]\n"
 	two := strings.Replace(superiorTOML(p, "", "udp"), "name = \"above\"", "name = \"again\"\nnode_id = \""+second+"\"\nchannels = [\"cam002\"]", 1)
 	startGateway(t, 0, one+two+cams)
@@ -146,7 +146,7 @@ func TestLine12ThirtyTwo(t *testing.T) {
 		platforms = append(platforms, p)
 		text.WriteString(secondTOML(fmt.Sprintf("s%02d", i), id, p, []string{"udp", "tcp"}[i%2], ""))
 	}
-	startGateway(t, 0, text.String()+offCameras(t, 4, 1))
+	startGateway(t, 0, text.String()+offCameras(4, 1))
 	for i, p := range platforms {
 		items, err := node(t, p).Catalog(soon(t, 30*time.Second))
 		if err != nil || len(items) != 4 {

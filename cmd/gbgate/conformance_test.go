@@ -71,7 +71,7 @@ type rig struct {
 	gateway  *gatewayUnderTest
 	node     *rehearsal.Node
 	tape     *tape
-	port     int
+	port     int // of the program's SIP sockets, when the node is registered
 }
 
 // setup is what a rig is made of.
@@ -99,7 +99,7 @@ func (s setup) rigConfig(p *rehearsal.Platform) string {
 
 func newRig(t *testing.T, s setup) *rig {
 	t.Helper()
-	r := &rig{tape: &tape{}, port: freePort(t)}
+	r := &rig{tape: &tape{}}
 	if s.platform.Trace == nil {
 		s.platform.Trace = r.tape.add
 	}
@@ -107,9 +107,14 @@ func newRig(t *testing.T, s setup) *rig {
 		s.platform.Password = s.password
 	}
 	r.platform = startPlatform(t, s.platform)
-	r.gateway = startGateway(t, r.port, s.rigConfig(r.platform))
-	if !s.noNode {
-		r.node = node(t, r.platform)
+	r.gateway = startGateway(t, 0, s.rigConfig(r.platform))
+	if s.noNode {
+		return r
+	}
+	r.node = node(t, r.platform)
+	contact := r.node.State().Contact
+	if _, err := fmt.Sscanf(contact, "sip:"+demoNode+"@127.0.0.1:%d", &r.port); err != nil {
+		t.Fatalf("the node's Contact is %s: %v", contact, err)
 	}
 	return r
 }
@@ -179,13 +184,11 @@ type gate struct{ seen atomic.Int32 }
 func (g *gate) first(n int32) bool { return g.seen.Add(1) <= n }
 
 // offCameras are cameras that nobody answers for, the first with the serial number given.
-func offCameras(t *testing.T, n, first int) string {
-	t.Helper()
-	port := freePort(t)
+func offCameras(n, first int) string {
 	var b strings.Builder
 	for i := range n {
 		b.WriteString(cameraTOML(fmt.Sprintf("cam%03d", first+i), fmt.Sprintf("3402010000132%07d", first+i),
-			fmt.Sprintf("rtsp://127.0.0.1:%d/%d", port, i), "", ""))
+			fmt.Sprintf("rtsp://127.0.0.1:1/%d", i), "", ""))
 	}
 	return b.String()
 }

@@ -255,7 +255,7 @@ func (p *peer) exchange(t *testing.T, text string, d time.Duration) string {
 // repeat is answered and done once.
 func TestWireRepeatedMessage(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	for i, network := range []string{"udp", "tcp"} {
 		p := r.dial(t, network)
 		sn := fmt.Sprint(911 + i)
@@ -276,7 +276,7 @@ func TestWireRepeatedMessage(t *testing.T) {
 // What belongs to no dialog is answered 481, what is not served 405, and a stranger hears nothing.
 func TestWireOutOfDialog(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(t, 1, 1)})
+	r := newRig(t, setup{rest: offCameras(1, 1)})
 	for _, network := range []string{"udp", "tcp"} {
 		p := r.dial(t, network)
 		for i, c := range []struct{ method, want string }{

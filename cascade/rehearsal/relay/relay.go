@@ -74,6 +74,9 @@ type Stats struct {
 	Reordered  uint64
 	Delivered  uint64
 	MaxQueue   int // most that waited for the bottleneck at one time
+	// MaxGap is the longest time between two arrivals: much more than the sender's own pauses shows that the machine
+	// stood still meanwhile.
+	MaxGap time.Duration
 }
 
 func (c Config) withDefaults() Config {

@@ -113,7 +113,9 @@ func (s *shaper) segmentSize() int {
 }
 
 func (s *shaper) arrive(now time.Time) time.Time {
-	s.stats.Seen++
+	if s.stats.Seen++; s.stats.Seen > 1 {
+		s.stats.MaxGap = max(s.stats.MaxGap, now.Sub(s.arrived))
+	}
 	s.arrived = later(s.arrived, now)
 	return s.arrived
 }

@@ -67,7 +67,7 @@ func TestShaperPunishesBursts(t *testing.T) {
 	for i := range 100 {
 		paced.datagram(start.Add(time.Duration(i/32)*10*time.Millisecond), make([]byte, 1000))
 	}
-	if got := paced.snapshot(); got.Overflowed != 0 || got.MaxQueue != 32 {
+	if got := paced.snapshot(); got.Overflowed != 0 || got.MaxQueue != 32 || got.MaxGap != 10*time.Millisecond {
 		t.Errorf("four bursts over 40 ms: %+v, want none lost", got)
 	}
 }
