@@ -23,6 +23,7 @@ const (
 type superior struct {
 	t  *testing.T
 	ua *sipua.Endpoint
+	as string // its ID
 
 	// register answers REGISTER, n counting from 1; nil accepts all.
 	register func(n int, r *sipua.Request) *sipua.Response
@@ -53,7 +54,7 @@ func newSuperior(t *testing.T) *superior {
 func newSuperiorAt(t *testing.T, listen string) *superior {
 	t.Helper()
 	s := &superior{
-		t: t, registered: make(chan *sipua.Request, 100), left: make(chan *sipua.Request, 100),
+		t: t, as: superiorID, registered: make(chan *sipua.Request, 100), left: make(chan *sipua.Request, 100),
 		byes: make(chan *sipua.Request, 100), notifies: make(chan *sipua.Request, 1000), grown: make(chan struct{}),
 	}
 	var err error
@@ -200,7 +201,7 @@ func (s *superior) request(method, to string) *sipua.Request {
 	uri := sipua.URI{User: to, Host: route.Remote.Addr().String(), Port: int(route.Remote.Port())}
 	return &sipua.Request{
 		Method: method, URI: uri, CallID: newToken() + "@superior", CSeq: 1,
-		From: sipua.Address{URI: sipua.URI{User: superiorID, Host: "3402000000"}, Tag: newToken()},
+		From: sipua.Address{URI: sipua.URI{User: s.as, Host: "3402000000"}, Tag: newToken()},
 		To:   sipua.Address{URI: uri},
 	}
 }
