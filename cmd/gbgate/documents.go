@@ -109,9 +109,9 @@ func worse(a, b string) string {
 }
 
 func (g *gateway) superiors() []superiorDoc {
-	docs := make([]superiorDoc, 0, len(g.platforms))
-	for _, p := range g.platforms {
-		docs = append(docs, superior(p.Status()))
+	docs := make([]superiorDoc, 0, len(g.sides))
+	for _, s := range g.sides {
+		docs = append(docs, superior(s.platform.Status()))
 	}
 	return docs
 }
@@ -210,7 +210,7 @@ func (g *gateway) healthy() (any, error) {
 			online++
 		}
 	}
-	return map[string]any{"status": "ok", "superiors": len(g.platforms), "superiors_online": online}, nil
+	return map[string]any{"status": "ok", "superiors": len(g.sides), "superiors_online": online}, nil
 }
 
 func (g *gateway) metrics(w io.Writer) {

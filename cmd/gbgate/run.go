@@ -8,8 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,24 +16,29 @@ import (
 	"gbgate/cascade"
 	"gbgate/cmd/gbgate/admin"
 	"gbgate/cmd/gbgate/config"
-	"gbgate/gb28181"
 	"gbgate/gb28181/sipua"
 	"gbgate/media"
-	"gbgate/media/ps"
 	"gbgate/media/rtpout"
 	"gbgate/rtsp"
 )
 
 // gateway is everything that one configuration runs: the composition root.
 type gateway struct {
-	cfg       *config.Config
-	log       *slog.Logger
-	started   time.Time
-	ua        *sipua.Endpoint
-	site      *bridge.Site
-	platforms []*cascade.Platform
-	admin     *admin.Server
-	ports     *rtpout.Ports
+	cfg     *config.Config
+	log     *slog.Logger
+	started time.Time
+	ua      *sipua.Endpoint
+	site    *bridge.Site
+	sides   []side
+	gpsd    *bridge.GPSD // nil: nobody knows where we are
+	admin   *admin.Server
+	ports   *rtpout.Ports
+}
+
+// side is one superior: the platform as it is spoken to, and the site as it sees it.
+type side struct {
+	platform *cascade.Platform
+	view     *bridge.View
 }
 
 // newGateway binds every socket and joins the parts; nothing runs yet.
@@ -51,7 +54,10 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	if g.ports, err = rtpout.NewPorts(low, high); err != nil {
 		return nil, fmt.Errorf("gateway.media_ports: %w", err)
 	}
-	g.site = bridge.NewSite(bridge.Config{Linger: cfg.Gateway.Linger, Ports: g.ports, Log: log}, cameras(cfg, log))
+	if cfg.Gateway.GPSD != "" {
+		g.gpsd = &bridge.GPSD{Address: cfg.Gateway.GPSD, Log: log}
+	}
+	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, log), cameras(cfg, log))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
 		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
@@ -68,9 +74,10 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		s := &cfg.Superiors[i]
 		view := g.site.View(viewConfig(cfg, s, log))
 		serve := func(ctx context.Context, c *cascade.Call) error { return view.ServeMedia(ctx, c) }
-		p := cascade.NewPlatform(platformConfig(cfg, s, log), g.ua, view, cascade.MediaHandlerFunc(serve))
+		p := cascade.NewPlatform(platformConfig(s, log), g.ua, view, cascade.MediaHandlerFunc(serve))
+		view.SetTuning(p)
 		router.Add(p)
-		g.platforms = append(g.platforms, p)
+		g.sides = append(g.sides, side{p, view})
 	}
 	return g, nil
 }
@@ -85,16 +92,22 @@ func (g *gateway) run(ctx context.Context) error {
 	below.Go(func() error { return fatal("cameras", g.site.Run(lower)) })
 	below.Go(func() error { return fatal("admin", g.admin.Run(lower)) })
 	below.Go(func() error { return watchdog(lower, func() { g.status() }, g.log) })
+	if g.gpsd != nil {
+		below.Go(func() error { return fatal("gpsd", g.gpsd.Run(lower)) })
+	}
+	for _, s := range g.sides {
+		below.Go(func() error { return fatal("events", s.view.Watch(lower, s.platform.Publish)) })
+	}
 
 	upper, endUpper := context.WithCancelCause(ctx)
 	defer endUpper(nil)
 	stop := context.AfterFunc(lower, func() { endUpper(context.Cause(lower)) })
 	defer stop()
 	above, upper := errgroup.WithContext(upper)
-	for _, p := range g.platforms {
-		above.Go(func() error { return fatal("superior", p.Run(upper)) })
+	for _, s := range g.sides {
+		above.Go(func() error { return fatal("superior", s.platform.Run(upper)) })
 	}
-	g.log.Info("gbgate runs", "sip", g.ua.Addr().String(), "cameras", len(g.cfg.Cameras), "superiors", len(g.platforms))
+	g.log.Info("gbgate runs", "sip", g.ua.Addr().String(), "cameras", len(g.cfg.Cameras), "superiors", len(g.sides))
 	<-upper.Done()
 	err := above.Wait()
 	endLower(errStopped)
@@ -109,63 +122,6 @@ func fatal(part string, err error) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", part, err)
-}
-
-func cameras(cfg *config.Config, log *slog.Logger) []bridge.Camera {
-	list := make([]bridge.Camera, 0, len(cfg.Cameras))
-	for _, c := range cfg.Cameras {
-		list = append(list, bridge.Camera{
-			Name: c.Name, Title: c.Title, ID: gb28181.ID(c.ID), Manufacturer: c.Manufacturer, Model: c.Model,
-			CivilCode: c.CivilCode, Address: c.Address, Longitude: c.Longitude, Latitude: c.Latitude,
-			Source: newSource(c, log),
-		})
-	}
-	return list
-}
-
-func newSource(c config.Camera, log *slog.Logger) source {
-	return source{&rtsp.Source{Config: rtsp.Config{
-		Name: c.Name, URL: c.URL, Username: c.Username, Password: *c.Password, Transport: c.Transport,
-		UserAgent: "gbgate", Log: log.With("camera", c.Name),
-	}}}
-}
-
-func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge.ViewConfig {
-	audio := map[string]ps.AudioPolicy{"auto": ps.AudioAuto, "pcma": ps.AudioPCMA, "off": ps.AudioOff}[s.Audio]
-	start := map[string]media.Start{"cached-gop": media.FromCachedGOP, "next-idr": media.FromNextKey}[s.Compat.StartFrom]
-	return bridge.ViewConfig{
-		Superior: s.Name, NodeID: s.NodeID, Channels: s.Channels, IDs: s.IDs,
-		Name: cfg.Gateway.Name, Manufacturer: "gbgate", Model: "gbgate", Firmware: version,
-		Audio: audio, Start: start, SourceGrace: s.SourceGrace, RefuseH265: !s.Compat.AllowH265,
-		MaxPayload: s.Compat.PayloadMTU, Interleaved: s.Compat.TCPFraming == "interleaved",
-		RTCP: s.Compat.RTCP, DialRetry: s.Compat.TCPRetries, FormatLine: s.Compat.SDPAnswerF,
-		NoPTZ: !s.Compat.PTZ, StrictPTZ: s.Compat.StrictPTZ, Log: log,
-	}
-}
-
-func platformConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) cascade.Config {
-	q := s.Compat
-	c := cascade.Config{
-		Name: s.Name, ID: s.ID, Domain: s.Domain, Address: s.Address, Transport: s.Transport, NodeID: s.NodeID,
-		Username: s.Username, Password: *s.Password, Version: s.Version,
-		RegisterExpires: s.RegisterExpires, RegisterRetry: s.RegisterRetry,
-		KeepaliveInterval: s.KeepaliveInterval, KeepaliveMax: s.KeepaliveMax, MaxCalls: s.MaxCalls,
-		Compat: cascade.Compat{
-			OmitGBVer: !q.SendGBVer, RefreshMode: q.RefreshMode, ReregisterOn: q.ReregisterOn, FromHost: q.FromHost,
-			RequestURIHost: q.RequestURIHost, UseNATContact: q.UseNATContact, Charset: q.Charset,
-			UDPMaxMessage: q.UDPMaxMessage, CatalogItems: q.CatalogItemsPerMessage,
-			RespondControls: q.RespondAllControls, SendStart: q.SendStart,
-		},
-		Timers: cascade.Timers{ACK: q.ACKTimeout, PartTimeout: q.CatalogPartTimeout},
-		Log:    log,
-	}
-	if s.MediaIP != "" {
-		c.MediaIP = netip.MustParseAddr(s.MediaIP) // validated with the configuration
-	}
-	for _, cidr := range s.AllowSources {
-		c.AllowSources = append(c.AllowSources, netip.MustParsePrefix(cidr))
-	}
-	return c
 }
 
 // source makes an rtsp.Source a bridge.Source.
@@ -229,24 +185,7 @@ func newLogger(e env, level string) *slog.Logger {
 
 // tellInactive says which settings are understood but have no effect yet.
 func tellInactive(cfg *config.Config, log *slog.Logger) {
-	var keys []string
-	if cfg.Admin.PasswordFile != "" {
-		keys = append(keys, "admin.password_file")
-	}
-	for i, s := range cfg.Superiors {
-		if s.BandwidthKbps != 0 {
-			keys = append(keys, "superior["+strconv.Itoa(i+1)+"].bandwidth_kbps")
-		}
-	}
-	for i, c := range cfg.Cameras {
-		for key, set := range map[string]bool{"onvif": c.ONVIF != "", "sub_url": c.SubURL != "", "record": c.Record != "off"} {
-			if set {
-				keys = append(keys, "camera["+strconv.Itoa(i+1)+"]."+key)
-			}
-		}
-	}
-	slices.Sort(keys)
-	for _, key := range keys {
+	for _, key := range cfg.Inactive() {
 		log.Warn("setting has no effect yet", "key", key)
 	}
 }

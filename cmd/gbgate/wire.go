@@ -1,0 +1,138 @@
+package main
+
+import (
+	"cmp"
+	"log/slog"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"gbgate/bridge"
+	"gbgate/cascade"
+	"gbgate/cmd/gbgate/config"
+	"gbgate/gb28181"
+	"gbgate/media"
+	"gbgate/media/ps"
+	"gbgate/media/rtpout"
+	"gbgate/rtsp"
+)
+
+// The functions of this file put the configuration into the words of the packages.
+
+func siteConfig(cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, log *slog.Logger) bridge.Config {
+	site := bridge.Config{Linger: cfg.Gateway.Linger, Ports: ports, Log: log}
+	if gpsd != nil {
+		site.Position = gpsd
+	}
+	byName := map[string]string{}
+	for _, g := range cfg.Groups {
+		byName[g.Name] = g.ID
+	}
+	for _, g := range cfg.Groups {
+		parent := cmp.Or(byName[g.Parent], g.Parent)
+		site.Groups = append(site.Groups, bridge.Group{ID: g.ID, Name: g.Name, Parent: parent, Cameras: g.Cameras})
+	}
+	districts := map[string]string{}
+	for _, s := range cfg.Superiors {
+		maps.Copy(districts, s.Districts)
+	}
+	for _, code := range slices.Sorted(maps.Keys(districts)) {
+		site.Districts = append(site.Districts, bridge.District{Code: code, Name: districts[code]})
+	}
+	return site
+}
+
+func cameras(cfg *config.Config, log *slog.Logger) []bridge.Camera {
+	list := make([]bridge.Camera, 0, len(cfg.Cameras))
+	for _, c := range cfg.Cameras {
+		list = append(list, bridge.Camera{
+			Name: c.Name, Title: c.Title, ID: gb28181.ID(c.ID), Manufacturer: c.Manufacturer, Model: c.Model,
+			CivilCode: c.CivilCode, Address: c.Address, Longitude: c.Longitude, Latitude: c.Latitude,
+			Source: newSource(c, log),
+		})
+	}
+	return list
+}
+
+func newSource(c config.Camera, log *slog.Logger) source {
+	return source{&rtsp.Source{Config: rtsp.Config{
+		Name: c.Name, URL: c.URL, Username: c.Username, Password: *c.Password, Transport: c.Transport,
+		UserAgent: "gbgate", Log: log.With("camera", c.Name),
+	}}}
+}
+
+func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge.ViewConfig {
+	q := s.Compat
+	audio := map[string]ps.AudioPolicy{"auto": ps.AudioAuto, "pcma": ps.AudioPCMA, "off": ps.AudioOff}[s.Audio]
+	if audio == ps.AudioAuto && !q.AudioAAC {
+		audio = ps.AudioPCMA
+	}
+	parent := q.ParentMode
+	if parent == "auto" {
+		parent = "node"
+		if len(s.Groups) > 0 {
+			parent = "org"
+		}
+	}
+	latch := time.Duration(0)
+	if !q.AlarmLatch {
+		latch = -1
+	}
+	host, _, _ := net.SplitHostPort(s.Address) // validated with the configuration
+	v := bridge.ViewConfig{
+		Superior: s.Name, NodeID: s.NodeID, Channels: s.Channels, IDs: s.IDs,
+		Name: cfg.Gateway.Name, Manufacturer: "gbgate", Model: "gbgate", Firmware: version,
+		Groups: len(s.Groups) > 0, Districts: len(s.Districts) > 0, SelfItem: q.CatalogSelfItem, ParentMode: parent,
+		Audio:       audio,
+		Start:       map[string]media.Start{"cached-gop": media.FromCachedGOP, "next-idr": media.FromNextKey}[q.StartFrom],
+		RTCP:        q.RTCP,
+		NoPTZ:       !q.PTZ,
+		SourceGrace: s.SourceGrace, RefuseH265: !q.AllowH265, MaxPayload: q.PayloadMTU,
+		Interleaved: q.TCPFraming == "interleaved", DialRetry: q.TCPRetries, FormatLine: q.SDPAnswerF,
+		StrictPTZ: q.StrictPTZ, PTZWatchdog: q.PTZWatchdog, AllowTeleBoot: q.AllowTeleBoot,
+		AlarmLatch: latch, SuperiorHost: host, Log: log,
+	}
+	if v.PTZWatchdog == 0 {
+		v.PTZWatchdog = -1 // 0 in the file is never
+	}
+	for _, network := range q.SnapshotUploadAllow {
+		if prefix, err := netip.ParsePrefix(network); err == nil {
+			v.SnapshotAllow = append(v.SnapshotAllow, prefix)
+		} else if address, err := netip.ParseAddr(network); err == nil {
+			v.SnapshotAllow = append(v.SnapshotAllow, netip.PrefixFrom(address, address.BitLen()))
+		}
+	}
+	return v
+}
+
+func platformConfig(s *config.Superior, log *slog.Logger) cascade.Config {
+	q := s.Compat
+	c := cascade.Config{
+		Name: s.Name, ID: s.ID, Domain: s.Domain, Address: s.Address, Transport: s.Transport, NodeID: s.NodeID,
+		Username: s.Username, Password: *s.Password, Version: s.Version,
+		RegisterExpires: s.RegisterExpires, RegisterRetry: s.RegisterRetry,
+		KeepaliveInterval: s.KeepaliveInterval, KeepaliveMax: s.KeepaliveMax, MaxCalls: s.MaxCalls,
+		Compat: cascade.Compat{
+			AssumeVersion: q.AssumeVersion, OmitGBVer: !q.SendGBVer, RefreshMode: q.RefreshMode,
+			ReregisterOn: q.ReregisterOn, FromHost: q.FromHost, RequestURIHost: q.RequestURIHost,
+			UseNATContact: q.UseNATContact, DateIsUTC: q.DateIsUTC,
+			Charset: q.Charset, UDPMaxMessage: q.UDPMaxMessage, CatalogItems: q.CatalogItemsPerMessage,
+			UnknownDevice: q.UnknownDevice, RespondControls: q.RespondAllControls, SendStart: q.SendStart,
+			InitialNotify:    map[string]string{"auto": "auto", "always": "on", "never": "off"}[q.SubscribeInitialNotify],
+			NotifyTerminated: q.NotifyTerminated, OmitSubscribeBody: !q.Subscribe200Body,
+			AcceptUnknownEvent: q.SubscribeUnknown == "accept", RefuseUnknownSub: !q.AdoptUnknownSubscribe,
+			NoAlarmPush: !q.AlarmPush, PositionFormat: q.MobilePositionFormat, MediaStatusFrom: q.MediaStatusFrom,
+		},
+		Timers: cascade.Timers{ACK: q.ACKTimeout, PartTimeout: q.CatalogPartTimeout},
+		Log:    log,
+	}
+	if s.MediaIP != "" {
+		c.MediaIP = netip.MustParseAddr(s.MediaIP) // validated with the configuration
+	}
+	for _, cidr := range s.AllowSources {
+		c.AllowSources = append(c.AllowSources, netip.MustParsePrefix(cidr))
+	}
+	return c
+}
