@@ -30,7 +30,7 @@ var arrows = map[string][]string{
 	"rtsp/simcam":             {"media"},
 	"gb28181":                 {},
 	"gb28181/manscdp":         {"gb28181"},
-	"gb28181/mansrtsp":        {},
+	"gb28181/mansrtsp":        {"gb28181"},
 	"gb28181/sdp":             {"gb28181"},
 	"gb28181/sipua":           {"gb28181"},
 	"cascade":                 {"gb28181", "gb28181/*"},

@@ -49,7 +49,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 		return code
 	}
 	doc := checkDoc{Verdict: good, Checks: []faultDoc{}, Cameras: []checkCameraDoc{}}
-	cfg, err := config.Load(*file)
+	cfg, err := loadConfig(*file)
 	if faults, ok := errors.AsType[config.Faults](err); ok {
 		doc.Verdict = bad
 		for _, f := range faults {

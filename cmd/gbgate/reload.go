@@ -30,6 +30,9 @@ func serve(ctx context.Context, e env, file string, cfg *config.Config) error {
 	}
 	for {
 		tellInactive(cfg, log)
+		if err := keepCodes(cfg); err != nil {
+			return err
+		}
 		next, err := serveUntil(ctx, g, hangup, file, log)
 		if next == nil {
 			return err
@@ -62,7 +65,7 @@ func serveUntil(
 			return nil, err
 		case <-hangup:
 		}
-		next, err := config.Load(file)
+		next, err := loadConfig(file)
 		if faults, ok := errors.AsType[config.Faults](err); ok {
 			for _, f := range faults {
 				log.Error("configuration not reloaded", "fault", f.String())

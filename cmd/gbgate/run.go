@@ -165,7 +165,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	if code, done := e.parse(fs, args); done {
 		return code
 	}
-	cfg, err := config.Load(*file)
+	cfg, err := loadConfig(*file)
 	if err != nil {
 		fmt.Fprintln(e.stderr, err)
 		return exitUsage

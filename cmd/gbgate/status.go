@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"gbgate/cmd/gbgate/admin"
-	"gbgate/cmd/gbgate/config"
 )
 
 // statusCommand is `gbgate status`: it asks the running process. Exit 1 when something is bad.
@@ -20,7 +19,7 @@ func statusCommand(ctx context.Context, e env, args []string) int {
 	if code, done := e.parse(fs, args); done {
 		return code
 	}
-	cfg, err := config.Load(*file)
+	cfg, err := loadConfig(*file)
 	if err != nil {
 		fmt.Fprintln(e.stderr, err)
 		return exitUsage

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"log/slog"
 	"maps"
 	"net"
@@ -26,13 +25,8 @@ func siteConfig(cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, log 
 	if gpsd != nil {
 		site.Position = gpsd
 	}
-	byName := map[string]string{}
 	for _, g := range cfg.Groups {
-		byName[g.Name] = g.ID
-	}
-	for _, g := range cfg.Groups {
-		parent := cmp.Or(byName[g.Parent], g.Parent)
-		site.Groups = append(site.Groups, bridge.Group{ID: g.ID, Name: g.Name, Parent: parent, Cameras: g.Cameras})
+		site.Groups = append(site.Groups, bridge.Group{ID: g.ID, Name: g.Name, Parent: g.Parent, Cameras: g.Cameras})
 	}
 	districts := map[string]string{}
 	for _, s := range cfg.Superiors {

@@ -111,7 +111,7 @@ compat.allow_device_config = []
 		t.Fatal(err)
 	}
 	want := []string{
-		"gateway.gpsd", `superior[1] "a".districts`, `superior[1] "a".compat.talk`,
+		`superior[1] "a".compat.talk`,
 		`superior[2] "b".compat.allow_device_config`,
 	}
 	if diff := cmp.Diff(want, cfg.Inactive()); diff != "" {

@@ -9,20 +9,16 @@ import (
 // marks the same ones, which a test holds. Who builds a feature strikes its keys here and there.
 func inactive() map[string][]string {
 	return map[string][]string{
-		"gateway":            {"gpsd"},
-		"admin":              {"password_file"},
-		"superior":           {"bandwidth_kbps", "groups", "media_ports"},
-		"superior.districts": {"340201"}, // config.toml's example stands for the table
+		"admin":    {"password_file"},
+		"superior": {"bandwidth_kbps", "media_ports"},
 		"superior.compat": {
-			"offline_media_grace", "time_sync", "date_is_utc",
-			"strict_gb2312", "parent_mode", "snapshot_answer_tag",
-			"alarm_push", "alarm_latch", "mobile_position_format",
-			"subscribe_200_body", "subscribe_unknown", "subscribe_initial_notify", "notify_terminated",
-			"adopt_unknown_subscribe", "status_debounce", "mediastatus", "mediastatus_from",
+			"offline_media_grace", "time_sync",
+			"strict_gb2312", "snapshot_answer_tag",
+			"status_debounce", "mediastatus", "mediastatus_from",
 			"ssrc_mode", "ssrc_from_subject", "ack_required", "reject_port", "default_stream",
 			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream", "scale_pts", "mansrtsp_reply_body",
 			"pause_keepalive", "max_sessions_per_channel",
-			"ptz_watchdog", "allow_teleboot", "allow_device_config", "snapshot_upload_allow",
+			"allow_device_config",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},
 		"camera": {"onvif", "sub_url", "record"},
@@ -38,9 +34,6 @@ func (c *Config) Inactive() []string {
 	for i, s := range c.Superiors {
 		where := keyOf("superior", i, s.Name)
 		keys = append(keys, given(where, "superior", s, DefaultSuperior())...)
-		if len(s.Districts) > 0 && len(inactive()["superior.districts"]) > 0 {
-			keys = append(keys, where+".districts")
-		}
 		without := DefaultCompat()
 		without.applyProfile(s.Compat.Profile)
 		keys = append(keys, given(where+".compat", "superior.compat", s.Compat, without)...)
