@@ -57,8 +57,6 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 		v.log.Error("no media port for a call", "error", err)
 		return gb28181.Errorf(486, "no media port left")
 	}
-	v.callBegins(channel)
-	defer v.callEnds(channel)
 	s := &session{view: v, channel: channel, lease: lease, sender: sender, offer: offer, ssrc: ssrc, began: time.Now()}
 	v.site.add(s)
 	defer v.site.remove(s)
@@ -152,6 +150,17 @@ func (s *session) guard(ctx context.Context, cancel context.CancelCauseFunc) {
 // pump is the data path of a viewer: unit, pack, packets.
 func (s *session) pump(ctx context.Context) error {
 	var clock pacer
+	s.lease.Inline(func(u *media.Unit) bool {
+		pack := ps.Of(u, s.view.cfg.Audio)
+		if pack == nil {
+			return true
+		}
+		if !s.sender.TryPack(uint32(pack.Clock()), pack.Bufs()) {
+			return false
+		}
+		clock.level(u)
+		return true
+	})
 	torn := false // a TCP receiver was too slow for a pack: it goes on at the next key picture
 	for {
 		u, err := s.lease.Read(ctx)
@@ -208,6 +217,12 @@ func (p *pacer) wait(ctx context.Context, dts int64, behind bool) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// level notes a unit that went out the moment it came.
+func (p *pacer) level(u *media.Unit) {
+	p.began = time.Time{}
+	p.spread(u, false)
 }
 
 // spread is the time over which the packets of a picture go out: most of the interval to the

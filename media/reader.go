@@ -19,6 +19,20 @@ type Reader struct {
 	waiting bool // for a key picture
 	dropped uint64
 	cause   error
+
+	inline func(*Unit) bool // see Inline; nil: none
+	idle   bool             // the consumer waits in Read with nothing queued
+}
+
+// Inline gives the reader a short way: a unit that comes while the consumer waits in Read is first
+// offered to f, on the goroutine that writes to the stream, which spares waking the consumer. f returns
+// whether it took the unit; it must not block, keep the unit without retaining it, or call the reader or
+// its stream. f never runs at the same time as the consumer is outside of Read. Call Inline before the
+// first Read.
+func (r *Reader) Inline(f func(*Unit) bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.inline = f
 }
 
 // push queues u unless the reader waits for a key picture. The stream's lock is held.
@@ -26,6 +40,10 @@ func (r *Reader) push(u *Unit) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.waiting && !u.Key && u.Desc.HasVideo() {
+		return
+	}
+	if r.idle && r.inline != nil && r.inline(u) {
+		r.waiting = false
 		return
 	}
 	limits := r.stream.limits
@@ -46,6 +64,7 @@ func (r *Reader) push(u *Unit) {
 	r.queue[(r.head+r.n)%len(r.queue)] = u
 	r.n++
 	r.bytes += len(u.Data)
+	r.idle = false
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -85,6 +104,7 @@ func (r *Reader) Read(ctx context.Context) (*Unit, error) {
 			return u, nil
 		}
 		cause := r.cause
+		r.idle = cause == nil
 		r.mu.Unlock()
 		if cause != nil {
 			return nil, cause
@@ -92,6 +112,9 @@ func (r *Reader) Read(ctx context.Context) (*Unit, error) {
 		select {
 		case <-r.wake:
 		case <-ctx.Done():
+			r.mu.Lock()
+			r.idle = false
+			r.mu.Unlock()
 			return nil, context.Cause(ctx)
 		}
 	}
@@ -116,6 +139,7 @@ func (r *Reader) end(cause error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.cause = cause
+	r.idle = false
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -130,6 +154,7 @@ func (r *Reader) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.empty()
+	r.idle = false
 	if r.cause == nil {
 		r.cause = ErrClosed
 	}

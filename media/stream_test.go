@@ -127,35 +127,19 @@ func TestUnitOfAnotherDescriptionAnnouncesIt(t *testing.T) {
 	s.Close(nil)
 }
 
-func TestClockRisesAndPicturesKeepTheirTimes(t *testing.T) {
+func TestClockRisesWithEveryUnitOfWhateverTrack(t *testing.T) {
 	s := NewStream(Limits{})
 	r := s.Subscribe(FromNextKey)
-	desc := &Description{Video: Track{Codec: H264}, Audio: Track{Codec: AAC}}
-	steps := []struct {
-		codec     Codec
-		dts, want int64
-	}{
-		{H264, 90000, 90000},
-		{H264, 93600, 93600},
-		{AAC, 93592, 93601},  // a little behind the picture before it
-		{AAC, 93600, 93602},  // again
-		{H264, 97200, 97200}, // on time
-		{AAC, 110000, 99000}, // far ahead: half a picture
-		{AAC, 115760, 99001},
-		{H264, 100800, 100800}, // on time all the same
+	for i, dts := range []int64{0, 3600, 3592, 3600, 7200} { // audio and video overlap
+		s.Write(unit(i == 0, dts, 1))
 	}
-	for i, step := range steps {
-		u := unit(i == 0, step.dts, 1)
-		u.Codec, u.Desc = step.codec, desc
-		s.Write(u)
-	}
-	for i, step := range steps {
+	for i, want := range []int64{0, 3600, 3601, 3602, 7200} {
 		u, err := r.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u.Clock != step.want {
-			t.Errorf("unit %d: clock %d, want %d", i, u.Clock, step.want)
+		if u.Clock != want {
+			t.Errorf("unit %d: clock %d, want %d", i, u.Clock, want)
 		}
 		u.Release()
 	}
@@ -307,5 +291,75 @@ func BenchmarkFanOut(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// waitIdle returns once the consumer waits in Read.
+func waitIdle(t *testing.T, r *Reader) {
+	t.Helper()
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		r.mu.Lock()
+		idle := r.idle
+		r.mu.Unlock()
+		if idle {
+			return
+		}
+	}
+	t.Fatal("the consumer does not come back to Read")
+}
+
+// TestInlineOnlyWhileTheConsumerWaits wants units in order whichever way each goes, and none lost.
+func TestInlineOnlyWhileTheConsumerWaits(t *testing.T) {
+	s := NewStream(Limits{})
+	defer s.Close(nil)
+	r := s.Subscribe(FromNextKey)
+	defer r.Close()
+	var inline []int64
+	refused := int64(4)
+	r.Inline(func(u *Unit) bool {
+		if u.DTS == refused {
+			return false
+		}
+		inline = append(inline, u.DTS)
+		return true
+	})
+	s.Write(unit(false, 1, 10)) // nobody can begin here
+	s.Write(unit(true, 2, 10))  // nobody waits yet
+	read := make(chan int64)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			u, err := r.Read(ctx)
+			if err != nil {
+				ended <- err
+				return
+			}
+			read <- u.DTS
+			u.Release()
+		}
+	}()
+	s.Write(unit(false, 3, 10))
+	got := []int64{<-read, <-read}
+	waitIdle(t, r)
+	s.Write(unit(false, refused, 10))
+	s.Write(unit(false, 5, 10)) // behind one that is queued
+	got = append(got, <-read, <-read)
+	waitIdle(t, r)
+	s.Write(unit(true, 6, 10))
+	s.Write(unit(false, 7, 10))
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.Write(unit(false, 8, 10)) // nobody waits any more
+	if want := []int64{2, 3, 4, 5}; !equal(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+	if want := []int64{6, 7}; !equal(inline, want) {
+		t.Errorf("taken inline: %v, want %v", inline, want)
+	}
+	if n := r.Queued(); n != 1 {
+		t.Errorf("%d units are queued, want 1", n)
 	}
 }

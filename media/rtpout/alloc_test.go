@@ -27,5 +27,14 @@ func TestWriteAllocatesNothing(t *testing.T) {
 		check(path.String(), s, 19_000, 0)
 		check(path.String(), s, 100_000, time.Millisecond)
 	}
+	s, ts := benchSender(t, UDP), uint32(0)
+	bufs := pack(400, 1)
+	got := testing.AllocsPerRun(200, func() {
+		ts += 3600
+		s.TryPack(ts, bufs)
+	})
+	if got != 0 {
+		t.Errorf("TryPack: %v allocations per pack, want 0", got)
+	}
 	check("writev", benchSender(t, TCPActive), 160_000, 0)
 }

@@ -57,14 +57,16 @@ type batch struct {
 
 	// One call through the poller: from is the first packet to send, the rest is what came of it.
 	call   func(fd uintptr) bool
+	now    func(fd uintptr)
 	from   int
 	sent   int
 	errno  unix.Errno
 	waited bool
 
 	// The system calls; tests put failing ones here.
-	sendmsg  func(fd uintptr, msg *unix.Msghdr) unix.Errno
-	sendmmsg func(fd uintptr, msgs []mmsghdr) (int, unix.Errno)
+	sendmsg    func(fd uintptr, msg *unix.Msghdr) unix.Errno
+	sendmsgNow func(fd uintptr, msg *unix.Msghdr) unix.Errno
+	sendmmsg   func(fd uintptr, msgs []mmsghdr) (int, unix.Errno)
 }
 
 // newBatch looks which path the kernel knows.
@@ -76,9 +78,10 @@ func newBatch(conn *net.UDPConn, z *packetizer, guard *writeGuard, timeout time.
 	b := &batch{
 		raw: raw, z: z, guard: guard, timeout: timeout,
 		iov: make([]unix.Iovec, 0, cap(z.pieces)), msgs: make([]mmsghdr, 0, cap(z.ends)),
-		control: make([]byte, unix.CmsgSpace(2)), sendmsg: sendmsg, sendmmsg: sendmmsg,
+		control: make([]byte, unix.CmsgSpace(2)), sendmsg: sendmsg, sendmsgNow: sendmsgNow, sendmmsg: sendmmsg,
 	}
 	b.call = b.try
+	b.now = func(fd uintptr) { b.errno = b.segmented(fd, b.sendmsgNow) }
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&b.control[0]))
 	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
 	h.SetLen(unix.CmsgLen(2))
@@ -126,11 +129,18 @@ func (b *batch) send(from int) (int, error) {
 	return b.sent, nil
 }
 
+// sendNow sends the whole chunk with GSO, or nothing; it does not wait for room.
+func (b *batch) sendNow() unix.Errno {
+	b.from, b.sent, b.errno = 0, 0, unix.EBADF
+	_ = b.raw.Control(b.now)
+	return b.errno
+}
+
 // try is one attempt within the poller; false = wait until the socket has room.
 func (b *batch) try(fd uintptr) bool {
 	switch path := udpPath(b.path.Load()); path {
 	case pathGSO:
-		b.errno = b.segmented(fd)
+		b.errno = b.segmented(fd, b.sendmsg)
 	case pathMMsg:
 		b.sent, b.errno = b.several(fd)
 	case pathWrite:
@@ -149,7 +159,7 @@ func (b *batch) try(fd uintptr) bool {
 
 // segmented sends all packets as one datagram that the kernel cuts: all are of one size, the last
 // may be shorter.
-func (b *batch) segmented(fd uintptr) unix.Errno {
+func (b *batch) segmented(fd uintptr, sendmsg func(uintptr, *unix.Msghdr) unix.Errno) unix.Errno {
 	iov := b.iov[b.start(b.from):]
 	b.msg = unix.Msghdr{Iov: &iov[0]}
 	b.msg.SetIovlen(len(iov))
@@ -158,7 +168,7 @@ func (b *batch) segmented(fd uintptr) unix.Errno {
 		b.msg.Control = &b.control[0]
 		b.msg.SetControllen(len(b.control))
 	}
-	errno := b.sendmsg(fd, &b.msg)
+	errno := sendmsg(fd, &b.msg)
 	switch errno {
 	case 0:
 		b.sent = packets
@@ -204,6 +214,14 @@ func (b *batch) single(fd uintptr) unix.Errno {
 
 func sendmsg(fd uintptr, msg *unix.Msghdr) unix.Errno {
 	_, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(msg)), unix.MSG_NOSIGNAL)
+	return errno
+}
+
+// sendmsgNow is sendmsg without telling the scheduler. The call does not wait, and a system call that the
+// scheduler knows of wakes the thread that watches over long ones.
+func sendmsgNow(fd uintptr, msg *unix.Msghdr) unix.Errno {
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(msg)),
+		unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	return errno
 }
 

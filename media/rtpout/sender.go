@@ -145,6 +145,15 @@ func (s *Sender) WritePack(ctx context.Context, ts uint32, spread time.Duration,
 	return err
 }
 
+// TryPack sends a pack at once, if that takes one system call that cannot block: over UDP with GSO, up
+// to 32 packets, and no burst behind it that they would make longer. It returns false if it did not
+// send; then nothing has changed and WritePack may be called with the same pack. It must not run at the
+// same time as WritePack.
+func (s *Sender) TryPack(ts uint32, bufs [][]byte) bool {
+	u, ok := s.link.(*udpLink)
+	return ok && s.life.Err() == nil && u.try(ts, bufs)
+}
+
 // count adds to the counters what was just sent: packets, with size bytes in all.
 func (s *Sender) count(packets, size, dropped int) {
 	s.mu.Lock()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,6 +30,8 @@ type udpLink struct {
 	conn *net.UDPConn
 	out  *batch
 	rtcp *rtcpSide // nil: off
+
+	ready atomic.Bool // connected
 
 	refusals [refusalsAllowed]time.Time // the last ones, oldest first
 	spacing  time.Duration
@@ -88,10 +91,47 @@ func (u *udpLink) connect(context.Context) error {
 		return s.Err()
 	}
 	s.guard.set(u.conn)
+	u.ready.Store(true)
 	if u.rtcp != nil {
 		s.wg.Go(u.rtcp.run)
 	}
 	return nil
+}
+
+// try is TryPack.
+func (u *udpLink) try(ts uint32, bufs [][]byte) bool {
+	s := u.s
+	if !u.ready.Load() || udpPath(u.out.path.Load()) != pathGSO {
+		return false
+	}
+	seq, before, started := s.z.seq, s.z.ts, s.z.started
+	packets := s.z.begin(ts, bufs)
+	if packets == 0 {
+		return true
+	}
+	now := time.Now()
+	if packets > maxBurst || s.pacer.wait(now, packets) > 0 {
+		s.z.rewind(seq, before, started)
+		return false
+	}
+	s.z.next(packets)
+	u.out.load()
+	if errno := u.out.sendNow(); errno != 0 || u.out.sent < packets {
+		if errno == unix.ECONNREFUSED && u.refused(now) {
+			_ = s.fail(u.unreachable())
+		}
+		s.z.rewind(seq, before, started)
+		return false
+	}
+	s.pacer.sent(now, packets, 0)
+	s.pacer.last = time.Now() // as in write
+	u.failing = time.Time{}
+	s.count(packets, s.z.size, 0)
+	return true
+}
+
+func (u *udpLink) unreachable() error {
+	return fmt.Errorf("%w: ICMP said so %d times within %v", ErrUnreachable, refusalsAllowed, refusalWindow)
 }
 
 // write sends the rest of the pack in bursts of equal size and distance.
@@ -118,6 +158,7 @@ func (u *udpLink) write(ctx context.Context, spread time.Duration) error {
 		if err := u.send(ctx); err != nil {
 			return err
 		}
+		s.pacer.last = time.Now() // the call takes long on a busy machine: the pause begins behind it
 		due = due.Add(step)
 	}
 	return nil
@@ -144,8 +185,7 @@ func (u *udpLink) send(ctx context.Context) error {
 		case errors.Is(err, unix.ECONNREFUSED):
 			// It is about an earlier packet; this one was not sent.
 			if u.refused(time.Now()) {
-				return s.fail(fmt.Errorf("%w: ICMP said so %d times within %v",
-					ErrUnreachable, refusalsAllowed, refusalWindow))
+				return s.fail(u.unreachable())
 			}
 			continue
 		case (errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)) && full < queueRetries:
