@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"strconv"
 	"sync"
@@ -42,7 +43,10 @@ type normConn struct {
 	traffic traffic
 	used    *channelUse // changed by traffic, on the reading goroutine
 
+	polled  bool       // a Poller calls readable; else Read takes bytes from the socket itself
 	reading sync.Mutex // held while bytes are taken from the socket
+	text    sync.Cond  // on reading, polled only: there is text for gortsplib, or an end
+	failed  error      // polled only: why nothing more comes
 	buf     []byte     // inbound bytes: buf[r:w] are not looked at yet
 	r, w    int
 	scanned int      // see classify
@@ -60,10 +64,41 @@ type normConn struct {
 }
 
 func newNormConn(inner net.Conn, t traffic, used *channelUse) *normConn {
-	return &normConn{
+	n := &normConn{
 		Conn: inner, traffic: t, used: used,
 		buf: make([]byte, readBuffer), left: make(chan struct{}),
 	}
+	n.text.L = &n.reading
+	return n
+}
+
+// readable takes what came, for a Poller.
+func (n *normConn) readable() bool {
+	n.reading.Lock()
+	defer n.reading.Unlock()
+	err := n.fill()
+	if errors.Is(err, errAgain) {
+		return true
+	}
+	n.failed = err
+	if err != nil || len(n.out) > 0 {
+		n.text.Broadcast()
+	}
+	return err == nil
+}
+
+// await waits until there is text for gortsplib.
+func (n *normConn) await() error {
+	if !n.polled {
+		return n.fill()
+	}
+	if n.failed == nil {
+		n.text.Wait()
+	}
+	if len(n.out) > 0 {
+		return nil
+	}
+	return n.failed
 }
 
 // Read gives gortsplib the repaired RTSP text. Media is handled inside and never returned.
@@ -72,7 +107,7 @@ func (n *normConn) Read(p []byte) (int, error) {
 	n.reading.Lock()
 	defer n.reading.Unlock()
 	for len(n.out) == 0 {
-		if err := n.fill(); err != nil {
+		if err := n.await(); err != nil {
 			n.gone()
 			return 0, err
 		}
@@ -286,7 +321,7 @@ func (n *normConn) Close() error {
 }
 
 func (n *normConn) drain() {
-	if n.reading.TryLock() {
+	if !n.polled && n.reading.TryLock() {
 		defer n.reading.Unlock()
 		for {
 			select {
@@ -299,7 +334,7 @@ func (n *normConn) drain() {
 			}
 		}
 	}
-	timer := time.NewTimer(goodbye) // gortsplib's reader is at it
+	timer := time.NewTimer(goodbye) // gortsplib's reader is at it, or the Poller
 	defer timer.Stop()
 	select {
 	case <-n.left:

@@ -123,6 +123,13 @@ func (s *session) dial(ctx context.Context, network, _ string) (net.Conn, error)
 	if err != nil {
 		return nil, dialError(err, to, s.cfg.ConnectTimeout)
 	}
+	polled, err := s.poll(inner)
+	if err != nil {
+		return nil, err
+	}
+	if polled != nil {
+		inner = polled
+	}
 	s.mu.Lock()
 	s.conn = inner
 	s.mu.Unlock()
@@ -139,7 +146,28 @@ func (s *session) dial(ctx context.Context, network, _ string) (net.Conn, error)
 	s.mu.Lock()
 	s.norm = norm
 	s.mu.Unlock()
+	if polled != nil {
+		norm.polled = true
+		if err := s.cfg.Poller.begin(polled, norm.readable); err != nil {
+			_ = polled.Close()
+			return nil, dialError(err, to, s.cfg.ConnectTimeout)
+		}
+	}
 	return norm, nil
+}
+
+// poll gives a connection to the Poller, if there is one and no TLS in between; else it returns nil.
+func (s *session) poll(inner net.Conn) (*polledConn, error) {
+	plain, ok := inner.(*net.TCPConn)
+	if !ok || s.cfg.Poller == nil || s.target.scheme == "rtsps" {
+		return nil, nil //nolint:nilnil // it stays as it is
+	}
+	polled, err := s.cfg.Poller.adopt(plain)
+	if err != nil {
+		_ = inner.Close()
+		return nil, dialError(err, s.target.dial(), s.cfg.ConnectTimeout)
+	}
+	return polled, nil
 }
 
 // fail ends the session at once, for a reason that gortsplib does not know.

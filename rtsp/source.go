@@ -24,6 +24,7 @@ type Config struct {
 	ConnectTimeout time.Duration // default 5 s
 	ReplyTimeout   time.Duration // default 10 s, for each reply of the camera
 	FrameTimeout   time.Duration // default 10 s, longest time without a picture
+	Poller         *Poller       // reads for many cameras; nil: a goroutine for this one alone
 	Log            *slog.Logger  // nil: silent
 }
 
