@@ -41,6 +41,7 @@ func commands() []command {
 		{"run", "-c FILE", "serve the configured superiors until SIGTERM", runCommand},
 		{"demo", "[--once] [--json]", "cameras, gateway and platform in one process, on loopback", demoCommand},
 		{"check", "-c FILE [--json]", "tell every fault of a configuration and ask every camera", checkCommand},
+		{"bench", "[--json] [--streams N] [--seconds S]", "what a stream costs on this machine", benchCommand},
 		{"ids", "COMMAND [-c FILE]", "the 20-digit codes: import the sheet, check, assign, export", idsCommand},
 		{"status", "[-c FILE] [--json]", "what the running gateway knows", statusCommand},
 		{"version", "[--json]", "version, commit and Go release", versionCommand},

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"gbgate/cmd/gbgate/bench"
+	"gbgate/cmd/gbgate/config"
+)
+
+// benchCommand is `gbgate bench`.
+func benchCommand(ctx context.Context, e env, args []string) int {
+	fs := e.flags("bench")
+	cfg := bench.Config{Stderr: e.stderr, Progress: e.stderr}
+	asJSON := fs.Bool("json", false, "print one JSON object")
+	table := fs.Bool("table", false, "measure the whole table of docs/performance.md")
+	fs.IntVar(&cfg.Streams, "streams", 64, "cameras, each with one viewer")
+	fs.IntVar(&cfg.Seconds, "seconds", 10, "length of each measurement")
+	fs.IntVar(&cfg.Kbps, "kbps", 4000, "bit rate of a camera in kbit/s")
+	fs.BoolVar(&cfg.Packetwise, "packetwise", false, "cameras send packet by packet, not whole pictures")
+	fs.BoolVar(&cfg.Together, "together", false, "run the floor beside the gateway: for a machine that is busy")
+	fs.StringVar(&cfg.Profile, "cpuprofile", "", "write a CPU profile of the gateway under load to this `file`")
+	worker := fs.String("worker", "", "used by bench itself")
+	if code, done := e.parse(fs, args); done {
+		return code
+	}
+	if *worker != "" {
+		if err := bench.Worker(ctx, *worker, bench.Gateway(benchGateway)); err != nil {
+			return e.fail(exitBad, err)
+		}
+		return exitGood
+	}
+	if *asJSON {
+		cfg.Progress = io.Discard
+	}
+	_ = table
+	result, err := bench.Run(ctx, cfg)
+	if err != nil {
+		return e.fail(exitBad, err)
+	}
+	if *asJSON {
+		e.printJSON(result)
+		return exitGood
+	}
+	fmt.Fprintf(e.stdout, "%+v\n", result)
+	return exitGood
+}
+
+// benchGateway runs the gateway as `gbgate run` would, for the cameras and the platform of a measurement.
+func benchGateway(ctx context.Context, s bench.GatewaySetup) error {
+	cfg := config.Default()
+	cfg.Gateway.ID, cfg.Gateway.Name = bench.NodeID, "gbgate bench"
+	cfg.Gateway.SIPListen, cfg.Gateway.MediaPorts, cfg.Admin.Listen = "127.0.0.1:0", "0", "127.0.0.1:0"
+	var err error
+	if cfg.Gateway.StateDir, err = os.MkdirTemp("", "gbgate-bench-"); err != nil {
+		return err
+	}
+	none := ""
+	for i := range s.Streams {
+		c := config.DefaultCamera()
+		c.Name, c.ID, c.URL, c.Password = fmt.Sprintf("cam%d", i), bench.ChannelID(i), s.CameraURL(i), &none
+		c.Title = c.Name
+		cfg.Cameras = append(cfg.Cameras, c)
+	}
+	up := config.DefaultSuperior()
+	up.Name, up.ID, up.Domain, up.Address = "bench", bench.SuperiorID, bench.SuperiorID[:10], s.Superior
+	up.NodeID, up.Username, up.Password, up.MaxCalls = bench.NodeID, bench.NodeID, &none, 4096
+	cfg.Superiors = []config.Superior{up}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	g, err := newGateway(cfg, log)
+	if err != nil {
+		return errors.Join(err, os.RemoveAll(cfg.Gateway.StateDir))
+	}
+	go func() {
+		if err := g.run(ctx); err != nil {
+			log.Error("gateway", "error", err)
+		}
+		_ = os.RemoveAll(cfg.Gateway.StateDir)
+	}()
+	return nil
+}

@@ -1,0 +1,355 @@
+// Package bench measures the gateway against what no relay can do without: cameras, gateway, receivers
+// and the floor are processes of their own, and each accounts for its own CPU time.
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Config says what to measure.
+type Config struct {
+	Streams    int
+	Kbps       int       // of each camera
+	Seconds    int       // of each measurement, 2..30
+	Packetwise bool      // cameras send packet by packet instead of whole pictures
+	Together   bool      // the floor runs beside the gateway, not before and after it: for a busy machine
+	Profile    string    // file for a CPU profile of the gateway under load; "" = none
+	Stderr     io.Writer // of the workers
+	Progress   io.Writer // what happens, for people; may be io.Discard
+}
+
+// Result is what was measured. Its fields are those of `gbgate bench --json`.
+type Result struct {
+	Streams         int     `json:"streams"`
+	CPU             float64 `json:"cpu_ms_per_stream_second"`
+	FloorCPU        float64 `json:"floor_cpu_ms_per_stream_second"`
+	ViewerCPU       float64 `json:"viewer_cpu_ms_per_stream_second"`
+	ViewerFloorCPU  float64 `json:"viewer_floor_cpu_ms_per_stream_second"`
+	RSSBase         float64 `json:"rss_mb_base"`
+	RSSPerStream    float64 `json:"rss_mb_per_stream"`
+	PacketsPerSec   float64 `json:"packets_per_second"`
+	Lost            int64   `json:"lost_packets"`
+	MaxBurst        int     `json:"max_burst_packets"`
+	FirstPacketP50  float64 `json:"first_packet_ms_p50"`
+	FirstPacketP99  float64 `json:"first_packet_ms_p99"`
+	AddedLatencyP50 float64 `json:"added_latency_ms_p50"`
+	AddedLatencyP99 float64 `json:"added_latency_ms_p99"`
+
+	// What only the table shows.
+	IdleCPU    float64       `json:"-"` // ms per second, all cameras configured, nobody watches
+	CameraLate time.Duration `json:"-"` // the latest picture of a camera: how far the machine was behind
+	LatencyMax float64       `json:"-"`
+	NotKey     int           `json:"-"` // calls whose first packet did not begin a key picture
+}
+
+const (
+	settle     = 4 * time.Second // until all viewers are level with live
+	idleTime   = 3 * time.Second
+	firstCalls = 100
+	viewers    = 8
+)
+
+// Worker runs one of the processes of a measurement on its standard input and output; gateway is what
+// the process of that name does.
+func Worker(ctx context.Context, name string, gateway func(context.Context) Handler) error {
+	var h Handler
+	switch name {
+	case "cameras":
+		h = camerasCommand(ctx)
+	case "receivers":
+		h = receiversCommand(ctx)
+	case "floor":
+		h = floorCommand(ctx)
+	case "gateway":
+		h = gateway(ctx)
+	default:
+		return fmt.Errorf("bench: there is no worker %q", name)
+	}
+	return serve(os.Stdin, os.Stdout, h)
+}
+
+// run is one measurement.
+type run struct {
+	Config
+	cameras, receivers, floor, gateway *process
+	address                            string // of the cameras
+	result                             Result
+}
+
+// Run measures.
+func Run(ctx context.Context, cfg Config) (Result, error) {
+	if cfg.Streams < 1 || cfg.Streams > 2048 {
+		return Result{}, errors.New("bench: streams must be 1 to 2048")
+	}
+	if cfg.Seconds < 2 || cfg.Seconds > 30 {
+		return Result{}, errors.New("bench: seconds must be 2 to 30")
+	}
+	if cfg.Kbps < 64 || cfg.Kbps > 64000 {
+		return Result{}, errors.New("bench: kbps must be 64 to 64000")
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("bench: not done within 3 minutes"))
+	defer cancel()
+	r := &run{Config: cfg, result: Result{Streams: cfg.Streams}}
+	err := r.all(ctx)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return r.result, err
+}
+
+func (r *run) say(format string, args ...any) { fmt.Fprintf(r.Progress, format+"\n", args...) }
+
+func (r *run) all(ctx context.Context) error {
+	for _, w := range []struct {
+		name string
+		to   **process
+	}{{"cameras", &r.cameras}, {"receivers", &r.receivers}, {"floor", &r.floor}, {"gateway", &r.gateway}} {
+		p, err := spawn(ctx, w.name, r.Stderr)
+		if err != nil {
+			return err
+		}
+		defer p.stop()
+		*w.to = p
+	}
+	for _, step := range []func(context.Context) error{
+		r.start, r.idle, r.beforeLoad, r.load, r.first, r.hangUp, r.afterLoad, r.fanOut,
+	} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start brings up the cameras and the platform, and the gateway between them.
+func (r *run) start(context.Context) error {
+	var facts cameraFacts
+	if err := r.cameras.ask("start", cameraSetup{r.Streams, r.Kbps, r.Packetwise}, &facts); err != nil {
+		return err
+	}
+	r.address = facts.Address
+	var sip string
+	if err := r.receivers.ask("start", nil, &sip); err != nil {
+		return err
+	}
+	if err := r.gateway.ask("start", GatewaySetup{facts.Address, r.Streams, sip}, nil); err != nil {
+		return err
+	}
+	return r.receivers.ask("registered", nil, nil)
+}
+
+// idle is the gateway with nobody watching.
+func (r *run) idle(ctx context.Context) error {
+	if err := pause(ctx, 2*time.Second); err != nil { // every camera is asked once at the start
+		return err
+	}
+	spent, rss, err := r.measure(ctx, r.gateway, idleTime)
+	r.result.IdleCPU = spent
+	r.result.RSSBase = rss
+	r.say("idle: %.2f ms of CPU per second, %.1f MB", spent, rss)
+	return err
+}
+
+// measure returns the CPU milliseconds per second that a process spends, and its memory in MB.
+func (r *run) measure(ctx context.Context, p *process, d time.Duration) (spent, rss float64, err error) {
+	before, err := p.usage()
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := pause(ctx, d); err != nil {
+		return 0, 0, err
+	}
+	after, err := p.usage()
+	if err != nil {
+		return 0, 0, err
+	}
+	r.say("  %s: %v of CPU in %v (%s → %s), %d GCs, %d waits, %d preemptions", p.name, after.CPU-before.CPU,
+		after.At-before.At, before.Split, after.Split, after.GCs-before.GCs, after.Waits-before.Waits,
+		after.Preempted-before.Preempted)
+	return float64(after.CPU-before.CPU) / float64(after.At-before.At) * 1000, float64(after.RSS) / 1e6, nil
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (r *run) seconds() time.Duration { return time.Duration(r.Seconds) * time.Second }
+
+func (r *run) startFloor(streams, viewers int) error {
+	setup := floorSetup{Cameras: r.address, Streams: streams, Viewers: viewers}
+	if err := r.receivers.ask("ports", streams*viewers, &setup.To); err != nil {
+		return err
+	}
+	return r.floor.ask("start", setup, nil)
+}
+
+// relay measures the floor with viewers of each of some streams.
+func (r *run) relay(ctx context.Context, streams, viewers int, d time.Duration) (float64, error) {
+	if err := r.startFloor(streams, viewers); err != nil {
+		return 0, err
+	}
+	if err := pause(ctx, time.Second); err != nil {
+		return 0, err
+	}
+	spent, _, err := r.measure(ctx, r.floor, d)
+	if err != nil {
+		return 0, err
+	}
+	if err := r.floor.ask("stop", nil, nil); err != nil {
+		return 0, err
+	}
+	return spent, r.hangUp(ctx)
+}
+
+func (r *run) beforeLoad(ctx context.Context) error {
+	if r.Together {
+		return nil
+	}
+	spent, err := r.relay(ctx, r.Streams, 1, r.seconds()/2)
+	r.result.FloorCPU = spent / float64(r.Streams) / 2
+	r.say("floor: %.3f ms per stream-second", spent/float64(r.Streams))
+	return err
+}
+
+func (r *run) afterLoad(ctx context.Context) error {
+	if r.Together {
+		return nil
+	}
+	spent, err := r.relay(ctx, r.Streams, 1, r.seconds()/2)
+	r.result.FloorCPU += spent / float64(r.Streams) / 2
+	r.say("floor: %.3f ms per stream-second", spent/float64(r.Streams))
+	return err
+}
+
+// load is the measurement itself: every camera has a viewer.
+func (r *run) load(ctx context.Context) error {
+	var cold firstPackets
+	if err := r.receivers.ask("play", playRequest{0, r.Streams, 1}, &cold); err != nil {
+		return err
+	}
+	r.say("calls: first packet of a cold camera after %.0f ms (p50), %.0f ms (worst)", cold.P50, cold.Max)
+	if r.Together {
+		if err := r.startFloor(r.Streams, 1); err != nil {
+			return err
+		}
+	}
+	if err := pause(ctx, settle); err != nil {
+		return err
+	}
+	if err := r.receivers.ask("mark", r.Seconds*fps+fps, nil); err != nil {
+		return err
+	}
+	if err := r.cameras.ask("facts", nil, nil); err != nil {
+		return err
+	}
+	if r.Profile != "" {
+		if err := r.gateway.ask("profile", r.Profile, nil); err != nil {
+			return err
+		}
+	}
+	var before, after tally
+	if err := r.receivers.ask("tally", nil, &before); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	if r.Together {
+		go func() {
+			spent, _, err := r.measure(ctx, r.floor, r.seconds())
+			r.result.FloorCPU = spent / float64(r.Streams)
+			done <- err
+		}()
+	} else {
+		done <- nil
+	}
+	spent, rss, err := r.measure(ctx, r.gateway, r.seconds())
+	if err := errors.Join(err, <-done); err != nil {
+		return err
+	}
+	if err := r.receivers.ask("tally", nil, &after); err != nil {
+		return err
+	}
+	if r.Profile != "" {
+		if err := r.gateway.ask("profiled", nil, nil); err != nil {
+			return err
+		}
+	}
+	if r.Together {
+		if err := r.floor.ask("stop", nil, nil); err != nil {
+			return err
+		}
+		r.say("floor: %.3f ms per stream-second", r.result.FloorCPU)
+	}
+	var facts cameraFacts
+	if err := r.cameras.ask("facts", nil, &facts); err != nil {
+		return err
+	}
+	if after.Silent > 0 {
+		return fmt.Errorf("bench: %d of %d streams are silent", after.Silent, after.Lines)
+	}
+	res := &r.result
+	res.CPU = spent / float64(r.Streams)
+	res.RSSPerStream = (rss - res.RSSBase) / float64(r.Streams)
+	res.PacketsPerSec = float64(after.Packets-before.Packets) / r.seconds().Seconds()
+	res.Lost, res.MaxBurst = after.Lost, after.MaxBurst
+	res.AddedLatencyP50, res.AddedLatencyP99, res.LatencyMax = after.Latencies.P50, after.Latencies.P99, after.Latencies.Max
+	res.CameraLate, res.NotKey = facts.Late, cold.NotKey
+	r.say("load: %.3f ms per stream-second, %.1f MB, %.0f packets/s, %d lost, bursts ≤ %d, latency %.2f/%.2f/%.2f ms, cameras late ≤ %v",
+		res.CPU, rss, res.PacketsPerSec, res.Lost, res.MaxBurst, res.AddedLatencyP50, res.AddedLatencyP99, res.LatencyMax, facts.Late)
+	return nil
+}
+
+// first plays warm cameras while the load is on.
+func (r *run) first(context.Context) error {
+	var warm firstPackets
+	if err := r.receivers.ask("first", playRequest{0, r.Streams, firstCalls}, &warm); err != nil {
+		return err
+	}
+	r.result.FirstPacketP50, r.result.FirstPacketP99 = warm.P50, warm.P99
+	r.result.NotKey += warm.NotKey
+	r.say("calls: first packet of a warm camera after %.2f ms (p50), %.2f ms (p99)", warm.P50, warm.P99)
+	return nil
+}
+
+func (r *run) hangUp(context.Context) error { return r.receivers.ask("hangup", nil, nil) }
+
+// fanOut measures what seven more viewers of one camera cost.
+func (r *run) fanOut(ctx context.Context) error {
+	var floor, ours [2]float64
+	half := r.seconds() / 2
+	for i, n := range []int{1, viewers} {
+		spent, err := r.relay(ctx, 1, n, half)
+		if err != nil {
+			return err
+		}
+		floor[i] = spent
+	}
+	for i, n := range []int{1, viewers - 1} {
+		if err := r.receivers.ask("play", playRequest{0, 1, n}, nil); err != nil {
+			return err
+		}
+		if err := pause(ctx, settle); err != nil {
+			return err
+		}
+		spent, _, err := r.measure(ctx, r.gateway, half)
+		if err != nil {
+			return err
+		}
+		ours[i] = spent
+	}
+	r.result.ViewerFloorCPU = (floor[1] - floor[0]) / (viewers - 1)
+	r.result.ViewerCPU = (ours[1] - ours[0]) / (viewers - 1)
+	r.say("viewer: %.3f ms per viewer-second, floor %.3f", r.result.ViewerCPU, r.result.ViewerFloorCPU)
+	return r.hangUp(ctx)
+}
