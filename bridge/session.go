@@ -57,6 +57,8 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 		v.log.Error("no media port for a call", "error", err)
 		return gb28181.Errorf(486, "no media port left")
 	}
+	v.callBegins(channel)
+	defer v.callEnds(channel)
 	s := &session{view: v, channel: channel, lease: lease, sender: sender, offer: offer, ssrc: ssrc, began: time.Now()}
 	v.site.add(s)
 	defer v.site.remove(s)

@@ -127,19 +127,35 @@ func TestUnitOfAnotherDescriptionAnnouncesIt(t *testing.T) {
 	s.Close(nil)
 }
 
-func TestClockRisesWithEveryUnitOfWhateverTrack(t *testing.T) {
+func TestClockRisesAndPicturesKeepTheirTimes(t *testing.T) {
 	s := NewStream(Limits{})
 	r := s.Subscribe(FromNextKey)
-	for i, dts := range []int64{0, 3600, 3592, 3600, 7200} { // audio and video overlap
-		s.Write(unit(i == 0, dts, 1))
+	desc := &Description{Video: Track{Codec: H264}, Audio: Track{Codec: AAC}}
+	steps := []struct {
+		codec     Codec
+		dts, want int64
+	}{
+		{H264, 90000, 90000},
+		{H264, 93600, 93600},
+		{AAC, 93592, 93601},  // a little behind the picture before it
+		{AAC, 93600, 93602},  // again
+		{H264, 97200, 97200}, // on time
+		{AAC, 110000, 99000}, // far ahead: half a picture
+		{AAC, 115760, 99001},
+		{H264, 100800, 100800}, // on time all the same
 	}
-	for i, want := range []int64{0, 3600, 3601, 3602, 7200} {
+	for i, step := range steps {
+		u := unit(i == 0, step.dts, 1)
+		u.Codec, u.Desc = step.codec, desc
+		s.Write(u)
+	}
+	for i, step := range steps {
 		u, err := r.Read(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if u.Clock != want {
-			t.Errorf("unit %d: clock %d, want %d", i, u.Clock, want)
+		if u.Clock != step.want {
+			t.Errorf("unit %d: clock %d, want %d", i, u.Clock, step.want)
 		}
 		u.Release()
 	}
