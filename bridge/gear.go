@@ -3,9 +3,13 @@ package bridge
 import (
 	"context"
 	"sync"
+	"time"
 
 	"gbgate/gb28181/manscdp"
 )
+
+// stopWithin is how long a camera may take to stop when its gear ends.
+const stopWithin = 2 * time.Second
 
 // gear is what works behind a channel. It outlives changes of the channel's names and codes.
 type gear struct {
@@ -19,16 +23,19 @@ type gear struct {
 
 // run keeps feed and health going until ctx ends, and lets the camera stand still then.
 func (g *gear) run(ctx context.Context) {
-	var both sync.WaitGroup
-	both.Go(func() { _ = g.feed.Run(ctx) })
-	both.Go(func() { _ = g.health.run(ctx) })
-	<-ctx.Done()
+	var others sync.WaitGroup
+	others.Go(func() { _ = g.health.run(ctx) })
 	if g.motion != nil {
-		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
-		defer cancel()
-		g.motion.halt(last, func(*axis) bool { return true })
+		others.Add(1)
+		context.AfterFunc(ctx, func() { // not a goroutine that waits: there may be 10 000 channels
+			defer others.Done()
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+			defer cancel()
+			g.motion.halt(last, func(*axis) bool { return true })
+		})
 	}
-	both.Wait()
+	_ = g.feed.Run(ctx)
+	others.Wait()
 }
 
 func (g *gear) homePosition() *manscdp.HomePosition {

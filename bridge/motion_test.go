@@ -52,6 +52,7 @@ func (p *turret) Stop(ctx context.Context) error {
 func (p *turret) Lens(ctx context.Context, focus, iris float64) error {
 	return p.note(ctx, "lens %.1f %.1f", focus, iris)
 }
+
 func (p *turret) SetPreset(ctx context.Context, n int, _ string) error {
 	return p.note(ctx, "set %d", n)
 }

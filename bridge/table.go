@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"reflect"
-	"time"
 
 	"gbgate/media"
 )
@@ -80,6 +79,3 @@ func (s *Site) newGear(cam Camera) *gear {
 	}
 	return g
 }
-
-// stopWithin is how long a camera may take to stop when its gear ends.
-const stopWithin = 2 * time.Second

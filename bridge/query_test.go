@@ -1,0 +1,401 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/manscdp"
+)
+
+// dome is a PTZ that knows its presets and where it looks.
+type dome struct {
+	head
+	presets []Preset
+	err     error
+}
+
+func (d *dome) Presets(context.Context) ([]Preset, error) { return d.presets, d.err }
+func (d *dome) Position(context.Context) (pan, tilt, zoom float64, err error) {
+	return -0.5, -0.25, 0.5, d.err
+}
+
+// shelf is Recordings of one camera.
+type shelf struct {
+	asked string
+	list  []Recording
+	err   error
+}
+
+func (s *shelf) Find(_ context.Context, camera string, from, to time.Time, kind string) ([]Recording, error) {
+	s.asked = camera + " " + from.UTC().Format(time.TimeOnly) + "-" + to.UTC().Format(time.TimeOnly) + " " + kind
+	return s.list, s.err
+}
+
+func header(id string) manscdp.Header { return manscdp.Header{SN: "7", DeviceID: id} }
+
+func at(clock string) time.Time {
+	t, _ := time.Parse(time.DateTime, "2026-01-31 "+clock)
+	return t
+}
+
+func TestPresets(t *testing.T) {
+	stored := []Preset{{1, "gate"}, {255, "yard"}, {256, "beyond the standard"}}
+	for _, c := range []struct {
+		name string
+		ptz  PTZ
+		no   bool
+		id   string
+		want []manscdp.Preset
+	}{
+		{"its presets", &dome{presets: stored}, false, gate, []manscdp.Preset{{ID: 1, Name: "gate"}, {ID: 255, Name: "yard"}}},
+		{"a camera that fails", &dome{err: errors.New("time-out")}, false, gate, nil},
+		{"a PTZ that can't tell", &head{}, false, gate, nil},
+		{"a fixed camera", &dome{presets: stored}, false, yard, nil},
+		{"not for this superior", &dome{presets: stored}, true, gate, nil},
+	} {
+		v := testSite(c.ptz).View(ViewConfig{NodeID: node, Channels: []string{"*"}, NoPTZ: c.no})
+		answer, err := v.Presets(t.Context(), &manscdp.PresetQuery{Header: header(c.id)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, answer.Presets); diff != "" || answer.SumNum != len(c.want) || answer.SN != "7" {
+			t.Errorf("%s: %+v\n%s", c.name, answer, diff)
+		}
+	}
+}
+
+func TestPTZPosition(t *testing.T) {
+	v := testSite(&dome{}).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	answer, err := v.PTZPosition(t.Context(), &manscdp.PTZPositionQuery{Header: header(gate)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A quarter to the left is 270°; a quarter of the way down, under a ceiling, is +22.5°.
+	want := manscdp.PTZPosition{Pan: new(270.0), Tilt: new(22.5), Zoom: new(15.5)}
+	if diff := cmp.Diff(want, answer.PTZPosition); diff != "" {
+		t.Error(diff)
+	}
+	answer, err = v.PTZPosition(t.Context(), &manscdp.PTZPositionQuery{Header: header(yard)})
+	if err != nil || answer.PTZPosition != (manscdp.PTZPosition{}) {
+		t.Errorf("a fixed camera: %+v %v, want an answer without a position", answer, err)
+	}
+}
+
+func TestHomePositionIsEchoed(t *testing.T) {
+	v := testSite(&head{}).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	ask := func(id string) *manscdp.HomePosition {
+		answer, err := v.HomePosition(t.Context(), &manscdp.HomePositionQuery{Header: header(id)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return answer.HomePosition
+	}
+	if got := ask(gate); got != nil {
+		t.Errorf("before it was set: %+v", got)
+	}
+	home := manscdp.HomePosition{Enabled: 1, ResetTime: 60, PresetIndex: new(3)}
+	for _, c := range []struct {
+		id   string
+		home manscdp.HomePosition
+		want string
+	}{
+		{gate, home, manscdp.OK},
+		{gate, manscdp.HomePosition{Enabled: 1, PresetIndex: new(256)}, manscdp.ERROR},
+		{gate, manscdp.HomePosition{Enabled: 2}, manscdp.ERROR},
+		{yard, home, manscdp.ERROR}, // fixed
+		{node, home, manscdp.ERROR}, // which one?
+	} {
+		answer, err := v.DeviceControl(t.Context(), &manscdp.DeviceControl{Header: header(c.id), HomePosition: &c.home})
+		if err != nil || answer.Result != c.want {
+			t.Errorf("%s %+v: %+v %v, want %s", c.id, c.home, answer, err, c.want)
+		}
+	}
+	if diff := cmp.Diff(&home, ask(gate)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// restarter is a Rebooter.
+type restarter struct{ times int }
+
+func (r *restarter) Reboot(context.Context) error { r.times++; return nil }
+
+func TestTeleBoot(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		id    string
+		allow bool
+		cmd   string
+		want  int
+	}{
+		{"a camera", gate, true, "Boot", 1},
+		{"not allowed", gate, false, "Boot", 0},
+		{"the gateway", node, true, "Boot", 0},
+		{"something else", gate, true, "Halt", 0},
+	} {
+		r := &restarter{}
+		site := NewSite(Config{}, []Camera{{Name: "gate", ID: gate, Source: &camera{}, Rebooter: r}})
+		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowTeleBoot: c.allow})
+		answer, err := v.DeviceControl(t.Context(), &manscdp.DeviceControl{Header: header(c.id), TeleBoot: c.cmd})
+		if err != nil || answer != nil || r.times != c.want {
+			t.Errorf("%s: restarted %d times, want %d (%+v %v)", c.name, r.times, c.want, answer, err)
+		}
+	}
+}
+
+func TestRecordInfo(t *testing.T) {
+	books := &shelf{list: []Recording{
+		{Start: at("00:00:00").Add(300 * time.Millisecond), End: at("00:30:00"), Kind: "time", Path: "/a.mp4", Size: 1234},
+		{Start: at("00:30:00"), End: at("00:30:00").Add(700 * time.Millisecond)}, // less than a second
+		{Start: at("00:31:00").Add(100 * time.Millisecond), End: at("00:32:00"), Kind: "alarm"},
+		{Start: at("00:31:00").Add(200 * time.Millisecond), End: at("00:32:00"), Kind: "alarm"}, // the same in seconds
+	}}
+	site := NewSite(Config{Recordings: books}, []Camera{{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}}})
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Titles: map[string]string{"gate": "North"}})
+	q := &manscdp.RecordInfoQuery{Header: header(gate), Start: at("00:10:00"), End: at("01:00:00")}
+	answer, err := v.RecordInfo(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &manscdp.RecordInfoResponse{Header: header(gate), Name: "North", SumNum: 2, Items: []manscdp.RecordItem{
+		{
+			DeviceID: gate, Name: "North", FilePath: "/a.mp4", Start: at("00:00:00"), End: at("00:30:00"), Type: "time",
+			RecorderID: node, FileSize: 1234,
+		},
+		{DeviceID: gate, Name: "North", Start: at("00:31:00"), End: at("00:32:00"), Type: "alarm", RecorderID: node},
+	}}
+	if diff := cmp.Diff(want, answer); diff != "" {
+		t.Error(diff)
+	}
+	if books.asked != "gate 00:10:00-01:00:00 all" {
+		t.Errorf("asked %q", books.asked)
+	}
+	books.err = errors.New("disk gone")
+	if _, err := v.RecordInfo(t.Context(), q); !errors.Is(err, books.err) {
+		t.Errorf("%v, want %v", err, books.err)
+	}
+	none := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	if answer, err := none.RecordInfo(t.Context(), q); err != nil || answer.SumNum != 0 || answer.Items != nil {
+		t.Errorf("nothing records: %+v %v, want an empty answer", answer, err)
+	}
+}
+
+// registration is a Tuning.
+type registration struct {
+	interval, expires time.Duration
+	count             int
+}
+
+func (r *registration) Tuned() (interval time.Duration, count int, expires time.Duration) {
+	return r.interval, r.count, r.expires
+}
+
+func (r *registration) Tune(interval time.Duration, count int, expires time.Duration) {
+	r.interval, r.count, r.expires = interval, count, expires
+}
+
+func TestBasicParam(t *testing.T) {
+	before := registration{time.Minute, 2 * time.Hour, 3}
+	for _, c := range []struct {
+		name   string
+		id     string
+		set    manscdp.Settings
+		result string
+		want   registration
+	}{
+		{
+			"all", node,
+			manscdp.Settings{BasicParam: &manscdp.BasicParam{Name: "x", Expiration: 7200, HeartBeatInterval: 30, HeartBeatCount: 5}},
+			manscdp.OK,
+			registration{30 * time.Second, 2 * time.Hour, 5},
+		},
+		{
+			"one", node,
+			manscdp.Settings{BasicParam: &manscdp.BasicParam{HeartBeatInterval: 20}},
+			manscdp.OK,
+			registration{20 * time.Second, 2 * time.Hour, 3},
+		},
+		{
+			"too low", node,
+			manscdp.Settings{BasicParam: &manscdp.BasicParam{Expiration: 60, HeartBeatInterval: 1, HeartBeatCount: -1}},
+			manscdp.OK,
+			registration{5 * time.Second, time.Hour, 3},
+		},
+		{
+			"too high", node,
+			manscdp.Settings{BasicParam: &manscdp.BasicParam{Expiration: 1 << 62, HeartBeatInterval: 1 << 62, HeartBeatCount: 1 << 62}},
+			manscdp.OK,
+			registration{300 * time.Second, 24 * time.Hour, 10},
+		},
+		{"a name only", node, manscdp.Settings{BasicParam: &manscdp.BasicParam{Name: "x"}}, manscdp.ERROR, before},
+		{"a channel", gate, manscdp.Settings{BasicParam: &manscdp.BasicParam{HeartBeatInterval: 20}}, manscdp.ERROR, before},
+		{
+			"with something that we can't", node,
+			manscdp.Settings{BasicParam: &manscdp.BasicParam{HeartBeatInterval: 20}, FrameMirror: new(1)},
+			manscdp.ERROR, before,
+		},
+		{"nothing", node, manscdp.Settings{}, manscdp.ERROR, before},
+	} {
+		r := before
+		v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+		v.SetTuning(&r)
+		answer, err := v.DeviceConfig(t.Context(), &manscdp.DeviceConfig{Header: header(c.id), Settings: c.set})
+		if err != nil || answer.Result != c.result || r != c.want {
+			t.Errorf("%s: %+v %v, %+v; want %s, %+v", c.name, answer, err, r, c.result, c.want)
+		}
+	}
+	v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	answer, err := v.DeviceConfig(t.Context(), &manscdp.DeviceConfig{
+		Header: header(node), Settings: manscdp.Settings{BasicParam: &manscdp.BasicParam{HeartBeatInterval: 20}},
+	})
+	if err != nil || answer.Result != manscdp.ERROR {
+		t.Errorf("nowhere to set it: %+v %v", answer, err)
+	}
+}
+
+func TestConfigDownload(t *testing.T) {
+	site := NewSite(Config{Longitude: 118.5, Latitude: 31.5}, []Camera{
+		{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}}, {Name: "yard", ID: yard, Source: &camera{}},
+	})
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Name: "box"})
+	v.SetTuning(&registration{time.Minute, time.Hour, 3})
+	site.Channels()[0].feed.stream.Write(picture(true, 0))
+	basic := manscdp.BasicParam{Expiration: 3600, HeartBeatInterval: 60, HeartBeatCount: 3, PositionCapability: new(0)}
+	box, camera := basic, basic
+	box.Name, box.Longitude, box.Latitude = "box", new(118.5), new(31.5)
+	camera.Name = "Gate"
+	on := &manscdp.AlarmReport{MotionDetection: new(1), FieldDetection: new(1)}
+	for _, c := range []struct {
+		id, types string
+		result    string
+		want      manscdp.Settings
+	}{
+		{node, "BasicParam", manscdp.OK, manscdp.Settings{BasicParam: &box}},
+		{gate, "BasicParam/AlarmReport", manscdp.OK, manscdp.Settings{BasicParam: &camera, AlarmReport: on}},
+		{gate, "VideoParamOpt", manscdp.OK, manscdp.Settings{VideoParamOpt: &manscdp.VideoParamOpt{DownloadSpeed: "1", Resolution: "5"}}},
+		{gate, "SVACEncodeConfig/AlarmReport", manscdp.OK, manscdp.Settings{AlarmReport: on}},
+		{gate, "SVACEncodeConfig", manscdp.ERROR, manscdp.Settings{}},
+		{gate, "OSDConfig/SnapShotConfig", manscdp.ERROR, manscdp.Settings{}},
+		{node, "VideoParamOpt", manscdp.ERROR, manscdp.Settings{}}, // of which camera?
+		{gate, "", manscdp.ERROR, manscdp.Settings{}},
+	} {
+		answer, err := v.ConfigDownload(t.Context(), &manscdp.ConfigDownloadQuery{Header: header(c.id), ConfigType: c.types})
+		if err != nil || answer.Result != c.result {
+			t.Errorf("%s %s: %+v %v, want %s", c.id, c.types, answer, err, c.result)
+			continue
+		}
+		if diff := cmp.Diff(c.want, answer.Settings); diff != "" {
+			t.Errorf("%s %s:\n%s", c.id, c.types, diff)
+		}
+	}
+	site.Channels()[0].feed.stream.Close(nil)
+}
+
+// compass is a Positioner.
+type compass struct{ fix *Fix }
+
+func (c compass) Fix() (Fix, bool) {
+	if c.fix == nil {
+		return Fix{}, false
+	}
+	return *c.fix, true
+}
+
+func TestMobilePosition(t *testing.T) {
+	gps := compass{&Fix{Time: at("10:00:00"), Longitude: 120, Latitude: 30, Speed: 36, Direction: 90, Altitude: 5}}
+	for _, c := range []struct {
+		name     string
+		cfg      Config
+		id       string
+		lon, lat float64 // 0: nothing is told
+	}{
+		{"a fixed camera", Config{Position: gps}, gate, 118, 31},
+		{"a camera that travels with us", Config{Position: gps}, yard, 120, 30},
+		{"we", Config{Position: gps}, node, 120, 30},
+		{"we, fixed", Config{Longitude: 119, Latitude: 32}, node, 119, 32},
+		{"a camera without a place", Config{}, yard, 0, 0},
+		{"no fix", Config{Position: compass{}}, node, 0, 0},
+	} {
+		site := NewSite(c.cfg, []Camera{
+			{Name: "gate", ID: gate, Source: &camera{}, Longitude: 118, Latitude: 31}, {Name: "yard", ID: yard, Source: &camera{}},
+		})
+		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+		n, err := v.MobilePosition(t.Context(), c.id)
+		switch {
+		case err != nil:
+			t.Errorf("%s: %v", c.name, err)
+		case n == nil && c.lon != 0 || n != nil && (n.DeviceID != c.id || *n.Longitude != c.lon || *n.Latitude != c.lat):
+			t.Errorf("%s: %+v, want %v %v", c.name, n, c.lon, c.lat)
+		case n != nil && c.lon == 120 && (*n.Speed != 36 || *n.Direction != 90 || !n.Time.Equal(at("10:00:00"))):
+			t.Errorf("%s: %+v, want the whole fix", c.name, n)
+		}
+	}
+}
+
+func TestAnswersWithNothingInThem(t *testing.T) {
+	v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	if a, err := v.CruiseTrackList(t.Context(), &manscdp.CruiseTrackListQuery{Header: header(gate)}); err != nil || a.SumNum != 0 || a.SN != "7" {
+		t.Errorf("%+v %v", a, err)
+	}
+	if a, err := v.CruiseTrack(t.Context(), &manscdp.CruiseTrackQuery{Header: header(gate), Number: 2}); err != nil || a.SumNum != 0 || a.Number != 2 {
+		t.Errorf("%+v %v", a, err)
+	}
+	if a, err := v.SDCardStatus(t.Context(), &manscdp.SDCardStatusQuery{Header: header(gate)}); err != nil || a.SumNum != 0 || a.SN != "7" {
+		t.Errorf("%+v %v", a, err)
+	}
+}
+
+func TestNobodyAnswersForAStranger(t *testing.T) {
+	v := testSite(&dome{}).View(ViewConfig{NodeID: node, Channels: []string{"gate"}})
+	for _, id := range []string{alien, yard} { // yard is not shown to this superior
+		h, ctx := header(id), t.Context()
+		for name, err := range map[string]error{
+			"RecordInfo":      second(v.RecordInfo(ctx, &manscdp.RecordInfoQuery{Header: h})),
+			"ConfigDownload":  second(v.ConfigDownload(ctx, &manscdp.ConfigDownloadQuery{Header: h, ConfigType: "BasicParam"})),
+			"DeviceConfig":    second(v.DeviceConfig(ctx, &manscdp.DeviceConfig{Header: h})),
+			"Presets":         second(v.Presets(ctx, &manscdp.PresetQuery{Header: h})),
+			"HomePosition":    second(v.HomePosition(ctx, &manscdp.HomePositionQuery{Header: h})),
+			"CruiseTrackList": second(v.CruiseTrackList(ctx, &manscdp.CruiseTrackListQuery{Header: h})),
+			"CruiseTrack":     second(v.CruiseTrack(ctx, &manscdp.CruiseTrackQuery{Header: h})),
+			"PTZPosition":     second(v.PTZPosition(ctx, &manscdp.PTZPositionQuery{Header: h})),
+			"SDCardStatus":    second(v.SDCardStatus(ctx, &manscdp.SDCardStatusQuery{Header: h})),
+			"MobilePosition":  second(v.MobilePosition(ctx, id)),
+			"DeviceInfo":      second(v.DeviceInfo(ctx, &manscdp.DeviceInfoQuery{Header: h})),
+			"DeviceStatus":    second(v.DeviceStatus(ctx, &manscdp.DeviceStatusQuery{Header: h})),
+			"DeviceControl":   second(v.DeviceControl(ctx, &manscdp.DeviceControl{Header: h, GuardCmd: "SetGuard"})),
+		} {
+			if code, _ := gb28181.StatusOf(err); code != 404 {
+				t.Errorf("%s of %s: %v, want 404", name, id, err)
+			}
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestTheNodeStandsForItsOnlyCamera(t *testing.T) {
+	h := &head{}
+	site := testSite(h)
+	one := site.View(ViewConfig{NodeID: node, Channels: []string{"gate"}})
+	two := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	for _, v := range []*View{one, two} {
+		c := &manscdp.DeviceControl{Header: header(node), PTZCmd: goStop}
+		if answer, err := v.DeviceControl(t.Context(), c); answer != nil || err != nil {
+			t.Errorf("%+v %v, want neither answer nor error", answer, err)
+		}
+	}
+	if diff := cmp.Diff([]string{"stop"}, h.did); diff != "" {
+		t.Errorf("with one camera it is meant, with two nobody is:\n%s", diff)
+	}
+	for cmd, want := range map[string]string{"Record": manscdp.ERROR, "StopRecord": manscdp.ERROR} {
+		answer, err := two.DeviceControl(t.Context(), &manscdp.DeviceControl{Header: header(node), RecordCmd: cmd})
+		if err != nil || answer == nil || answer.Result != want {
+			t.Errorf("%s: %+v %v, want %s", cmd, answer, err, want)
+		}
+	}
+}
