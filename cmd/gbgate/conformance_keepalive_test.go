@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -106,7 +104,7 @@ func TestLine2PlatformRestarts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stop := runPlatform(t, first)
+		stop := running(t, first.Run)
 		s := setup{password: "12345678", transport: transport, superior: "keepalive_interval = \"5s\"\nregister_retry = \"2s\"\n"}
 		startGateway(t, 0, s.rigConfig(first))
 		node(t, first)
@@ -118,17 +116,6 @@ func TestLine2PlatformRestarts(t *testing.T) {
 		background(t, second.Run)
 		node(t, second)
 	})
-}
-
-// runPlatform runs a platform until the function it returns is called.
-func runPlatform(t *testing.T, p *rehearsal.Platform) func() {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = p.Run(ctx) }()
-	end := sync.OnceFunc(func() { cancel(); <-done })
-	t.Cleanup(end)
-	return end
 }
 
 func TestLine2BasicParamChangesTheInterval(t *testing.T) {

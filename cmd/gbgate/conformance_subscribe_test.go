@@ -179,27 +179,31 @@ func TestLine11CatalogChanges(t *testing.T) {
 // A NOTIFY that is answered 481 is the last one.
 func TestLine11Answered481(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, setup{rest: offCameras(1, 1)})
+	port := freePort(t)
+	r := newRig(t, setup{rest: cameraTOML("gate", channelID, fmt.Sprintf("rtsp://127.0.0.1:%d/live", port), "", "")})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	waitChange(t, s, 0, channelID, "OFF")
 	s.Forget()
-	id := 2
-	notify := func() int { return len(r.tape.in("NOTIFY sip:")) }
-	before := notify()
-	for want := before + 1; id <= 3; id++ {
-		extra := offCameras(1, id)
-		r.reload(t, func(text string) string { return text + extra })
-		eventually(t, 20*time.Second, "the catalog with one more", func() bool {
-			items, err := r.node.Catalog(t.Context())
-			return err == nil && len(items) == id
-		})
-		eventually(t, 20*time.Second, "a NOTIFY", func() bool { return notify() >= want })
-		time.Sleep(4 * time.Second) // debounce and batch of the second change
+	before := len(r.tape.in("NOTIFY sip:"))
+	cam, err := simcam.Listen(simcam.Config{Listen: fmt.Sprintf("127.0.0.1:%d", port)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := notify(); got != before+1 {
+	stop := running(t, cam.Run)
+	played := make(chan error, 1)
+	go func() {
+		_, err := r.node.Play(t.Context(), rehearsal.PlayRequest{Channel: channelID, Transport: rehearsal.UDP, Pictures: 1 << 20})
+		played <- err
+	}()
+	t.Cleanup(func() { <-played })
+	eventually(t, 40*time.Second, "a NOTIFY that the camera is back", func() bool { return len(r.tape.in("NOTIFY sip:")) > before })
+	stop()
+	r.gateway.status(t, "word that the camera is gone", func(doc statusDoc) bool { return doc.Cameras[0].Status != "ON" })
+	time.Sleep(4 * time.Second) // debounce and batch
+	if got := len(r.tape.in("NOTIFY sip:")); got != before+1 {
 		t.Errorf("%d NOTIFYs into a dialog that was answered 481", got-before)
 	}
 }
@@ -222,7 +226,7 @@ func TestLine11Adopted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, lists, _ := strings.Cut(string(text), "listen = \"127.0.0.1:0\"\n")
+	_, lists, _ := strings.Cut(string(text), "[admin]\nlisten = \"127.0.0.1:0\"\n")
 	g := startGateway(t, r.port, lists)
 	if err := r.node.WaitState(soon(t, 20*time.Second), func(st rehearsal.NodeState) bool { return st.Registrations == 2 }); err != nil {
 		t.Fatal(err)

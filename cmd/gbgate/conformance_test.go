@@ -126,12 +126,25 @@ func (r *rig) reload(t *testing.T, change func(string) string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(r.gateway.config, []byte(change(string(text))), 0o600); err != nil {
+	// The port must stay what it is.
+	held := strings.Replace(string(text), `sip_listen = "127.0.0.1:0"`, fmt.Sprintf("sip_listen = %q", r.sip()), 1)
+	if err := os.WriteFile(r.gateway.config, []byte(change(held)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.gateway.cmd.Process.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// running runs f until the function it returns is called, or the test ends.
+func running(t *testing.T, f func(context.Context) error) func() {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = f(ctx) }()
+	end := sync.OnceFunc(func() { cancel(); <-done })
+	t.Cleanup(end)
+	return end
 }
 
 // sip is the program's SIP address.
