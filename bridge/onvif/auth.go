@@ -10,9 +10,9 @@ import (
 	"github.com/icholy/digest"
 )
 
-// authorized sends a request with the password the way the device wants it: as a UsernameToken
-// until it asks for HTTP digest (both together are forbidden), and at most maxTries times before
-// the password rests.
+// authorized sends a request with the password the way the device wants it, which it shows when it
+// refuses one without: HTTP digest if it challenges, else a UsernameToken (both together are
+// forbidden). A wrong password goes out at most maxTries times before it rests.
 func (c *Client) authorized(ctx context.Context, r request, address string) (*element, error) {
 	if r.open || c.cfg.Username == "" {
 		answer, err := c.tolerant(ctx, r, address, "", c.plain).result()
@@ -32,6 +32,13 @@ func (c *Client) authorized(ctx context.Context, r request, address string) (*el
 	if err := c.resting(); err != nil {
 		return nil, err
 	}
+	if !c.wasAsked() {
+		got := c.tolerant(ctx, r, address, "", c.plain)
+		if answer, err := got.result(); kindOf(err) != NotAuthorized {
+			return answer, err
+		}
+		c.setAsked(hasChallenge(got.header))
+	}
 	if c.digestWanted() {
 		return c.byDigest(ctx, r, address)
 	}
@@ -43,7 +50,11 @@ func (c *Client) authorized(ctx context.Context, r request, address string) (*el
 	answer, err := got.result()
 	switch {
 	case got.status == http.StatusUnauthorized && hasChallenge(got.header):
-		c.wantDigest()
+		// It changed its mind.
+		if err := c.resting(); err != nil {
+			return nil, err
+		}
+		c.setAsked(true)
 		return c.byDigest(ctx, r, address)
 	case kindOf(err) != NotAuthorized:
 		c.passed(err)
@@ -64,7 +75,7 @@ func near(a, b time.Duration) bool { return (a - b).Abs() < 2*time.Second }
 
 func (c *Client) byToken(ctx context.Context, r request, address string, clock Clock) reply {
 	got := c.tolerant(ctx, r, address, usernameToken(c.cfg.Username, c.cfg.Password, time.Now().Add(clock.Offset)), c.plain)
-	if _, err := got.result(); kindOf(err) == NotAuthorized && !hasChallenge(got.header) {
+	if _, err := got.result(); kindOf(err) == NotAuthorized {
 		c.refused()
 	}
 	return got
@@ -123,10 +134,16 @@ func (c *Client) digestWanted() bool {
 	return c.useDigest
 }
 
-func (c *Client) wantDigest() {
+func (c *Client) wasAsked() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.useDigest = true
+	return c.asked
+}
+
+func (c *Client) setAsked(digest bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked, c.useDigest = true, digest
 }
 
 // passed notes that the device did not mind the password.

@@ -51,7 +51,8 @@ type Client struct {
 	turn chan struct{}
 
 	mu        sync.Mutex
-	useDigest bool // the device wants HTTP digest
+	asked     bool // the device refused a call without a password
+	useDigest bool // it wants HTTP digest
 	proven    bool // a call with the password got through
 	bare      bool // the device refuses requests with an action
 	tries     int  // refused since the password last got through

@@ -22,8 +22,9 @@ const discoveryPort = 3702
 
 // Limits of one discovery.
 const (
-	maxFound    = 2000
-	maxDatagram = 64 << 10
+	maxFound     = 2000
+	maxAddresses = 8
+	maxDatagram  = 64 << 10
 )
 
 // DiscoverConfig tells where to look for devices.
@@ -206,7 +207,7 @@ func addresses(xaddrs string, from netip.Addr) []string {
 	var list []string
 	for x := range strings.FieldsSeq(xaddrs) {
 		u, err := url.Parse(x)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || len(list) >= 8 {
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || len(list) >= maxAddresses {
 			continue
 		}
 		if host := u.Hostname(); host == "" || unusable(host) {
@@ -269,14 +270,24 @@ func (f *Found) scope(s string) {
 }
 
 // distinct keeps one of each device, by endpoint or, where that is missing, by address, ordered by
-// who answered.
+// who answered. A device that answers from several addresses has them all.
 func distinct(answers []Found) []Found {
 	slices.SortStableFunc(answers, func(a, b Found) int { return a.From.Compare(b.From) })
-	seen := make(map[string]bool)
-	return slices.DeleteFunc(answers, func(f Found) bool {
+	seen := make(map[string]int)
+	var list []Found
+	for _, f := range answers {
 		key := cmp.Or(f.ID, f.Addresses[0])
-		again := seen[key]
-		seen[key] = true
-		return again
-	})
+		i, again := seen[key]
+		if !again {
+			seen[key] = len(list)
+			list = append(list, f)
+			continue
+		}
+		for _, a := range f.Addresses {
+			if !slices.Contains(list[i].Addresses, a) && len(list[i].Addresses) < maxAddresses {
+				list[i].Addresses = append(list[i].Addresses, a)
+			}
+		}
+	}
+	return list
 }

@@ -17,7 +17,9 @@ type Profile struct {
 	// PTZ is the token of the PTZ configuration, Node that of its node; "" = cannot be moved,
 	// or the device does not say.
 	PTZ, Node string
-	second    bool // listed by Media2
+	// Talk tells that the profile has an audio output: one can speak through the camera.
+	Talk   bool
+	second bool // listed by Media2
 }
 
 // Video is how a profile's pictures are encoded. The device's word is a hint: Media1 has no name
@@ -62,6 +64,7 @@ func (c *Client) profiles1(ctx context.Context) ([]Profile, error) {
 			Token: p.attr("token"), Name: p.str("Name"), Source: p.str("VideoSourceConfiguration", "SourceToken"),
 			Video: readVideo(v), Audio: readAudio(a),
 			PTZ: p.at("PTZConfiguration").attr("token"), Node: p.str("PTZConfiguration", "NodeToken"),
+			Talk: p.at("Extension", "AudioOutputConfiguration") != nil,
 		})
 	}
 	return list, nil
@@ -71,7 +74,7 @@ func (c *Client) profiles1(ctx context.Context) ([]Profile, error) {
 // devices refuse to be asked for types.
 func (c *Client) profiles2(ctx context.Context) ([]Profile, error) {
 	types := ""
-	for _, t := range []string{"VideoSource", "VideoEncoder", "AudioEncoder", "PTZ"} {
+	for _, t := range []string{"VideoSource", "VideoEncoder", "AudioEncoder", "AudioOutput", "PTZ"} {
 		types += leaf("tr2:Type", t)
 	}
 	e, err := c.call(ctx, request{service: media2Service, op: "GetProfiles", body: wrap("tr2:GetProfiles", types)})
@@ -87,7 +90,8 @@ func (c *Client) profiles2(ctx context.Context) ([]Profile, error) {
 		list = append(list, Profile{
 			Token: p.attr("token"), Name: p.str("Name"), Source: parts.str("VideoSource", "SourceToken"),
 			Video: readVideo(parts.at("VideoEncoder")), Audio: readAudio(parts.at("AudioEncoder")),
-			PTZ: parts.at("PTZ").attr("token"), Node: parts.str("PTZ", "NodeToken"), second: true,
+			PTZ: parts.at("PTZ").attr("token"), Node: parts.str("PTZ", "NodeToken"),
+			Talk: parts.at("AudioOutput") != nil, second: true,
 		})
 	}
 	return list, nil

@@ -17,7 +17,7 @@ const subURL = "rtsp://127.0.0.1:8554/live?channel=1&subtype=1"
 // What is read of a profile, from either service.
 func TestProfiles(t *testing.T) {
 	main := onvif.Profile{
-		Token: "main", Name: "mainStream", Source: "vs1", PTZ: "ptz1", Node: "node1",
+		Token: "main", Name: "mainStream", Source: "vs1", PTZ: "ptz1", Node: "node1", Talk: true,
 		Video: onvif.Video{
 			Token: "ve_main", Codec: "H265", Width: 1920, Height: 1080, FPS: 25, BitrateKbps: 4096, GOP: 50,
 		},
@@ -46,7 +46,7 @@ func TestProfiles(t *testing.T) {
 		"wrong namespaces": {simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{WrongNamespaces: true}}, []onvif.Profile{main, sub}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c.cfg.Codec, c.cfg.SubURL = "H265", subURL
+			c.cfg.Codec, c.cfg.SubURL, c.cfg.Talk = "H265", subURL, true
 			got, err := client(t, start(t, c.cfg), onvif.Config{}).Profiles(t.Context())
 			if err != nil {
 				t.Fatal(err)

@@ -40,8 +40,8 @@ type ONVIFConfig struct {
 	Codec              string
 	Width, Height, FPS int
 	GOP                int
-	// Fixed is a camera without PTZ.
-	Fixed bool
+	Fixed              bool // a camera without PTZ
+	Talk               bool // with an audio output
 	// Model and Name are what the device calls itself; defaults "SIM-PTZ" and "gbgate".
 	Name, Model string
 	// Recordings are what Profile G finds; none = no recording services.

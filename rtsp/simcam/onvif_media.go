@@ -131,7 +131,8 @@ func (d *ONVIF) profile1(name string, p streamProfile) string {
 		el("tt:Encoding", "G711"), el("tt:Bitrate", "64"), el("tt:SampleRate", "8"), multicast,
 		el("tt:SessionTimeout", "PT60S"))
 	return in(fmt.Sprintf(`%s token="%s" fixed="true"`, name, p.token), el("tt:Name", p.name),
-		d.videoSource("tt:VideoSourceConfiguration"), video, audio, d.ptzConfiguration("tt:PTZConfiguration"))
+		d.videoSource("tt:VideoSourceConfiguration"), video, audio, d.ptzConfiguration("tt:PTZConfiguration"),
+		d.audioOutput("tt:AudioOutputConfiguration", "tt:Extension"))
 }
 
 func (d *ONVIF) profile2(p streamProfile) string {
@@ -144,5 +145,19 @@ func (d *ONVIF) profile2(p streamProfile) string {
 	audio := in(`tr2:AudioEncoder token="ae1"`, el("tt:Name", "audio"), el("tt:UseCount", "1"),
 		el("tt:Encoding", "PCMA"), el("tt:Bitrate", "64"), el("tt:SampleRate", "8000"))
 	return in(fmt.Sprintf(`tr2:Profiles token="%s" fixed="true"`, p.token), el("tr2:Name", p.name),
-		in("tr2:Configurations", d.videoSource("tr2:VideoSource"), video, audio, d.ptzConfiguration("tr2:PTZ")))
+		in("tr2:Configurations", d.videoSource("tr2:VideoSource"), video, audio, d.ptzConfiguration("tr2:PTZ"),
+			d.audioOutput("tr2:AudioOutput", "")))
+}
+
+// audioOutput is a loudspeaker's configuration, which Media1 keeps in an element of its own.
+func (d *ONVIF) audioOutput(name, inside string) string {
+	if !d.cfg.Talk {
+		return ""
+	}
+	output := in(name+` token="ao1"`, el("tt:Name", "loudspeaker"), el("tt:UseCount", "2"),
+		el("tt:OutputToken", "out1"), el("tt:OutputLevel", "50"))
+	if inside == "" {
+		return output
+	}
+	return in(inside, output)
 }
