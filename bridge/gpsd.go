@@ -130,7 +130,8 @@ func (g *GPSD) report(line []byte) bool {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if r.Mode < 2 || r.Longitude == nil || r.Latitude == nil || math.Abs(*r.Longitude) > 180 || math.Abs(*r.Latitude) > 90 {
+	if r.Mode < 2 || r.Longitude == nil || r.Latitude == nil ||
+		math.Abs(*r.Longitude) > 180 || math.Abs(*r.Latitude) > 90 {
 		return true // the last fix grows old
 	}
 	if r.MSL != nil {

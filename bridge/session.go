@@ -253,6 +253,7 @@ func (s *session) status() CallStatus {
 	return CallStatus{
 		Superior: s.view.cfg.Superior, Camera: s.channel.Name, Channel: s.view.idOf(s.channel),
 		Transport: names[s.offer.Transport], Remote: s.offer.Remote.String(), LocalPort: s.sender.LocalPort(),
-		SSRC: gb28181.FormatSSRC(s.ssrc), Since: s.began, Skipped: s.lease.Dropped() + s.skipped.Load(), Stats: s.sender.Stats(),
+		SSRC: gb28181.FormatSSRC(s.ssrc), Since: s.began, Skipped: s.lease.Dropped() + s.skipped.Load(),
+		Stats: s.sender.Stats(),
 	}
 }

@@ -50,7 +50,9 @@ func (a *archive) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	name := r.Method + " " + r.URL.RequestURI() + " " + r.Header.Get("Content-Type") + " " + r.Header.Get("Content-Disposition")
+	name := strings.Join([]string{
+		r.Method, r.URL.RequestURI(), r.Header.Get("Content-Type"), r.Header.Get("Content-Disposition"),
+	}, " ")
 	a.files[name] = string(body)
 	if a.code != 0 {
 		w.Header().Set("Location", "/elsewhere")
@@ -201,7 +203,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 		{"too many", gate, with(func(c *manscdp.SnapShotConfig) { c.SnapNum = 11 }), manscdp.ERROR},
 		{"a year", gate, with(func(c *manscdp.SnapShotConfig) { c.Interval = 31536000 }), manscdp.ERROR},
 		{"no session", gate, with(func(c *manscdp.SnapShotConfig) { c.SessionID = "" }), manscdp.ERROR},
-		{"a session with a line in it", gate, with(func(c *manscdp.SnapShotConfig) { c.SessionID = "a\r\nb" }), manscdp.ERROR},
+		{"a session with lines", gate, with(func(c *manscdp.SnapShotConfig) { c.SessionID = "a\r\nb" }), manscdp.ERROR},
 		{"a camera that can't", yard, good, manscdp.ERROR},
 		{"the node", node, good, manscdp.ERROR},
 	} {
@@ -220,25 +222,29 @@ func TestANameIsJudgedByItsAddress(t *testing.T) {
 	for _, c := range []struct {
 		superior string
 		allow    string
+		host     string
 		good     bool
 	}{
-		{"192.0.2.10", "", false},
-		{"192.0.2.10", "127.0.0.0/8", true},
-		{"localhost", "", true},
-		{"127.0.0.1", "", true},
+		{"192.0.2.10", "", "localhost", false},
+		{"192.0.2.10", "127.0.0.1/32", "localhost", true},
+		{"", "", "localhost", false},
+		{"localhost", "", "localhost", true},
+		{"localhost", "", "127.0.0.1", true},
+		{"localhost", "", "127.0.0.2", false},
+		{"127.0.0.1", "", "localhost", true},
 	} {
 		var allow []netip.Prefix
 		if c.allow != "" {
 			allow = append(allow, netip.MustParsePrefix(c.allow))
 		}
 		u := newUploader(c.superior, allow)
-		target, err := u.target("http://localhost:" + port + "/up")
+		target, err := u.target("http://" + c.host + ":" + port + "/up")
 		if err != nil {
 			t.Fatal(err)
 		}
 		err = u.post(t.Context(), target, "f", jpeg)
 		if (err == nil) != c.good || !c.good && !errors.Is(err, errAddress) {
-			t.Errorf("superior %s, allowed %q: %v", c.superior, c.allow, err)
+			t.Errorf("%s for superior %q, allowed %q: %v", c.host, c.superior, c.allow, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "/up") {
 			t.Errorf("%v: the URL is no business of the log", err)

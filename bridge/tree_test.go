@@ -149,7 +149,7 @@ func TestEveryItemCanBeWritten(t *testing.T) {
 	})
 	for _, e := range []gb28181.Edition{gb28181.Edition2016, gb28181.Edition2022} {
 		for _, it := range catalogOf(t, v, node).Items {
-			part := &manscdp.CatalogResponse{Header: manscdp.Header{SN: "1", DeviceID: node}, SumNum: 1, Items: []manscdp.Item{it.For(e)}}
+			part := &manscdp.CatalogResponse{Header: header(node), SumNum: 1, Items: []manscdp.Item{it.For(e)}}
 			if _, err := manscdp.Encode(part, e.Charset()); err != nil {
 				t.Errorf("%v, %s: %v", e, it.DeviceID, err)
 			}

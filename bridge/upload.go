@@ -60,14 +60,17 @@ func (u *uploader) target(text string) (*url.URL, error) {
 		return nil, errURL
 	}
 	target.Fragment = ""
-	if addr, err := netip.ParseAddr(target.Hostname()); err == nil && !u.permits(addr, u.literal()) {
+	own := u.literal()
+	if own == nil && u.superior != "" {
+		return target, nil // whether it is the superior's address is known when that was resolved
+	}
+	if addr, err := netip.ParseAddr(target.Hostname()); err == nil && !u.permits(addr, own) {
 		return nil, errAddress
 	}
 	return target, nil
 }
 
-// literal is the superior's address when it needs no resolving, or when it does, none is known:
-// then the decision is left to dial.
+// literal is the superior's address, when it needs no resolving.
 func (u *uploader) literal() []netip.Addr {
 	if addr, err := netip.ParseAddr(u.superior); err == nil {
 		return []netip.Addr{addr}

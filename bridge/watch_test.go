@@ -152,7 +152,8 @@ func TestLostPicturesAreToldAtOnce(t *testing.T) {
 		time.Sleep(time.Minute)
 		lease.Close()
 		stop()
-		if diff := cmp.Diff([]string{"OFF " + gate, "alarm 2/1 " + gate + " connection reset", "ON " + gate}, l.lines); diff != "" {
+		want := []string{"OFF " + gate, "alarm 2/1 " + gate + " connection reset", "ON " + gate}
+		if diff := cmp.Diff(want, l.lines); diff != "" {
 			t.Fatal(diff)
 		}
 		// It failed at 10 s, which was certain Confirm later, and came back 1+2+4+8+16 s after
@@ -208,7 +209,10 @@ func TestAStandingPictureIsTold(t *testing.T) {
 func TestChangesOfTheTableAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		well, ill := &probe{}, &probe{err: errors.New("no route to host")}
-		groups := []Group{{ID: park, Name: "Park", Cameras: []string{"*"}}, {ID: east, Name: "East", Parent: park, Cameras: []string{"new"}}}
+		groups := []Group{
+			{ID: park, Name: "Park", Cameras: []string{"*"}},
+			{ID: east, Name: "East", Parent: park, Cameras: []string{"new"}},
+		}
 		cam := func(name string, id gb28181.ID, title string, src Source) Camera {
 			return Camera{Name: name, Title: title, ID: id, Source: src}
 		}
@@ -298,90 +302,6 @@ func TestACallEndsWithItsCamera(t *testing.T) {
 		}
 		if _, open, _ := cam.count(); open != 0 {
 			t.Error("a camera that is gone is still pulled")
-		}
-		stop()
-	})
-}
-
-func TestAlarms(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		site := NewSite(Config{}, []Camera{
-			{Name: "gate", ID: gate, Source: &probe{}}, {Name: "yard", ID: yard, Source: &probe{}},
-		})
-		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, VideoLossAlarm: true})
-		l, stop := running(t, site, v)
-		synctest.Wait()
-		loss := Alarm{Method: manscdp.AlarmDevice, Type: manscdp.DeviceVideoLoss}
-		motion := Alarm{Method: manscdp.AlarmVideo, Type: manscdp.VideoMotion}
-		field := Alarm{Method: manscdp.AlarmVideo, Type: manscdp.VideoIntrusion}
-		control := func(c manscdp.DeviceControl, id string) func() {
-			return func() {
-				c.Header = manscdp.Header{SN: "1", DeviceID: id}
-				answer, err := v.DeviceControl(t.Context(), &c)
-				if err != nil || answer == nil || answer.Result != manscdp.OK {
-					t.Errorf("%+v: %+v %v", c, answer, err)
-				}
-			}
-		}
-		report := func(id string, r manscdp.AlarmReport) func() {
-			return func() {
-				answer, err := v.DeviceConfig(t.Context(), &manscdp.DeviceConfig{
-					Header: manscdp.Header{DeviceID: id}, Settings: manscdp.Settings{AlarmReport: &r},
-				})
-				if err != nil || answer.Result != manscdp.OK {
-					t.Errorf("%+v: %+v %v", r, answer, err)
-				}
-			}
-		}
-		wait := func(d time.Duration) func() { return func() { time.Sleep(d) } }
-		duty := func() string {
-			answer, err := v.DeviceStatus(t.Context(), &manscdp.DeviceStatusQuery{Header: manscdp.Header{DeviceID: gate}})
-			if err != nil || len(answer.Alarms) != 1 {
-				t.Fatalf("%+v %v", answer, err)
-			}
-			return answer.Alarms[0].DutyStatus
-		}
-		for _, step := range []struct {
-			name  string
-			first func()
-			alarm Alarm
-			told  bool
-			duty  string
-		}{
-			{"the first", nil, loss, true, "ALARM"},
-			{"latched", nil, loss, false, "ALARM"},
-			{"a video alarm has no latch", nil, motion, true, "ALARM"},
-			{"reset", control(manscdp.DeviceControl{AlarmCmd: "ResetAlarm"}, gate), loss, true, "ALARM"},
-			{"reset through the node", control(manscdp.DeviceControl{AlarmCmd: "ResetAlarm"}, node), loss, true, "ALARM"},
-			{"still latched", wait(299 * time.Second), loss, false, "ALARM"},
-			{"released by itself", wait(time.Second), loss, true, "ALARM"},
-			{"disarmed", control(manscdp.DeviceControl{GuardCmd: "ResetGuard"}, gate), motion, false, "OFFDUTY"},
-			{"armed", control(manscdp.DeviceControl{GuardCmd: "SetGuard"}, gate), motion, true, "ALARM"},
-			{"all disarmed", control(manscdp.DeviceControl{GuardCmd: "ResetGuard"}, node), motion, false, "OFFDUTY"},
-			{"all armed", control(manscdp.DeviceControl{GuardCmd: "SetGuard"}, node), motion, true, "ALARM"},
-			{"motion off", report(gate, manscdp.AlarmReport{MotionDetection: new(0)}), motion, false, "ALARM"},
-			{"but not intrusion", nil, field, true, "ALARM"},
-			{"intrusion off", report(node, manscdp.AlarmReport{FieldDetection: new(0)}), field, false, "ALARM"},
-			{"motion on", report(gate, manscdp.AlarmReport{MotionDetection: new(1)}), motion, true, "ALARM"},
-			{"long after", wait(time.Hour), field, false, "ONDUTY"},
-		} {
-			if step.first != nil {
-				step.first()
-			}
-			site.Raise("gate", step.alarm)
-			synctest.Wait()
-			if got := l.take(); (len(got) == 1) != step.told || len(got) > 1 {
-				t.Errorf("%s: told %v, want %v", step.name, got, step.told)
-			}
-			if got := duty(); got != step.duty {
-				t.Errorf("%s: %s, want %s", step.name, got, step.duty)
-			}
-		}
-		site.Raise("yard", loss)
-		site.Raise("nobody", loss)
-		synctest.Wait()
-		if got := l.take(); len(got) != 1 || !strings.Contains(got[0], yard) {
-			t.Errorf("the other camera's alarm: %v", got)
 		}
 		stop()
 	})
