@@ -70,6 +70,7 @@ func benchGateway(ctx context.Context, s bench.GatewaySetup) error {
 	up.Name, up.ID, up.Domain, up.Address = "bench", bench.SuperiorID, bench.SuperiorID[:10], s.Superior
 	up.NodeID, up.Username, up.Password, up.MaxCalls = bench.NodeID, bench.NodeID, &none, 4096
 	cfg.Superiors = []config.Superior{up}
+	tuneMemory(os.Getenv)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	g, err := newGateway(cfg, log)
 	if err != nil {

@@ -33,6 +33,7 @@ type gateway struct {
 	gpsd    *bridge.GPSD // nil: nobody knows where we are
 	admin   *admin.Server
 	ports   *rtpout.Ports
+	poller  *rtsp.Poller
 }
 
 // side is one superior: the platform as it is spoken to, and the site as it sees it.
@@ -57,16 +58,21 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	if cfg.Gateway.GPSD != "" {
 		g.gpsd = &bridge.GPSD{Address: cfg.Gateway.GPSD, Log: log}
 	}
-	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, log), cameras(cfg, log))
+	if g.poller, err = rtsp.NewPoller(); err != nil {
+		return nil, err
+	}
+	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, log), cameras(cfg, g.poller, log))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
 		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
 		Strangers: func(user string, src netip.AddrPort) bool { return router.Stranger(user, src) },
 	}); err != nil {
+		_ = g.poller.Close()
 		return nil, fmt.Errorf("gateway.sip_listen: %w", err)
 	}
 	if g.admin, err = admin.Listen(g.adminConfig()); err != nil {
 		_ = g.ua.Close()
+		_ = g.poller.Close()
 		return nil, err
 	}
 	router = cascade.NewRouter(g.ua)
@@ -87,6 +93,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 func (g *gateway) run(ctx context.Context) error {
 	lower, endLower := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endLower(nil)
+	defer g.poll(ctx)() // ends last: cameras are said goodbye to through it
 	below, lower := errgroup.WithContext(lower)
 	below.Go(func() error { return fatal("SIP", g.ua.Run(lower)) })
 	below.Go(func() error { return fatal("cameras", g.site.Run(lower)) })
@@ -170,6 +177,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 		fmt.Fprintln(e.stderr, err)
 		return exitUsage
 	}
+	tuneMemory(os.Getenv)
 	if err := serve(ctx, e, *file, cfg); err != nil {
 		return e.fail(exitBad, err)
 	}

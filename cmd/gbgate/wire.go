@@ -38,22 +38,22 @@ func siteConfig(cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, log 
 	return site
 }
 
-func cameras(cfg *config.Config, log *slog.Logger) []bridge.Camera {
+func cameras(cfg *config.Config, poller *rtsp.Poller, log *slog.Logger) []bridge.Camera {
 	list := make([]bridge.Camera, 0, len(cfg.Cameras))
 	for _, c := range cfg.Cameras {
 		list = append(list, bridge.Camera{
 			Name: c.Name, Title: c.Title, ID: gb28181.ID(c.ID), Manufacturer: c.Manufacturer, Model: c.Model,
 			CivilCode: c.CivilCode, Address: c.Address, Longitude: c.Longitude, Latitude: c.Latitude,
-			Source: newSource(c, log),
+			Source: newSource(c, poller, log),
 		})
 	}
 	return list
 }
 
-func newSource(c config.Camera, log *slog.Logger) source {
+func newSource(c config.Camera, poller *rtsp.Poller, log *slog.Logger) source {
 	return source{&rtsp.Source{Config: rtsp.Config{
 		Name: c.Name, URL: c.URL, Username: c.Username, Password: *c.Password, Transport: c.Transport,
-		UserAgent: "gbgate", Log: log.With("camera", c.Name),
+		UserAgent: "gbgate", Poller: poller, Log: log.With("camera", c.Name),
 	}}}
 }
 

@@ -327,9 +327,8 @@ func (r *run) hangUp(context.Context) error { return r.receivers.ask("hangup", n
 // fanOut measures what seven more viewers of one camera cost.
 func (r *run) fanOut(ctx context.Context) error {
 	var floor, ours [2]float64
-	half := r.seconds() / 2
 	for i, n := range []int{1, viewers} {
-		spent, err := r.relay(ctx, 1, n, half)
+		spent, err := r.relay(ctx, 1, n, r.seconds())
 		if err != nil {
 			return err
 		}
@@ -342,7 +341,7 @@ func (r *run) fanOut(ctx context.Context) error {
 		if err := pause(ctx, settle); err != nil {
 			return err
 		}
-		spent, _, err := r.measure(ctx, r.gateway, half)
+		spent, _, err := r.measure(ctx, r.gateway, r.seconds())
 		if err != nil {
 			return err
 		}
