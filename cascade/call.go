@@ -143,10 +143,11 @@ func (c *Call) accept(s *sdp.Session) error {
 	res := &sipua.Response{
 		Code: 200, ToTag: c.localTag, Contact: c.contact(), ContentType: "Application/SDP", Body: s.Marshal(),
 	}
+	old := c.replaced() // the ACK forgets it
 	if err := c.send200(res); err != nil {
 		return err
 	}
-	if old := c.replaced(); old != nil {
+	if old != nil {
 		old.end(errReinvited)
 	}
 	c.watchers.Go(c.repeat200)

@@ -247,7 +247,8 @@ func TestNoPresetsIsAnEmptyList(t *testing.T) {
 	s.ask(gateID, query("PresetQuery", "5", gateID))
 	s.responses("5", 1)
 	raw := s.received("<CmdType>PresetQuery</CmdType>")
-	if len(raw) != 1 || !strings.Contains(raw[0], "<SumNum>0</SumNum>") || !strings.Contains(raw[0], `<PresetList Num="0">`) {
+	if len(raw) != 1 || !strings.Contains(raw[0], "<SumNum>0</SumNum>") ||
+		!strings.Contains(raw[0], `<PresetList Num="0">`) {
 		t.Errorf("answer = %q, want SumNum 0 and an empty PresetList: WVP wants both", raw)
 	}
 }

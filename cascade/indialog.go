@@ -10,9 +10,10 @@ import (
 	"gbgate/gb28181/sipua"
 )
 
-// OnControl makes f take the bodies of INFO inside this call: playback control (MANSRTSP, GB/T 28181-2022 Annex B). Its
-// reply is the body of the 200, most often empty; an error becomes the answer by gb28181.StatusOf. Without f, as in live
-// calls, INFO is answered 200 and has no effect: some superiors pause what is live. f may be called concurrently.
+// OnControl makes f take the bodies of INFO inside this call: playback control (MANSRTSP, GB/T 28181-2022 Annex B).
+// Its reply is the body of the 200, most often empty; an error becomes the answer by gb28181.StatusOf. Without f, as
+// in live calls, INFO is answered 200 and has no effect: some superiors pause what is live. f may be called
+// concurrently.
 func (c *Call) OnControl(f func(body []byte) (reply []byte, err error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

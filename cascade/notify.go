@@ -215,8 +215,8 @@ func (s *subscription) request(body []byte, left time.Duration) *sipua.Request {
 	return r
 }
 
-// terminate ends a subscription that was taken back. Superiors that have dropped the dialog already answer a last NOTIFY
-// with 481, so it is sent only where it is wanted.
+// terminate ends a subscription that was taken back. Superiors that have dropped the dialog already answer a last
+// NOTIFY with 481, so it is sent only where it is wanted.
 func (s *subscription) terminate() {
 	s.p.log.Info("subscription ends", "kind", s.kind, "call", s.callID)
 	s.end(errTakenBack)

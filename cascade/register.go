@@ -363,8 +363,8 @@ func (p *Platform) learn(res *sipua.Response) {
 	}
 }
 
-// clockOffset is how much a superior's clock is ahead of ours. One that is eight hours off writes UTC where Beijing time
-// belongs, and tells nothing until DateIsUTC says so.
+// clockOffset is how much a superior's clock is ahead of ours. One that is eight hours off writes UTC where Beijing
+// time belongs, and tells nothing until DateIsUTC says so.
 func clockOffset(date string, isUTC bool) (time.Duration, bool) {
 	t, err := gb28181.ParseDate(date)
 	if err != nil {

@@ -193,7 +193,8 @@ func TestDeadSuperiorsDisturbNobody(t *testing.T) {
 	}
 	s := m.platformAbove(superiorID)
 	p := m.below(Config{
-		ID: superiorID, NodeID: nodeID, Address: s.ua.Addr().String(), Transport: "tcp", KeepaliveInterval: 50 * time.Millisecond,
+		ID: superiorID, NodeID: nodeID, Address: s.ua.Addr().String(), Transport: "tcp",
+		KeepaliveInterval: 50 * time.Millisecond,
 	}, &testSite{items: cameras(20, false)}, calls)
 	await(t, "registration", s.registered)
 	if got := s.call(s.invitation(gateID, "", offer("0200000001"))).Code; got != 200 {

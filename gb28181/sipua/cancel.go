@@ -50,7 +50,8 @@ func (e *Endpoint) takeBack(c *client, m *sip.Request, r Request, p peer, to Rou
 	}
 }
 
-// sendCancel sends a CANCEL for the INVITE m: the same but for the method, even in the branch. nil: it could not be sent.
+// sendCancel sends a CANCEL for the INVITE m: the same but for the method, even in the branch. nil: it could not be
+// sent.
 func (e *Endpoint) sendCancel(m *sip.Request, r Request, p peer) *sip.ClientTx {
 	r.Method, r.Contact, r.ContentType, r.Body = "CANCEL", nil, "", nil
 	var routes []Header
