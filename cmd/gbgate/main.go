@@ -42,6 +42,8 @@ func commands() []command {
 		{"demo", "[--once] [--json]", "cameras, gateway and platform in one process, on loopback", demoCommand},
 		{"check", "-c FILE [--json]", "tell every fault of a configuration and ask every camera", checkCommand},
 		{"bench", "[--json] [--streams N] [--seconds S]", "what a stream costs on this machine", benchCommand},
+		{"discover", "[--toml|--json]", "find the site's cameras by ONVIF and on the RTSP ports", discoverCommand},
+		{"probe", "camera URL|IP [--user U] [--json]", "look closely at one camera: what it sends, what to change", probeCommand},
 		{"ids", "COMMAND [-c FILE]", "the 20-digit codes: import the sheet, check, assign, export", idsCommand},
 		{"status", "[-c FILE] [--json]", "what the running gateway knows", statusCommand},
 		{"version", "[--json]", "version, commit and Go release", versionCommand},
