@@ -112,7 +112,8 @@ type session struct {
 	offer   *sdp.Offer
 	ssrc    uint32
 	began   time.Time
-	skipped atomic.Uint64 // packs that a TCP receiver was too slow for
+	skipped atomic.Uint64 // packs that the receiver or the superior's share was too slow for
+	torn    bool          // a pack was left out: the call goes on at its next key picture
 }
 
 // serve answers and sends until ctx ends, the receiver is gone, or the camera is for too long.
@@ -152,36 +153,52 @@ func (s *session) guard(ctx context.Context, cancel context.CancelCauseFunc) {
 // pump is the data path of a viewer: unit, pack, packets.
 func (s *session) pump(ctx context.Context) error {
 	var clock pacer
-	s.lease.Inline(func(u *media.Unit) bool {
-		pack := ps.Of(u, s.view.cfg.Audio)
-		if pack == nil {
-			return true
-		}
-		if !s.sender.TryPack(uint32(pack.Clock()), pack.Bufs()) {
-			return false
-		}
-		clock.level(u)
-		return true
-	})
-	torn := false // a TCP receiver was too slow for a pack: it goes on at the next key picture
+	s.lease.Inline(func(u *media.Unit) bool { return s.inline(u, &clock) })
 	for {
 		u, err := s.lease.Read(ctx)
 		if err != nil {
 			return err
 		}
-		torn = torn && !u.Key
-		if pack := ps.Of(u, s.view.cfg.Audio); pack != nil && !torn {
+		if pack := ps.Of(u, s.view.cfg.Audio); pack != nil && s.admit(u, pack) {
 			err = s.send(ctx, u, pack, &clock)
 		}
 		u.Release()
 		switch {
 		case errors.Is(err, rtpout.ErrSlow):
-			torn = true
+			s.torn = true
 			s.skipped.Add(1)
 		case err != nil:
 			return err
 		}
 	}
+}
+
+// inline is the short way of a unit, on the goroutine of its camera: see media.Reader.Inline.
+func (s *session) inline(u *media.Unit, clock *pacer) bool {
+	if s.view.share != nil {
+		return false // shared by calls of many cameras
+	}
+	pack := ps.Of(u, s.view.cfg.Audio)
+	if pack == nil || !s.admit(u, pack) {
+		return true
+	}
+	if !s.sender.TryPack(uint32(pack.Clock()), pack.Bufs()) {
+		return false
+	}
+	clock.level(u)
+	return true
+}
+
+// admit tells whether a pack is sent: not one that follows a hole, nor one beyond the superior's share.
+func (s *session) admit(u *media.Unit, pack *ps.Pack) bool {
+	s.torn = s.torn && !u.Key
+	if !s.torn && !s.view.share.take(pack.Len(), u.Key) {
+		s.torn = true
+	}
+	if s.torn {
+		s.skipped.Add(1)
+	}
+	return !s.torn
 }
 
 // send hands one pack to the sender when it is due.

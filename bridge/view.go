@@ -34,6 +34,7 @@ type ViewConfig struct {
 	SourceGrace time.Duration // a call outlives its camera by this
 	RefuseH265  bool
 	MaxPayload  int  // RTP payload bytes; 0 = 1400
+	Bandwidth   int  // of all calls together, in kbit/s; 0 = no limit
 	Interleaved bool // "$" framing over TCP
 	RTCP        bool
 	DialRetry   int
@@ -64,6 +65,7 @@ type View struct {
 	// What the items say of cameras, shared by all of them.
 	fixed, moving *manscdp.ItemInfo
 	duties        duties
+	share         *share // nil: no limit
 	snapshots     *snapshots
 
 	mu     sync.Mutex
@@ -87,6 +89,7 @@ func (s *Site) View(cfg ViewConfig) *View {
 	// Platforms show a PTZ panel for the types 1, 2, 4 and 5 only.
 	v.fixed, v.moving = &manscdp.ItemInfo{PTZType: manscdp.PTZFixed}, &manscdp.ItemInfo{PTZType: manscdp.PTZDome}
 	v.choice = newMatcher(cfg.Channels)
+	v.share = newShare(cfg.Bandwidth)
 	v.duties.latch = cfg.AlarmLatch
 	v.snapshots = newSnapshots(cfg, v.log)
 	return v

@@ -84,6 +84,7 @@ func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge
 		RTCP:        q.RTCP,
 		NoPTZ:       !q.PTZ,
 		SourceGrace: s.SourceGrace, RefuseH265: !q.AllowH265, MaxPayload: q.PayloadMTU,
+		Bandwidth:   s.BandwidthKbps,
 		Interleaved: q.TCPFraming == "interleaved", DialRetry: q.TCPRetries, FormatLine: q.SDPAnswerF,
 		StrictPTZ: q.StrictPTZ, PTZWatchdog: q.PTZWatchdog, AllowTeleBoot: q.AllowTeleBoot,
 		AlarmLatch: latch, SuperiorHost: host, Log: log,

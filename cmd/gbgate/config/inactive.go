@@ -10,7 +10,7 @@ import (
 func inactive() map[string][]string {
 	return map[string][]string{
 		"admin":    {"password_file"},
-		"superior": {"bandwidth_kbps", "media_ports"},
+		"superior": {"media_ports"},
 		"superior.compat": {
 			"offline_media_grace", "time_sync",
 			"strict_gb2312", "snapshot_answer_tag",

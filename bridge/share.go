@@ -1,0 +1,55 @@
+package bridge
+
+import (
+	"sync"
+	"time"
+)
+
+// shareDepth is how much of its share a superior may use at once, as time: more than a key picture
+// takes, less than what fills the queue of an uplink.
+const shareDepth = time.Second
+
+// share is a superior's part of the uplink, over all of its calls: a bucket of bytes. What does not fit
+// is left out up to the next key picture of its call, so that no picture is ever torn. Calls under way may
+// overdraw it by half, which a key picture may not: where it is too little for all, some go on whole and
+// others wait, instead of all being torn in turn.
+type share struct {
+	rate float64 // bytes a second
+
+	mu    sync.Mutex
+	left  float64
+	since time.Time // when left was reckoned
+}
+
+// newShare returns nil, which lets everything pass, for 0.
+func newShare(kbps int) *share {
+	if kbps <= 0 {
+		return nil
+	}
+	rate := float64(kbps) * 1000 / 8
+	return &share{rate: rate, left: rate * shareDepth.Seconds()}
+}
+
+// take tells whether n bytes may be sent now; key: they begin a group of pictures.
+func (s *share) take(n int, key bool) bool {
+	if s == nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	depth := s.rate * shareDepth.Seconds()
+	now := time.Now()
+	if !s.since.IsZero() {
+		s.left = min(depth, s.left+s.rate*now.Sub(s.since).Seconds())
+	}
+	s.since = now
+	floor := -depth / 2
+	if key {
+		floor = min(0, depth-float64(n)) // one bigger than the bucket waits until it is full
+	}
+	if s.left-float64(n) < floor {
+		return false
+	}
+	s.left -= float64(n)
+	return true
+}
