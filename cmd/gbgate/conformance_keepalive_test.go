@@ -13,8 +13,7 @@ import (
 
 // Line 2 of the list: keepalive.
 
-func TestLine2Keepalive(t *testing.T) {
-	t.Parallel()
+func line2Keepalive(t *testing.T) {
 	overBoth(t, func(t *testing.T, transport string) {
 		r := newRig(t, setup{transport: transport, superior: "keepalive_interval = \"5s\"\n"})
 		ctx := soon(t, 30*time.Second)
@@ -33,8 +32,7 @@ func TestLine2Keepalive(t *testing.T) {
 	})
 }
 
-func TestLine2ThreeLosses(t *testing.T) {
-	t.Parallel()
+func line2ThreeLosses(t *testing.T) {
 	var deaf gate
 	r := newRig(t, setup{
 		superior: "keepalive_interval = \"5s\"\nkeepalive_max = 2\nregister_retry = \"1s\"\n",
@@ -59,8 +57,7 @@ func TestLine2ThreeLosses(t *testing.T) {
 }
 
 // Who does not know us any more is registered at again at once, although attempts are a minute apart.
-func TestLine2Forgotten(t *testing.T) {
-	t.Parallel()
+func line2Forgotten(t *testing.T) {
 	for _, code := range []int{403, 404} {
 		t.Run(fmt.Sprint(code), func(t *testing.T) {
 			t.Parallel()
@@ -96,8 +93,7 @@ func TestLine2ConnectionReset(t *testing.T) {
 }
 
 // A platform that starts anew on the same address has forgotten everything; the next keepalive finds out.
-func TestLine2PlatformRestarts(t *testing.T) {
-	t.Parallel()
+func line2PlatformRestarts(t *testing.T) {
 	overBoth(t, func(t *testing.T, transport string) {
 		cfg := rehearsal.Config{ID: demoPlatform, Password: "12345678"}
 		first, err := rehearsal.Listen(cfg)
@@ -118,8 +114,7 @@ func TestLine2PlatformRestarts(t *testing.T) {
 	})
 }
 
-func TestLine2BasicParamChangesTheInterval(t *testing.T) {
-	t.Parallel()
+func line2BasicParamChangesTheInterval(t *testing.T) {
 	r := newRig(t, setup{})
 	res, err := r.node.DeviceConfig(t.Context(), "", manscdp.Settings{BasicParam: &manscdp.BasicParam{
 		Expiration: 3600, HeartBeatInterval: 5, HeartBeatCount: 3,

@@ -123,8 +123,7 @@ func TestLine1Date(t *testing.T) {
 	}
 }
 
-func TestLine1Refused(t *testing.T) {
-	t.Parallel()
+func line1Refused(t *testing.T) {
 	r := newRig(t, setup{
 		platform: rehearsal.Config{Password: "right"}, password: "wrong", superior: "register_retry = \"1s\"\n", noNode: true,
 	})
@@ -152,8 +151,7 @@ func TestLine1IntervalTooBrief(t *testing.T) {
 }
 
 // A platform that answers nothing is left in peace for the time between two attempts.
-func TestLine1NoAnswer(t *testing.T) {
-	t.Parallel()
+func line1NoAnswer(t *testing.T) {
 	mute := func(*sipua.Request, *sipua.Response) bool { return false }
 	r := newRig(t, setup{platform: rehearsal.Config{Edit: mute}, noNode: true})
 	r.gateway.status(t, "back-off", func(doc statusDoc) bool { return doc.Superiors[0].State == "backoff" })
@@ -168,8 +166,7 @@ func TestLine1NoAnswer(t *testing.T) {
 }
 
 // The registration is renewed before it ends, with the same Call-ID, a rising CSeq and, first, no Authorization.
-func TestLine1Refresh(t *testing.T) {
-	t.Parallel()
+func line1Refresh(t *testing.T) {
 	overBoth(t, func(t *testing.T, transport string) {
 		r := newRig(t, setup{
 			platform: rehearsal.Config{Expires: 2 * time.Second, QOP: true}, password: "12345678", transport: transport,

@@ -106,8 +106,7 @@ func TestLine11Refused(t *testing.T) {
 }
 
 // A camera goes and comes back, and the subscriber is told with DeviceID and Event alone.
-func TestLine11CatalogOnOff(t *testing.T) {
-	t.Parallel()
+func line11CatalogOnOff(t *testing.T) {
 	overBoth(t, func(t *testing.T, transport string) {
 		port := freePort(t)
 		r := newRig(t, setup{transport: transport, rest: cameraTOML("gate", channelID, fmt.Sprintf("rtsp://127.0.0.1:%d/live", port), "", "")})
@@ -138,8 +137,7 @@ func TestLine11CatalogOnOff(t *testing.T) {
 }
 
 // A reload that adds, changes and takes away cameras is told; ADD and UPDATE carry the item of the catalog.
-func TestLine11CatalogChanges(t *testing.T) {
-	t.Parallel()
+func line11CatalogChanges(t *testing.T) {
 	r := newRig(t, setup{rest: offCameras(2, 1)})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog"})
 	if err != nil {
@@ -177,8 +175,7 @@ func TestLine11CatalogChanges(t *testing.T) {
 }
 
 // A NOTIFY that is answered 481 is the last one.
-func TestLine11Answered481(t *testing.T) {
-	t.Parallel()
+func line11Answered481(t *testing.T) {
 	port := freePort(t)
 	r := newRig(t, setup{rest: cameraTOML("gate", channelID, fmt.Sprintf("rtsp://127.0.0.1:%d/live", port), "", "")})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog"})
@@ -209,8 +206,7 @@ func TestLine11Answered481(t *testing.T) {
 }
 
 // A program that restarted takes the refresh of a dialog it does not know for a new subscription, with the old tags.
-func TestLine11Adopted(t *testing.T) {
-	t.Parallel()
+func line11Adopted(t *testing.T) {
 	r := newRig(t, setup{rest: offCameras(1, 1)})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog;id=9"})
 	if err != nil {
@@ -269,8 +265,7 @@ func TestLine11Replaced(t *testing.T) {
 }
 
 // A fixed camera with coordinates tells them every Interval: flat to a platform of 2016, as a list to one of 2022.
-func TestLine11MobilePosition(t *testing.T) {
-	t.Parallel()
+func line11MobilePosition(t *testing.T) {
 	for _, version := range []string{"2.0", "3.0"} {
 		t.Run("X-GB-Ver "+version, func(t *testing.T) {
 			t.Parallel()
@@ -303,8 +298,7 @@ func TestLine11MobilePosition(t *testing.T) {
 }
 
 // A subscription that nobody refreshed ends: nothing more is told.
-func TestLine11Expires(t *testing.T) {
-	t.Parallel()
+func line11Expires(t *testing.T) {
 	rest := strings.Replace(offCameras(1, 1), "\nid = ", "\nlongitude = 118.376451\nlatitude = 31.326319\nid = ", 1)
 	r := newRig(t, setup{rest: rest})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{

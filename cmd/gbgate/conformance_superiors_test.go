@@ -55,6 +55,7 @@ func TestLine12OwnViews(t *testing.T) {
 	rest := strings.Replace(offCameras(3, 1), "\nid = ", "\ntitle = \"东门\"\nid = ", 1)
 	r := newRig(t, setup{rest: secondTOML("other", other, b, "udp", "channels = [\"cam001\", \"cam003\"]\n[superior.ids]\ncam001 = \""+alias+"\"\n") + rest})
 	n := node(t, b)
+	r.gateway.status(t, "registration", online)
 	first, err := r.node.Catalog(t.Context())
 	if err != nil || len(first) != 3 || first[0].DeviceID != channelID || first[0].Name != "东门" {
 		t.Errorf("the first sees %+v, %v", first, err)

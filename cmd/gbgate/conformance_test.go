@@ -112,6 +112,10 @@ func newRig(t *testing.T, s setup) *rig {
 		return r
 	}
 	r.node = node(t, r.platform)
+	if s.platform.Version != "" {
+		// The platform knows the node before the node has read the platform's edition in the 200.
+		r.gateway.status(t, "registration", online)
+	}
 	contact := r.node.State().Contact
 	if _, err := fmt.Sscanf(contact, "sip:"+demoNode+"@127.0.0.1:%d", &r.port); err != nil {
 		t.Fatalf("the node's Contact is %s: %v", contact, err)
@@ -175,12 +179,41 @@ func eventually(t *testing.T, d time.Duration, what string, met func() bool) {
 // overBoth runs a test with SIP over UDP and over TCP, side by side.
 func overBoth(t *testing.T, f func(t *testing.T, transport string)) {
 	t.Helper()
-	for _, transport := range []string{"udp", "tcp"} {
-		t.Run(transport, func(t *testing.T) {
-			t.Parallel()
-			f(t, transport)
-		})
+	together(t, map[string]func(*testing.T){
+		"udp": func(t *testing.T) { f(t, "udp") },
+		"tcp": func(t *testing.T) { f(t, "tcp") },
+	})
+}
+
+// together runs tests side by side however few may run in parallel: they wait more than they work.
+func together(t *testing.T, tests map[string]func(*testing.T)) {
+	t.Helper()
+	var all sync.WaitGroup
+	for name, f := range tests {
+		all.Go(func() { t.Run(name, f) })
 	}
+	all.Wait()
+}
+
+// The tests that wait for a clock.
+func TestLinesThatWait(t *testing.T) {
+	t.Parallel()
+	together(t, map[string]func(*testing.T){
+		"line 1 refused":                line1Refused,
+		"line 1 no answer":              line1NoAnswer,
+		"line 1 refresh":                line1Refresh,
+		"line 2 keepalive":              line2Keepalive,
+		"line 2 three losses":           line2ThreeLosses,
+		"line 2 forgotten":              line2Forgotten,
+		"line 2 platform restarts":      line2PlatformRestarts,
+		"line 2 BasicParam":             line2BasicParamChangesTheInterval,
+		"line 11 catalog on and off":    line11CatalogOnOff,
+		"line 11 NOTIFY answered 481":   line11Answered481,
+		"line 11 expires":               line11Expires,
+		"line 11 mobile position":       line11MobilePosition,
+		"line 11 adopted after restart": line11Adopted,
+		"line 11 catalog changes":       line11CatalogChanges,
+	})
 }
 
 // noFaults fails the test for each broken rule.
