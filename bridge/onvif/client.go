@@ -50,6 +50,8 @@ type Client struct {
 	// do not send a wrong one many times, and to learn the device's services.
 	turn chan struct{}
 
+	pullTime, shortPull time.Duration // of PullMessages
+
 	mu        sync.Mutex
 	asked     bool // the device refused a call without a password
 	useDigest bool // it wants HTTP digest
@@ -76,6 +78,7 @@ func New(cfg Config) (*Client, error) {
 	cfg.Rest = cmp.Or(cfg.Rest, 5*time.Minute)
 	c := &Client{
 		cfg: cfg, base: base, log: cfg.Log,
+		pullTime: pullTime, shortPull: shortPull,
 		turn: make(chan struct{}, 1), absent: make(map[string]time.Time),
 	}
 	if c.log == nil {

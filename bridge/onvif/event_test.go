@@ -140,3 +140,45 @@ func TestEventsOfDeviceWithout(t *testing.T) {
 		t.Errorf("got %v, want a refused password", err)
 	}
 }
+
+// A subscription that runs out is renewed, or made anew where the device cannot; nothing is missed.
+func TestSubscriptionIsKept(t *testing.T) {
+	for name, q := range map[string]simcam.ONVIFQuirks{"renewed": {}, "made anew": {RenewRefused: true}} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, simcam.ONVIFConfig{SubscriptionTime: 3 * time.Second, Quirks: q})
+			c := client(t, d, onvif.Config{})
+			events := listen(t, c)
+			for range 1000 {
+				if d.Calls("Renew") >= 1 && d.Calls("PullMessages") >= 3 {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			d.Raise("tns1:VideoSource/MotionAlarm", "Source", "vs1", "State", "true")
+			if got := next(t, events); got.Kind != onvif.Motion {
+				t.Errorf("got %+v, want motion", got)
+			}
+			if d.Calls("Renew") == 0 {
+				t.Error("nobody tried to renew the subscription")
+			}
+		})
+	}
+}
+
+// A device that hangs up on long calls is asked with short ones.
+func TestPullThatIsHungUpOn(t *testing.T) {
+	d := start(t, simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{PullCloses: 1500 * time.Millisecond}})
+	c := client(t, d, onvif.Config{})
+	c.SetPullTimes(10*time.Second, time.Second)
+	events := listen(t, c)
+	for range 1000 {
+		if d.Calls("PullMessages") >= 3 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	d.Raise("tns1:VideoSource/MotionAlarm", "Source", "vs1", "State", "true")
+	if got := next(t, events); got.Kind != onvif.Motion {
+		t.Errorf("got %+v, want motion", got)
+	}
+}

@@ -36,7 +36,7 @@ func (c *Client) Events(ctx context.Context, fn func(Event)) error {
 	}
 	// Current states, so that nothing that was already so is missed. Bosch rejects it.
 	_, _ = c.onSubscription(ctx, sub, "SetSynchronizationPoint", syncAction, "<tev:SetSynchronizationPoint/>", 0)
-	pull := pullTime
+	pull := c.pullTime
 	for {
 		if time.Now().After(sub.renewAt) {
 			if sub, err = c.renew(ctx, sub); err != nil {
@@ -49,8 +49,8 @@ func (c *Client) Events(ctx context.Context, fn func(Event)) error {
 		case ctx.Err() != nil:
 			c.unsubscribe(ctx, sub)
 			return context.Cause(ctx)
-		case err != nil && kindOf(err) == Unreachable && pull > shortPull && time.Since(began) > shortPull:
-			pull = shortPull
+		case err != nil && kindOf(err) == Unreachable && pull > c.shortPull && time.Since(began) > c.shortPull:
+			pull = c.shortPull
 			continue
 		case err != nil:
 			return err
@@ -118,7 +118,7 @@ func (c *Client) subscribe(ctx context.Context) (subscription, error) {
 // lifetime is how long a subscription lasts by the device's two clocks.
 func lifetime(e *element) time.Duration {
 	now, end := moment(e.find("CurrentTime").str()), moment(e.find("TerminationTime").str())
-	if d := end.Sub(now); !now.IsZero() && !end.IsZero() && d > 5*time.Second && d < 24*time.Hour {
+	if d := end.Sub(now); !now.IsZero() && !end.IsZero() && d > time.Second && d < 24*time.Hour {
 		return d
 	}
 	return subscriptionTime

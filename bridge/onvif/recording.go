@@ -9,7 +9,8 @@ import (
 
 // Limits of one search.
 const (
-	maxRounds  = 100
+	maxRounds  = 500
+	maxEmpty   = 10 // rounds without a result, one after the other
 	maxResults = 10_000
 	searchWait = 5 * time.Second
 	coarseStep = time.Hour
@@ -101,7 +102,7 @@ func (c *Client) results(ctx context.Context, token, op string, take func(*eleme
 			c.log.Debug("search is left to run out", "camera", c.Host(), "error", err)
 		}
 	}()
-	total := 0
+	total, empty := 0, 0
 	for range maxRounds {
 		e, err := c.call(ctx, request{
 			service: searchService, op: op, wait: searchWait,
@@ -116,12 +117,17 @@ func (c *Client) results(ctx context.Context, token, op string, take func(*eleme
 		if state == "Completed" || state == "" || total >= maxResults {
 			return nil
 		}
-		if got == 0 {
-			select {
-			case <-time.After(200 * time.Millisecond):
-			case <-ctx.Done():
-				return &Error{Kind: Unreachable, Op: op, Text: "search took too long", Err: context.Cause(ctx)}
-			}
+		if got > 0 {
+			empty = 0
+			continue
+		}
+		if empty++; empty == maxEmpty {
+			break
+		}
+		select {
+		case <-time.After(200 * time.Millisecond):
+		case <-ctx.Done():
+			return &Error{Kind: Unreachable, Op: op, Text: "search took too long", Err: context.Cause(ctx)}
 		}
 	}
 	return &Error{Kind: NotONVIF, Op: op, Text: "camera never ends its search"}

@@ -98,3 +98,11 @@ func TestNoRecordings(t *testing.T) {
 		t.Errorf("got %v, want not supported", err)
 	}
 }
+
+func TestSearchWithoutEnd(t *testing.T) {
+	d := start(t, archive(simcam.ONVIFQuirks{NoEndToSearch: true}))
+	_, err := client(t, d, account()).Recordings(t.Context())
+	if kind(err) != onvif.NotONVIF || d.Searches() != 0 {
+		t.Errorf("got %v and %d open searches, want an end", err, d.Searches())
+	}
+}

@@ -16,12 +16,22 @@ import (
 	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/bridge"
 	"gbgate/bridge/idstore"
+	"gbgate/bridge/onvif"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/rtsp/simcam"
 )
 
-// site runs simulated devices and tells where discovery finds them.
+// What the bridge may ask of a camera that an ONVIF device stands behind.
+var (
+	_ bridge.PTZ           = (*onvif.Camera)(nil)
+	_ bridge.PTZPositioner = (*onvif.Camera)(nil)
+	_ bridge.Snapshotter   = (*onvif.Camera)(nil)
+	_ bridge.Rebooter      = (*onvif.Camera)(nil)
+)
+
+// simulatedSite runs simulated devices and tells where discovery finds them.
 type simulatedSite struct {
 	nic  net.Interface
 	port int

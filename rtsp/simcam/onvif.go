@@ -32,6 +32,8 @@ type ONVIFConfig struct {
 	TokenWindow time.Duration
 	// ClockSkew is the device's clock minus the real one.
 	ClockSkew time.Duration
+	// SubscriptionTime is the longest that a subscription lasts unless it is renewed; default 1 h.
+	SubscriptionTime time.Duration
 	// StreamURL and SubURL are the RTSP addresses of the two profiles; an empty SubURL = one
 	// profile. ReplayURL is that of the recordings; default StreamURL.
 	StreamURL, SubURL, ReplayURL string
@@ -92,6 +94,7 @@ const maxCommands = 1000
 func ListenONVIF(cfg ONVIFConfig) (*ONVIF, error) {
 	cfg.Listen = cmp.Or(cfg.Listen, "127.0.0.1:0")
 	cfg.TokenWindow = cmp.Or(cfg.TokenWindow, 5*time.Second)
+	cfg.SubscriptionTime = cmp.Or(cfg.SubscriptionTime, time.Hour)
 	cfg.ReplayURL = cmp.Or(cfg.ReplayURL, cfg.StreamURL)
 	cfg.Codec, cfg.Name, cfg.Model = cmp.Or(cfg.Codec, "H264"), cmp.Or(cfg.Name, "gbgate"), cmp.Or(cfg.Model, "SIM-PTZ")
 	cfg.Width, cfg.Height = cmp.Or(cfg.Width, 1920), cmp.Or(cfg.Height, 1080)

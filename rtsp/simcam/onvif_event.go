@@ -89,13 +89,19 @@ func (d *ONVIF) event(q *soapRequest) (string, *fault) {
 	d.events.mu.Lock()
 	sub := d.events.subs[id]
 	d.events.mu.Unlock()
-	if sub == nil {
+	if sub == nil || d.expired(sub) {
 		return "", &fault{"Receiver", "ResourceUnknownFault", "no such subscription"}
 	}
 	if d.cfg.Quirks.NeedsMessageID && q.envelope.str("Header", "MessageID") == "" {
 		return "", &fault{"Sender", "InvalidArgs", "MessageID missing"}
 	}
 	return d.subscribed(q, id, sub)
+}
+
+func (d *ONVIF) expired(s *pullPoint) bool {
+	d.events.mu.Lock()
+	defer d.events.mu.Unlock()
+	return s.until.Before(d.now())
 }
 
 // subscribed answers what comes to a subscription's own address.
@@ -136,13 +142,13 @@ func (d *ONVIF) span(s string) (time.Duration, *fault) {
 		return time.Minute, nil
 	}
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t.Sub(d.now()), nil
+		return min(t.Sub(d.now()), d.cfg.SubscriptionTime), nil
 	}
 	span, ok := seconds(s)
 	if !ok || d.cfg.Quirks.NoRelativeTime {
 		return 0, &fault{"Sender", "InvalidArgVal/UnacceptableInitialTerminationTimeFault", "termination time"}
 	}
-	return span, nil
+	return min(span, d.cfg.SubscriptionTime), nil
 }
 
 // seconds reads an xs:duration of minutes and seconds.
