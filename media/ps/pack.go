@@ -87,7 +87,10 @@ func hasMap(u *media.Unit) bool {
 func mux(u *media.Unit, policy AudioPolicy, l layout) *Pack {
 	p := packPool.Get().(*Pack)
 	p.pts, p.dts = max(u.PTS, 0), max(u.DTS, 0)
-	p.clock = max(u.Clock, p.dts)
+	p.clock = u.Clock // may be before the DTS of audio that is ahead of its pictures
+	if u.Clock == 0 {
+		p.clock = p.dts // the unit went through no stream
+	}
 	data, id := u.Data, byte(idVideo)
 	if u.Codec.IsAudio() {
 		id = idAudio

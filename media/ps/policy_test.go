@@ -171,3 +171,35 @@ func alawLevel(c byte) int {
 	}
 	return level
 }
+
+// Audio that is ahead of its pictures keeps the place that the stream gave it: the clock of the
+// packs, which times RTP and SCR, never steps back.
+func TestPackHasTheUnitsPlaceOnTheClock(t *testing.T) {
+	s := media.NewStream(media.Limits{})
+	r := s.Subscribe(media.FromNextKey)
+	desc := &media.Description{Video: media.Track{Codec: media.H264}, Audio: media.Track{Codec: media.PCMA}}
+	for i, dts := range []int64{90000, 93600, 120000, 97200} {
+		u := media.NewUnit(4)
+		u.Codec, u.Key, u.DTS, u.PTS, u.Desc = media.H264, i == 0, dts, dts, desc
+		if dts == 120000 {
+			u.Codec = media.PCMA
+		}
+		u.Append(0, 0, 0, 1)
+		s.Write(u)
+	}
+	last := int64(-1)
+	for range 4 {
+		u, err := r.Read(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := Of(u, AudioAuto)
+		if p.Clock() <= last || u.Codec.IsVideo() && p.Clock() != u.DTS {
+			t.Errorf("%v with DTS %d is at %d, after %d", u.Codec, u.DTS, p.Clock(), last)
+		}
+		last = p.Clock()
+		u.Release()
+	}
+	_ = r.Close()
+	s.Close(nil)
+}
