@@ -63,6 +63,10 @@ staticcheck: $(STATICCHECK)
 arrows:
 	go test -count=1 -run 'Arrows|TopLevel' ./cmd/gbgate
 
+.PHONY: bench
+bench: build ## the table of docs/performance.md, 12 minutes on a quiet machine
+	@bin/gbgate bench --table --seconds 10
+
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s) each
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . | sort | while IFS=: read -r file target; do \

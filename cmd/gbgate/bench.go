@@ -19,6 +19,7 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 	asJSON := fs.Bool("json", false, "print one JSON object")
 	table := fs.Bool("table", false, "measure the whole table of docs/performance.md")
 	fs.IntVar(&cfg.Streams, "streams", 64, "cameras, each with one viewer")
+	fs.IntVar(&cfg.Viewers, "viewers", 1, "viewers of each camera")
 	fs.IntVar(&cfg.Seconds, "seconds", 10, "length of each measurement")
 	fs.IntVar(&cfg.Kbps, "kbps", 4000, "bit rate of a camera in kbit/s")
 	fs.BoolVar(&cfg.Packetwise, "packetwise", false, "cameras send packet by packet, not whole pictures")
@@ -37,7 +38,13 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 	if *asJSON {
 		cfg.Progress = io.Discard
 	}
-	_ = table
+	if *table {
+		cfg.Progress = io.Discard
+		if err := bench.Table(ctx, cfg, e.stdout); err != nil {
+			return e.fail(exitBad, err)
+		}
+		return exitGood
+	}
 	result, err := bench.Run(ctx, cfg)
 	if err != nil {
 		return e.fail(exitBad, err)
@@ -46,7 +53,8 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 		e.printJSON(result)
 		return exitGood
 	}
-	fmt.Fprintf(e.stdout, "%+v\n", result)
+	fmt.Fprintf(e.stdout, "%d streams: %.2f CPU-ms per stream-second, floor %.2f, ratio %.2f\n",
+		result.Streams, result.CPU, result.FloorCPU, result.CPU/result.FloorCPU)
 	return exitGood
 }
 

@@ -14,6 +14,7 @@ import (
 // Config says what to measure.
 type Config struct {
 	Streams    int
+	Viewers    int       // of each camera
 	Kbps       int       // of each camera
 	Seconds    int       // of each measurement, 2..30
 	Packetwise bool      // cameras send packet by packet instead of whole pictures
@@ -86,6 +87,9 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	if cfg.Streams < 1 || cfg.Streams > 2048 {
 		return Result{}, errors.New("bench: streams must be 1 to 2048")
 	}
+	if cfg.Viewers < 1 || cfg.Streams*cfg.Viewers > 4096 {
+		return Result{}, errors.New("bench: viewers must be 1 to 4096 divided by streams")
+	}
 	if cfg.Seconds < 2 || cfg.Seconds > 30 {
 		return Result{}, errors.New("bench: seconds must be 2 to 30")
 	}
@@ -133,11 +137,16 @@ func (r *run) start(context.Context) error {
 		return err
 	}
 	r.address = facts.Address
+	return r.bringUp(r.Streams)
+}
+
+// bringUp starts the platform and a gateway with some of the cameras.
+func (r *run) bringUp(cameras int) error {
 	var sip string
 	if err := r.receivers.ask("start", nil, &sip); err != nil {
 		return err
 	}
-	if err := r.gateway.ask("start", GatewaySetup{facts.Address, r.Streams, sip}, nil); err != nil {
+	if err := r.gateway.ask("start", GatewaySetup{r.address, cameras, sip}, nil); err != nil {
 		return err
 	}
 	return r.receivers.ask("registered", nil, nil)
@@ -217,7 +226,7 @@ func (r *run) beforeLoad(ctx context.Context) error {
 	if r.Together {
 		return nil
 	}
-	spent, err := r.relay(ctx, r.Streams, 1, r.seconds()/2)
+	spent, err := r.relay(ctx, r.Streams, r.Viewers, r.seconds()/2)
 	r.result.FloorCPU = spent / float64(r.Streams) / 2
 	r.say("floor: %.3f ms per stream-second", spent/float64(r.Streams))
 	return err
@@ -227,7 +236,7 @@ func (r *run) afterLoad(ctx context.Context) error {
 	if r.Together {
 		return nil
 	}
-	spent, err := r.relay(ctx, r.Streams, 1, r.seconds()/2)
+	spent, err := r.relay(ctx, r.Streams, r.Viewers, r.seconds()/2)
 	r.result.FloorCPU += spent / float64(r.Streams) / 2
 	r.say("floor: %.3f ms per stream-second", spent/float64(r.Streams))
 	return err
@@ -236,12 +245,12 @@ func (r *run) afterLoad(ctx context.Context) error {
 // load is the measurement itself: every camera has a viewer.
 func (r *run) load(ctx context.Context) error {
 	var cold firstPackets
-	if err := r.receivers.ask("play", playRequest{0, r.Streams, 1}, &cold); err != nil {
+	if err := r.receivers.ask("play", playRequest{0, r.Streams, r.Viewers}, &cold); err != nil {
 		return err
 	}
 	r.say("calls: first packet of a cold camera after %.0f ms (p50), %.0f ms (worst)", cold.P50, cold.Max)
 	if r.Together {
-		if err := r.startFloor(r.Streams, 1); err != nil {
+		if err := r.startFloor(r.Streams, r.Viewers); err != nil {
 			return err
 		}
 	}
@@ -324,8 +333,34 @@ func (r *run) first(context.Context) error {
 
 func (r *run) hangUp(context.Context) error { return r.receivers.ask("hangup", nil, nil) }
 
+// fresh goes on with a gateway that knows one camera only: the regular look at many idle ones costs about
+// as much as what fanOut measures.
+func (r *run) fresh(ctx context.Context) error {
+	r.gateway.stop()
+	r.receivers.stop()
+	for _, p := range []**process{&r.receivers, &r.gateway} {
+		next, err := spawn(ctx, (*p).name, r.Stderr)
+		if err != nil {
+			return err
+		}
+		*p = next
+	}
+	if err := r.bringUp(1); err != nil {
+		return errors.Join(err, r.gateway.in.Close(), r.receivers.in.Close())
+	}
+	return pause(ctx, 2*time.Second)
+}
+
 // fanOut measures what seven more viewers of one camera cost.
 func (r *run) fanOut(ctx context.Context) error {
+	if r.Viewers > 1 {
+		return nil
+	}
+	if err := r.fresh(ctx); err != nil {
+		return err
+	}
+	defer r.gateway.stop()
+	defer r.receivers.stop()
 	var floor, ours [2]float64
 	for i, n := range []int{1, viewers} {
 		spent, err := r.relay(ctx, 1, n, r.seconds())

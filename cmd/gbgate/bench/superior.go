@@ -26,7 +26,7 @@ func ChannelID(i int) string { return fmt.Sprintf("3402010000132%07d", i+1) }
 const (
 	registerTimeout = 30 * time.Second
 	firstTimeout    = 15 * time.Second
-	callsAtOnce     = 16
+	callsAtOnce     = 64
 )
 
 // superior is the receiver process: a platform that challenges nobody, and its media ports.
