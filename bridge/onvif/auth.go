@@ -74,7 +74,8 @@ func (c *Client) authorized(ctx context.Context, r request, address string) (*el
 func near(a, b time.Duration) bool { return (a - b).Abs() < 2*time.Second }
 
 func (c *Client) byToken(ctx context.Context, r request, address string, clock Clock) reply {
-	got := c.tolerant(ctx, r, address, usernameToken(c.cfg.Username, c.cfg.Password, time.Now().Add(clock.Offset)), c.plain)
+	token := usernameToken(c.cfg.Username, c.cfg.Password, time.Now().Add(clock.Offset))
+	got := c.tolerant(ctx, r, address, token, c.plain)
 	if _, err := got.result(); kindOf(err) == NotAuthorized {
 		c.refused()
 	}

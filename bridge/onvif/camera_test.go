@@ -52,7 +52,10 @@ func TestMovement(t *testing.T) {
 		},
 		"an axis that moved is stopped by the next command": {
 			do: func(ctx context.Context, c *onvif.Camera) error {
-				return errors.Join(c.Move(ctx, 0, 0, 1), c.Move(ctx, -1, 0.25, 0), c.Move(ctx, 0, 0, -0.5), c.Stop(ctx), c.Move(ctx, 0.1, 0, 0), c.Stop(ctx))
+				return errors.Join(
+					c.Move(ctx, 0, 0, 1), c.Move(ctx, -1, 0.25, 0), c.Move(ctx, 0, 0, -0.5), c.Stop(ctx),
+					c.Move(ctx, 0.1, 0, 0), c.Stop(ctx),
+				)
 			},
 			want: []string{
 				"ContinuousMove zoom=1", "ContinuousMove pan=-1 tilt=0.25 zoom=0", "ContinuousMove pan=0 tilt=0 zoom=-0.5",
@@ -119,7 +122,9 @@ func TestMovement(t *testing.T) {
 		},
 		"focus and iris": {
 			do: func(ctx context.Context, c *onvif.Camera) error {
-				return errors.Join(c.Lens(ctx, 0.5, 0), c.Lens(ctx, -1, 0), c.Lens(ctx, 0, 0), c.Lens(ctx, 0, -1), c.Lens(ctx, 0, 1))
+				return errors.Join(
+					c.Lens(ctx, 0.5, 0), c.Lens(ctx, -1, 0), c.Lens(ctx, 0, 0), c.Lens(ctx, 0, -1), c.Lens(ctx, 0, 1),
+				)
 			},
 			want: []string{
 				"Move focus speed=0.5", "Move focus speed=-1", "Stop focus",

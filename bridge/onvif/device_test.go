@@ -206,7 +206,8 @@ func TestRelaysAndReboot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]onvif.Relay{{Token: "relay1", Mode: "Bistable", Delay: "PT0S", Idle: "open"}}, relays); diff != "" {
+	want := []onvif.Relay{{Token: "relay1", Mode: "Bistable", Delay: "PT0S", Idle: "open"}}
+	if diff := cmp.Diff(want, relays); diff != "" {
 		t.Errorf("relays (-want +got):\n%s", diff)
 	}
 	for _, active := range []bool{true, false} {

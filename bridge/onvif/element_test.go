@@ -143,7 +143,8 @@ func TestFaults(t *testing.T) {
 func TestReadEvent(t *testing.T) {
 	message := func(topic, attrs, data string) string {
 		return `<NotificationMessage><Topic>` + topic + `</Topic><Message><Message ` + attrs + `><Source>` +
-			`<SimpleItem Name="InputToken" Value="di1"/></Source><Data>` + data + `</Data></Message></Message></NotificationMessage>`
+			`<SimpleItem Name="InputToken" Value="di1"/></Source><Data>` + data +
+			`</Data></Message></Message></NotificationMessage>`
 	}
 	const when = `UtcTime="2026-11-22T08:00:00Z" PropertyOperation="Changed"`
 	source := map[string]string{"InputToken": "di1"}
@@ -199,7 +200,9 @@ func TestReadEvent(t *testing.T) {
 
 func TestMergePresets(t *testing.T) {
 	n := numbers{list: []Preset{{Number: 2, Token: "kept", Name: "门"}, {Number: 9, Token: "gone"}}}
-	changed := n.merge([]DevicePreset{{Token: "x", Name: "X"}, {Token: "5"}, {Token: "kept"}, {Token: "2"}, {Token: "300"}})
+	changed := n.merge([]DevicePreset{
+		{Token: "x", Name: "X"}, {Token: "5"}, {Token: "kept"}, {Token: "2"}, {Token: "300"},
+	})
 	want := []Preset{
 		{Number: 1, Token: "x", Name: "X"},
 		{Number: 2, Token: "kept", Name: "门"},
@@ -251,9 +254,11 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzReadMatches(f *testing.F) {
-	f.Add([]byte(`<E><Body><ProbeMatches><ProbeMatch><EndpointReference><Address>urn:uuid:1</Address></EndpointReference>` +
+	f.Add([]byte(`<E><Body><ProbeMatches><ProbeMatch>` +
+		`<EndpointReference><Address>urn:uuid:1</Address></EndpointReference>` +
 		`<Scopes>onvif://www.onvif.org/name/%E4%B8%9C onvif://www.onvif.org/Profile/G</Scopes>` +
-		`<XAddrs>http://[fe80::1]/onvif/device_service http://0.0.0.0:80/x https://192.0.2.1</XAddrs></ProbeMatch></ProbeMatches></Body></E>`))
+		`<XAddrs>http://[fe80::1]/onvif/device_service http://0.0.0.0:80/x https://192.0.2.1</XAddrs>` +
+		`</ProbeMatch></ProbeMatches></Body></E>`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, m := range distinct(readMatches(data, ipv4Loopback)) {
 			if len(m.Addresses) == 0 || len(m.Addresses) > 8 || len(m.Profiles) > 16 {

@@ -36,14 +36,15 @@ func TestProfiles(t *testing.T) {
 	fixedSub := sub
 	fixedSub.PTZ, fixedSub.Node = "", ""
 
+	type quirks = simcam.ONVIFQuirks
 	for name, c := range map[string]struct {
 		cfg  simcam.ONVIFConfig
 		want []onvif.Profile
 	}{
 		"media2":           {simcam.ONVIFConfig{}, []onvif.Profile{main, sub}},
-		"media1":           {simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{NoMedia2: true}}, []onvif.Profile{first, firstSub}},
+		"media1":           {simcam.ONVIFConfig{Quirks: quirks{NoMedia2: true}}, []onvif.Profile{first, firstSub}},
 		"fixed":            {simcam.ONVIFConfig{Fixed: true}, []onvif.Profile{fixed, fixedSub}},
-		"wrong namespaces": {simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{WrongNamespaces: true}}, []onvif.Profile{main, sub}},
+		"wrong namespaces": {simcam.ONVIFConfig{Quirks: quirks{WrongNamespaces: true}}, []onvif.Profile{main, sub}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.cfg.Codec, c.cfg.SubURL, c.cfg.Talk = "H265", subURL, true
@@ -161,7 +162,9 @@ func TestRequestKeyFrame(t *testing.T) {
 
 // No error shows the password.
 func TestErrorsHoldNoSecret(t *testing.T) {
-	c, err := onvif.New(onvif.Config{Address: "http://admin:topsecret@127.0.0.1:1/", Username: "admin", Password: "topsecret"})
+	c, err := onvif.New(onvif.Config{
+		Address: "http://admin:topsecret@127.0.0.1:1/", Username: "admin", Password: "topsecret",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

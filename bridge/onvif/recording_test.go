@@ -16,7 +16,9 @@ func archive(q simcam.ONVIFQuirks) simcam.ONVIFConfig {
 	return simcam.ONVIFConfig{
 		Username: user, Password: password, Quirks: q, ReplayURL: "rtsp://127.0.0.1:8554/replay?token=r1",
 		Recordings: []simcam.ONVIFRecording{
-			{Token: "r1", Source: "vs1", Spans: [][2]time.Time{{at(8, 0), at(9, 0)}, {at(9, 30), at(11, 15)}, {at(12, 0), at(13, 0)}}},
+			{Token: "r1", Source: "vs1", Spans: [][2]time.Time{
+				{at(8, 0), at(9, 0)}, {at(9, 30), at(11, 15)}, {at(12, 0), at(13, 0)},
+			}},
 			{Token: "r2", Source: "vs2", Spans: [][2]time.Time{{at(7, 0), at(7, 30)}}},
 			{Token: "r3", Source: "vs3"},
 		},
@@ -62,7 +64,9 @@ func TestSpans(t *testing.T) {
 	}{
 		"all": {
 			from: at(0, 0), until: at(23, 0),
-			want: []onvif.Span{{From: at(8, 0), Until: at(9, 0)}, {From: at(9, 30), Until: at(11, 15)}, {From: at(12, 0), Until: at(13, 0)}},
+			want: []onvif.Span{
+				{From: at(8, 0), Until: at(9, 0)}, {From: at(9, 30), Until: at(11, 15)}, {From: at(12, 0), Until: at(13, 0)},
+			},
 		},
 		"from the middle of one to the middle of another": {
 			from: at(8, 30), until: at(10, 0),
@@ -71,7 +75,9 @@ func TestSpans(t *testing.T) {
 		"in a gap": {from: at(9, 10), until: at(9, 20)},
 		"no events": {
 			quirks: simcam.ONVIFQuirks{NoFindEvents: true}, from: at(7, 30), until: at(9, 30),
-			want: []onvif.Span{{From: at(8, 0), Until: at(9, 0), Coarse: true}, {From: at(9, 0), Until: at(9, 30), Coarse: true}},
+			want: []onvif.Span{
+				{From: at(8, 0), Until: at(9, 0), Coarse: true}, {From: at(9, 0), Until: at(9, 30), Coarse: true},
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -87,7 +93,7 @@ func TestSpans(t *testing.T) {
 func TestRecordingSummary(t *testing.T) {
 	got, err := client(t, start(t, archive(simcam.ONVIFQuirks{})), account()).RecordingSummary(t.Context())
 	must(t, err)
-	if want := (onvif.RecordingSummary{From: time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC), Until: at(13, 0), Count: 3}); got != want {
+	if want := (onvif.RecordingSummary{Until: at(13, 0), Count: 3}); !cmp.Equal(got, want) {
 		t.Errorf("summary is %+v, want %+v", got, want)
 	}
 }

@@ -141,7 +141,7 @@ func readPassword(file string) (string, error) {
 	return strings.TrimSuffix(line, "\r"), nil
 }
 
-// site is what the configuration knows already; the zero value knows nothing.
+// knownSiteConfig is what the configuration and the ID store know already.
 type knownSiteConfig struct {
 	cfg   *config.Config
 	store *idstore.Store

@@ -119,7 +119,9 @@ func addDoor(list []foundDoc, k rtspDoor) []foundDoc {
 		f.RTSP = cmp.Or(f.RTSP, address)
 		return list
 	}
-	return append(list, foundDoc{Host: host, hosts: []string{host}, RTSP: address, Brand: brand(k.server), Title: k.server})
+	return append(list, foundDoc{
+		Host: host, hosts: []string{host}, RTSP: address, Brand: brand(k.server), Title: k.server,
+	})
 }
 
 // hostsOf lists the hosts of the networks, or of those that we are in. A network of more than 1024

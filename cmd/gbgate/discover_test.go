@@ -103,7 +103,8 @@ func TestDiscoverSite(t *testing.T) {
 	s.device(t, simcam.ONVIFConfig{Name: "Hikvision", Model: "DS-2CD 1", Username: "admin", Password: "S3cret!!"})
 	s.device(t, simcam.ONVIFConfig{Name: "open", Model: "M2"})
 	shipped := s.device(t, simcam.ONVIFConfig{
-		Name: "dahua", Model: `M"3\`, Username: "admin", Password: "12345", Digest: []string{"MD5"}, ClockSkew: -8 * time.Hour,
+		Name: "dahua", Model: `M"3\`, Username: "admin", Password: "12345",
+		Digest: []string{"MD5"}, ClockSkew: -8 * time.Hour,
 	})
 	silent := runCamera(t, simcam.Config{})
 
@@ -182,7 +183,9 @@ func freeTCPPort(t *testing.T) uint16 {
 // What is in the configuration is not offered again.
 func TestDiscoverKnowsTheConfiguration(t *testing.T) {
 	cfg := config.Default()
-	cfg.Cameras = []config.Camera{{Name: "east", URL: "rtsp://192.0.2.64:554/x"}, {Name: "cam_192_0_2_65", ONVIF: "http://192.0.2.66/"}}
+	cfg.Cameras = []config.Camera{
+		{Name: "east", URL: "rtsp://192.0.2.64:554/x"}, {Name: "cam_192_0_2_65", ONVIF: "http://192.0.2.66/"},
+	}
 	found := []foundDoc{
 		{Host: "192.0.2.64", hosts: []string{"192.0.2.64"}, ONVIF: "http://192.0.2.64/"},
 		{Host: "192.0.2.65", hosts: []string{"192.0.2.65"}, RTSP: "rtsp://192.0.2.65:554/", Brand: "Dahua"},
@@ -196,7 +199,8 @@ func TestDiscoverKnowsTheConfiguration(t *testing.T) {
 	if diff := cmp.Diff([]string{"east east", "cam_192_0_2_65_2 ", "cam_192_0_2_65 cam_192_0_2_65"}, got); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
-	if got, want := found[1].block(), `url = "rtsp://192.0.2.65:554/cam/realmonitor?channel=1&subtype=0"`; !strings.Contains(got, want) {
+	want := `url = "rtsp://192.0.2.65:554/cam/realmonitor?channel=1&subtype=0"`
+	if got := found[1].block(); !strings.Contains(got, want) {
 		t.Errorf("block lacks %s:\n%s", want, got)
 	}
 }
@@ -226,7 +230,8 @@ func TestDiscoverCommandRefuses(t *testing.T) {
 		{"probe", "camera", "a", "b"},
 	} {
 		var out, complaints bytes.Buffer
-		if code := dispatch(t.Context(), env{&out, &complaints}, args); code != exitUsage || out.Len() > 0 || complaints.Len() == 0 {
+		code := dispatch(t.Context(), env{&out, &complaints}, args)
+		if code != exitUsage || out.Len() > 0 || complaints.Len() == 0 {
 			t.Errorf("%v: exit %d, stdout %q, stderr %q", args, code, out.String(), complaints.String())
 		}
 	}
@@ -272,7 +277,8 @@ func TestProbeCamera(t *testing.T) {
 		t.Fatalf("streams: %+v", doc.Streams)
 	}
 	s, clip := doc.Streams[0], camera.Clip()
-	if s.URL != camera.URL() || s.Codec != "H.264" || s.Width != clip.Video.Width || s.Height != clip.Video.Height || s.GOP != clip.GOP || s.Audio != "G.711A" {
+	if s.URL != camera.URL() || s.Codec != "H.264" || s.Width != clip.Video.Width || s.Height != clip.Video.Height ||
+		s.GOP != clip.GOP || s.Audio != "G.711A" {
 		t.Errorf("stream: %+v", s)
 	}
 	if len(doc.Fixes) == 0 || !strings.Contains(doc.Fixes[0], "clock") {
@@ -302,7 +308,8 @@ func TestProbeWithWrongPassword(t *testing.T) {
 	if got := camera.Opened(); got != 0 {
 		t.Errorf("%d RTSP sessions were opened", got)
 	}
-	if doc = probeCamera(t, exitBad, camera.URL(), "--user", "admin", "--password-file", secretFile(t, "wrong")); len(doc.Fixes) == 0 {
+	doc = probeCamera(t, exitBad, camera.URL(), "--user", "admin", "--password-file", secretFile(t, "wrong"))
+	if len(doc.Fixes) == 0 {
 		t.Errorf("no advice: %+v", doc)
 	}
 }
@@ -321,7 +328,8 @@ func TestProbeAim(t *testing.T) {
 			url: "rtsp://admin:p@ss/w@192.0.2.64:554/a?x=%20", name: "rtsp://192.0.2.64:554/a?x=%20",
 		},
 		"http://u:p@192.0.2.64/onvif/device_service": {
-			user: "u", password: "p", onvif: "http://192.0.2.64/onvif/device_service", name: "http://192.0.2.64/onvif/device_service",
+			user: "u", password: "p", onvif: "http://192.0.2.64/onvif/device_service",
+			name: "http://192.0.2.64/onvif/device_service",
 		},
 	} {
 		var got prober

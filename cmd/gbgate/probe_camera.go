@@ -171,7 +171,8 @@ func (w *watcher) take(u *media.Unit) {
 func (p *prober) stream(ctx context.Context, name, address string) probeStreamDoc {
 	doc := probeStreamDoc{Verdict: good, Stream: name, URL: withoutAccount(address)}
 	source := &rtsp.Source{Config: rtsp.Config{
-		Name: name, URL: address, Username: p.user, Password: p.password, Transport: "auto", Log: slog.New(slog.DiscardHandler),
+		Name: name, URL: address, Username: p.user, Password: p.password, Transport: "auto",
+		Log: slog.New(slog.DiscardHandler),
 	}}
 	fail := func(err error) probeStreamDoc {
 		doc.Verdict, doc.Reason = bad, err.Error()
@@ -227,7 +228,8 @@ func (d *probeDoc) judge(guessed bool) {
 			fix("give the right account: many cameras keep one for ONVIF apart from the one of their web page")
 		}
 		if o.ClockSkew != nil && math.Abs(*o.ClockSkew) > skewAllowed.Seconds() {
-			fix("set the camera's clock (it is off by %v) and let it follow an NTP server", time.Duration(*o.ClockSkew)*time.Second)
+			fix("set the camera's clock (it is off by %v) and let it follow an NTP server",
+				time.Duration(*o.ClockSkew)*time.Second)
 		}
 	}
 	good1 := 0
@@ -256,7 +258,8 @@ func (d *probeDoc) judge(guessed bool) {
 func (s *probeStreamDoc) advise(fix func(string, ...any)) {
 	switch {
 	case s.GOP == 0:
-		fix("%s stream: no second key picture came; set the key picture interval to 2 s and switch smart codecs (H.264+, H.265+) off", s.Stream)
+		fix("%s stream: no second key picture came; set the key picture interval to 2 s and switch smart codecs "+
+			"(H.264+, H.265+) off", s.Stream)
 	case s.GOPSeconds > 4:
 		fix("%s stream: set the key picture interval to 2 s (it is %.1f s): viewers wait that long", s.Stream, s.GOPSeconds)
 	}

@@ -16,7 +16,8 @@ func (e env) printProbe(doc probeDoc) {
 	say("%s: %s %s", doc.Camera, doc.Verdict, doc.Reason)
 	if o := doc.ONVIF; o != nil {
 		say("  ONVIF     %s %s %s", o.Verdict, o.Address, o.Reason)
-		say("  device    %s %s, firmware %s, clock %s", dash(o.Manufacturer), dash(o.Model), dash(o.Firmware), skew(o.ClockSkew))
+		say("  device    %s %s, firmware %s, clock %s",
+			dash(o.Manufacturer), dash(o.Model), dash(o.Firmware), skew(o.ClockSkew))
 		var can []string
 		for _, c := range []struct {
 			has  bool

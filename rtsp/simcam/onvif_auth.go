@@ -60,7 +60,9 @@ func (d *ONVIF) tokenFits(token *node) bool {
 const maxNonces = 256
 
 // digest checks an Authorization header (RFC 7616) or answers 401 with a challenge each.
-func (g *gate) digest(w http.ResponseWriter, r *http.Request, user, password string, algorithms []string, once bool) bool {
+func (g *gate) digest(
+	w http.ResponseWriter, r *http.Request, user, password string, algorithms []string, once bool,
+) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	got, err := digest.ParseCredentials(r.Header.Get("Authorization"))

@@ -185,7 +185,8 @@ func (d *ONVIF) subscribe(q *soapRequest) (string, *fault) {
 	address, parameters := d.at(q, "/onvif/subscription?id="+id), ""
 	if d.cfg.Quirks.NeedsParameters {
 		address = d.at(q, "/onvif/subscription")
-		parameters = in("wsa5:ReferenceParameters", `<sim:SubscriptionId xmlns:sim="http://example.com/sim">`+id+`</sim:SubscriptionId>`)
+		parameters = in("wsa5:ReferenceParameters",
+			`<sim:SubscriptionId xmlns:sim="http://example.com/sim">`+id+`</sim:SubscriptionId>`)
 	}
 	return in("tev:CreatePullPointSubscriptionResponse",
 		in("tev:SubscriptionReference", el("wsa5:Address", address), parameters),

@@ -36,7 +36,8 @@ func startONVIF(t *testing.T, cfg simcam.ONVIFConfig) *simcam.ONVIF {
 func TestONVIFByZeep(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
 	d := startONVIF(t, simcam.ONVIFConfig{
-		Username: "admin", Password: "p@ss<&>", StreamURL: "rtsp://127.0.0.1:8554/live", SubURL: "rtsp://127.0.0.1:8554/sub", Talk: true,
+		Username: "admin", Password: "p@ss<&>", Talk: true,
+		StreamURL: "rtsp://127.0.0.1:8554/live", SubURL: "rtsp://127.0.0.1:8554/sub",
 		// zeep dates a token when it is made and then uses it for a whole service.
 		TokenWindow: time.Minute,
 		Recordings: []simcam.ONVIFRecording{
