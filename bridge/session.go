@@ -203,11 +203,10 @@ func (s *session) admit(u *media.Unit, pack *ps.Pack) bool {
 
 // send hands one pack to the sender when it is due.
 func (s *session) send(ctx context.Context, u *media.Unit, pack *ps.Pack, clock *pacer) error {
-	behind := s.lease.Queued() > 0
-	if err := clock.wait(ctx, u.DTS, behind); err != nil {
+	if err := clock.wait(ctx, u.DTS, s.lease.Queued() > 0); err != nil {
 		return err
 	}
-	return s.sender.WritePack(ctx, uint32(pack.Clock()), clock.spread(u, behind), pack.Bufs())
+	return s.sender.WritePack(ctx, uint32(pack.Clock()), clock.spread(u), pack.Bufs())
 }
 
 // pacer holds a viewer that starts in the past to catchUp times real time until it is level.
@@ -241,12 +240,13 @@ func (p *pacer) wait(ctx context.Context, dts int64, behind bool) error {
 // level notes a unit that went out the moment it came.
 func (p *pacer) level(u *media.Unit) {
 	p.began = time.Time{}
-	p.spread(u, false)
+	p.spread(u)
 }
 
 // spread is the time over which the packets of a picture go out: most of the interval to the
-// picture before it, less while catching up.
-func (p *pacer) spread(u *media.Unit, behind bool) time.Duration {
+// picture before it. (Also while catching up: a hop with a short queue loses a key picture that
+// comes faster, and its own audio in the queue would pass for lagging.)
+func (p *pacer) spread(u *media.Unit) time.Duration {
 	if !u.Codec.IsVideo() {
 		return 0
 	}
@@ -256,11 +256,7 @@ func (p *pacer) spread(u *media.Unit, behind bool) time.Duration {
 		p.interval = 40 * time.Millisecond
 	}
 	p.video = u.DTS
-	d := time.Duration(spreadShare * float64(p.interval))
-	if behind {
-		d /= catchUp
-	}
-	return d
+	return time.Duration(spreadShare * float64(p.interval))
 }
 
 func ticks(n int64) time.Duration { return time.Duration(n) * time.Second / media.Clock }
