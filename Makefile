@@ -27,7 +27,7 @@ demo: ## two simulated cameras, a superior platform and the gateway between them
 
 .PHONY: test
 test: test-tools ## all tests under the race detector
-	go test -race -count=1 ./...
+	go test -race -count=1 -timeout 20m ./...
 
 .PHONY: test-tools
 test-tools: ## see that the programs the tests call are there, install them if allowed
@@ -35,7 +35,7 @@ test-tools: ## see that the programs the tests call are there, install them if a
 
 .PHONY: test-32
 test-32: ## all tests as a 32-bit program, as on armv7 and mipsle
-	GOARCH=386 CGO_ENABLED=0 go test -count=1 ./...
+	GOARCH=386 CGO_ENABLED=0 go test -count=1 -timeout 20m ./...
 
 .PHONY: lint
 lint: check-fmt vet staticcheck arrows ## format, vet, staticcheck and the import arrows

@@ -189,3 +189,26 @@ func TestFormatLine(t *testing.T) {
 		}
 	}
 }
+
+// offering is a camera that says what it has before it sends it.
+type offering struct {
+	*camera
+	d media.Description
+}
+
+func (o offering) Offered() media.Description { return o.d }
+
+func TestFormatTellsOfAudioThatHasNotStarted(t *testing.T) {
+	d := media.Description{
+		Video: media.Track{Codec: media.H264, Width: 1280, Height: 720, FPS: 25},
+		Audio: media.Track{Codec: media.PCMA, SampleRate: 8000, Channels: 1},
+	}
+	site := NewSite(Config{}, []Camera{{Name: "gate", ID: gate, Source: offering{&camera{}, d}}})
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, FormatLine: "full"})
+	c := site.Channels()[0]
+	for _, flows := range []*media.Description{nil, {Video: d.Video}, &d} {
+		if got, want := v.format(c, flows), "v/2/5/25/2/a/1/8/1"; got != want {
+			t.Errorf("while %+v flows: %q, want %q", flows, got, want)
+		}
+	}
+}

@@ -56,11 +56,24 @@ func audioFormat(a media.Track, policy ps.AudioPolicy) string {
 	return "//"
 }
 
-// format is the f= line of an answer (GB/T 28181-2022 annex G): what is really sent, as far as
-// it is known before the first picture.
-func (v *View) format(d *media.Description) string {
+// Offerer is a Source that may know what it will send before it does.
+type Offerer interface {
+	// Offered returns the tracks that the camera offered last; none while nothing is known.
+	Offered() media.Description
+}
+
+// format is the f= line of an answer (GB/T 28181-2022 annex G): what is really sent, and where
+// that is not known yet, what the camera offered. Audio mostly starts after the first picture.
+func (v *View) format(c *Channel, d *media.Description) string {
 	if v.cfg.FormatLine != "full" {
 		return ""
+	}
+	if o, ok := c.Source.(Offerer); ok && (!d.HasVideo() || !d.HasAudio()) {
+		offered := o.Offered()
+		if d.HasVideo() {
+			offered.Video = d.Video
+		}
+		d = &offered
 	}
 	return formatLine(d, v.cfg.Audio)
 }

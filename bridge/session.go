@@ -66,7 +66,7 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 		Channel: call.Channel(),
 		Local:   netip.AddrPortFrom(call.LocalIP(), sender.LocalPort()),
 		SSRC:    ssrc,
-		Format:  v.format(desc), BareFormat: v.cfg.FormatLine == "empty",
+		Format:  v.format(channel, desc), BareFormat: v.cfg.FormatLine == "empty",
 	})
 	_ = sender.Close()
 	return err

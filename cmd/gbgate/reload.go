@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 
 	"gbgate/cmd/gbgate/config"
@@ -17,8 +18,8 @@ var errReload = errors.New("new configuration")
 // serve runs the configuration in file until ctx ends, and another one after each SIGHUP.
 //
 // A reload is a transaction: a file with faults changes nothing, and where the new configuration
-// can't be started (a port that is taken) the one before runs again. What runs meanwhile is hung
-// up and registered anew.
+// can't be started (a port that is taken) the one before runs again. Where only cameras and groups
+// differ, everything else runs on; otherwise calls are hung up and registrations made anew.
 func serve(ctx context.Context, e env, file string, cfg *config.Config) error {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
@@ -72,7 +73,30 @@ func serveUntil(
 			}
 			continue
 		}
+		if onlyCameras(g.current, next) {
+			if err := reloadCameras(g, next); err != nil {
+				log.Error("configuration not reloaded", "error", err)
+			}
+			continue
+		}
 		stop(errReload)
 		return next, <-done
 	}
+}
+
+// onlyCameras tells whether two configurations differ in their cameras and groups at most.
+func onlyCameras(a, b *config.Config) bool {
+	return reflect.DeepEqual(a.Gateway, b.Gateway) && reflect.DeepEqual(a.Admin, b.Admin) &&
+		reflect.DeepEqual(a.Superiors, b.Superiors)
+}
+
+func reloadCameras(g *gateway, next *config.Config) error {
+	if err := keepCodes(next); err != nil {
+		return err
+	}
+	if err := g.update(next); err != nil {
+		return err
+	}
+	g.log.Info("cameras are reloaded", "cameras", len(next.Cameras))
+	return nil
 }

@@ -17,7 +17,6 @@ import (
 	"gbgate/cmd/gbgate/admin"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/gb28181/sipua"
-	"gbgate/media"
 	"gbgate/media/rtpout"
 	"gbgate/rtsp"
 )
@@ -28,6 +27,8 @@ type gateway struct {
 	log     *slog.Logger
 	started time.Time
 	ua      *sipua.Endpoint
+	devices map[string]device // by name; as current, changed by update only
+	current *config.Config    // cfg, or what update made of it
 	site    *bridge.Site
 	sides   []side
 	gpsd    *bridge.GPSD // nil: nobody knows where we are
@@ -44,7 +45,7 @@ type side struct {
 
 // newGateway binds every socket and joins the parts; nothing runs yet.
 func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{cfg: cfg, log: log, started: time.Now()}
+	g := &gateway{cfg: cfg, current: cfg, log: log, started: time.Now()}
 	if err := os.MkdirAll(cfg.Gateway.StateDir, 0o755); err != nil {
 		return nil, fmt.Errorf("gateway.state_dir: %w", err)
 	}
@@ -61,7 +62,11 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	if g.poller, err = rtsp.NewPoller(); err != nil {
 		return nil, err
 	}
-	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, log), cameras(cfg, g.poller, log))
+	if g.devices, err = devices(cfg, nil, g.poller, log); err != nil {
+		_ = g.poller.Close()
+		return nil, err
+	}
+	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, log), cameras(cfg, g.devices))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
 		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
@@ -86,6 +91,18 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		g.sides = append(g.sides, side{p, view})
 	}
 	return g, nil
+}
+
+// update takes over a configuration that differs in its cameras and groups only: what runs on
+// stays undisturbed, and the superiors are told what has changed.
+func (g *gateway) update(cfg *config.Config) error {
+	next, err := devices(cfg, g.devices, g.poller, g.log)
+	if err != nil {
+		return err
+	}
+	g.devices, g.current = next, cfg
+	g.site.SetCameras(cameras(cfg, next), groups(cfg))
+	return nil
 }
 
 // run serves until ctx ends. The parts end in the order that lets each say goodbye: platforms
@@ -131,38 +148,9 @@ func fatal(part string, err error) error {
 	return fmt.Errorf("%s: %w", part, err)
 }
 
-// source makes an rtsp.Source a bridge.Source.
-type source struct{ *rtsp.Source }
-
-func (s source) Run(ctx context.Context, sink func(*media.Unit)) error {
-	return classify(s.Source.Run(ctx, sink))
-}
-
-func (s source) Check(ctx context.Context) error {
-	_, err := s.Source.Check(ctx)
-	return classify(err)
-}
-
-// cameraError tells the bridge what it wants to know of an RTSP failure.
-type cameraError struct{ err *rtsp.Error }
-
-func (e cameraError) Error() string     { return e.err.Error() }
-func (e cameraError) Unwrap() error     { return e.err }
-func (e cameraError) LockedOut() bool   { return e.err.Kind == rtsp.Auth }
-func (e cameraError) Unsupported() bool { return e.err.Kind == rtsp.NoVideo }
-
-func classify(err error) error {
-	if known, ok := errors.AsType[*rtsp.Error](err); ok {
-		return cameraError{known}
-	}
-	return err
-}
-
 var (
-	_ bridge.Source = source{}
-	_ bridge.Kinder = cameraError{}
-	_ bridge.Call   = (*cascade.Call)(nil)
-	_ cascade.Site  = (*bridge.View)(nil)
+	_ bridge.Call  = (*cascade.Call)(nil)
+	_ cascade.Site = (*bridge.View)(nil)
 )
 
 // runCommand is `gbgate run`.

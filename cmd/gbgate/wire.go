@@ -11,22 +11,17 @@ import (
 	"gbgate/bridge"
 	"gbgate/cascade"
 	"gbgate/cmd/gbgate/config"
-	"gbgate/gb28181"
 	"gbgate/media"
 	"gbgate/media/ps"
 	"gbgate/media/rtpout"
-	"gbgate/rtsp"
 )
 
 // The functions of this file put the configuration into the words of the packages.
 
 func siteConfig(cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, log *slog.Logger) bridge.Config {
-	site := bridge.Config{Linger: cfg.Gateway.Linger, Ports: ports, Log: log}
+	site := bridge.Config{Linger: cfg.Gateway.Linger, Ports: ports, Log: log, Groups: groups(cfg)}
 	if gpsd != nil {
 		site.Position = gpsd
-	}
-	for _, g := range cfg.Groups {
-		site.Groups = append(site.Groups, bridge.Group{ID: g.ID, Name: g.Name, Parent: g.Parent, Cameras: g.Cameras})
 	}
 	districts := map[string]string{}
 	for _, s := range cfg.Superiors {
@@ -38,23 +33,12 @@ func siteConfig(cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, log 
 	return site
 }
 
-func cameras(cfg *config.Config, poller *rtsp.Poller, log *slog.Logger) []bridge.Camera {
-	list := make([]bridge.Camera, 0, len(cfg.Cameras))
-	for _, c := range cfg.Cameras {
-		list = append(list, bridge.Camera{
-			Name: c.Name, Title: c.Title, ID: gb28181.ID(c.ID), Manufacturer: c.Manufacturer, Model: c.Model,
-			CivilCode: c.CivilCode, Address: c.Address, Longitude: c.Longitude, Latitude: c.Latitude,
-			Source: newSource(c, poller, log),
-		})
+func groups(cfg *config.Config) []bridge.Group {
+	list := make([]bridge.Group, 0, len(cfg.Groups))
+	for _, g := range cfg.Groups {
+		list = append(list, bridge.Group{ID: g.ID, Name: g.Name, Parent: g.Parent, Cameras: g.Cameras})
 	}
 	return list
-}
-
-func newSource(c config.Camera, poller *rtsp.Poller, log *slog.Logger) source {
-	return source{&rtsp.Source{Config: rtsp.Config{
-		Name: c.Name, URL: c.URL, Username: c.Username, Password: *c.Password, Transport: c.Transport,
-		UserAgent: "gbgate", Poller: poller, Log: log.With("camera", c.Name),
-	}}}
 }
 
 func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge.ViewConfig {

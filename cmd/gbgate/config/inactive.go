@@ -21,7 +21,7 @@ func inactive() map[string][]string {
 			"allow_device_config",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},
-		"camera": {"onvif", "sub_url", "record"},
+		"camera": {"sub_url", "record"},
 	}
 }
 

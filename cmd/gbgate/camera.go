@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"reflect"
+	"sync"
+
+	"gbgate/bridge"
+	"gbgate/bridge/onvif"
+	"gbgate/cmd/gbgate/config"
+	"gbgate/gb28181"
+	"gbgate/media"
+	"gbgate/rtsp"
+)
+
+// device is one configured camera with what reaches it. A reload keeps those that it does not change.
+type device struct {
+	cfg    config.Camera
+	source *source
+	head   *head // nil: fixed, or nothing but RTSP
+}
+
+// devices makes the cameras of cfg; those of before whose configuration is the same go on.
+func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, log *slog.Logger) (map[string]device, error) {
+	all := make(map[string]device, len(cfg.Cameras))
+	for _, c := range cfg.Cameras {
+		if old, ok := before[c.Name]; ok && reflect.DeepEqual(old.cfg, c) {
+			all[c.Name] = old
+			continue
+		}
+		d := device{cfg: c, source: newSource(c, poller, log)}
+		if c.ONVIF != "" {
+			cam, err := onvif.NewCamera(onvif.CameraConfig{
+				Config:  onvif.Config{Address: c.ONVIF, Username: c.Username, Password: *c.Password, Log: log.With("camera", c.Name)},
+				Presets: onvif.PresetFile(filepath.Join(cfg.Gateway.StateDir, "presets", c.Name+".json")),
+			})
+			if err != nil {
+				return nil, err
+			}
+			d.source.onvif = cam
+			d.head = &head{cam}
+		}
+		all[c.Name] = d
+	}
+	return all, nil
+}
+
+// cameras puts them into the bridge's words, in the order of the configuration.
+func cameras(cfg *config.Config, all map[string]device) []bridge.Camera {
+	list := make([]bridge.Camera, 0, len(cfg.Cameras))
+	for _, c := range cfg.Cameras {
+		d := all[c.Name]
+		cam := bridge.Camera{
+			Name: c.Name, Title: c.Title, ID: gb28181.ID(c.ID), Manufacturer: c.Manufacturer, Model: c.Model,
+			CivilCode: c.CivilCode, Address: c.Address, Longitude: c.Longitude, Latitude: c.Latitude,
+			Source: d.source,
+		}
+		if d.head != nil {
+			cam.Snapshotter, cam.Rebooter = d.head, d.head
+			if c.PTZ != "off" {
+				cam.PTZ = d.head
+			}
+		}
+		list = append(list, cam)
+	}
+	return list
+}
+
+func newSource(c config.Camera, poller *rtsp.Poller, log *slog.Logger) *source {
+	return &source{pull: &rtsp.Source{Config: rtsp.Config{
+		Name: c.Name, URL: c.URL, Username: c.Username, Password: *c.Password, Transport: c.Transport,
+		UserAgent: "gbgate", Poller: poller, Log: log.With("camera", c.Name),
+	}}}
+}
+
+// source makes an rtsp.Source a bridge.Source. Where the configuration has no URL, ONVIF is asked
+// for it, once.
+type source struct {
+	pull  *rtsp.Source
+	onvif *onvif.Camera // nil: the URL is configured
+
+	mu      sync.Mutex
+	located bool
+	offered media.Description
+}
+
+// Run implements bridge.Source.
+func (s *source) Run(ctx context.Context, sink func(*media.Unit)) error {
+	if err := s.locate(ctx); err != nil {
+		return classify(err)
+	}
+	return classify(s.pull.Run(ctx, sink))
+}
+
+// Check implements bridge.Source, and remembers what the camera offers.
+func (s *source) Check(ctx context.Context) error {
+	if err := s.locate(ctx); err != nil {
+		return classify(err)
+	}
+	found, err := s.pull.Check(ctx)
+	if err == nil {
+		s.mu.Lock()
+		s.offered = media.Description{Video: found.Video, Audio: found.Audio}
+		s.mu.Unlock()
+	}
+	return classify(err)
+}
+
+// Offered implements bridge.Offerer.
+func (s *source) Offered() media.Description {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.offered
+}
+
+// locate finds the URL of the main stream if there is none yet.
+func (s *source) locate(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.located || s.pull.URL != "" || s.onvif == nil {
+		return nil
+	}
+	profile, _, err := s.onvif.Streams(ctx)
+	if err != nil {
+		return err
+	}
+	url, err := s.onvif.Client().StreamURI(ctx, profile)
+	if err != nil {
+		return err
+	}
+	s.pull.URL, s.located = url, true
+	return nil
+}
+
+// head is an ONVIF camera in the bridge's words.
+type head struct{ *onvif.Camera }
+
+// Presets implements bridge.PresetLister.
+func (h *head) Presets(ctx context.Context) ([]bridge.Preset, error) {
+	found, err := h.Camera.Presets(ctx)
+	list := make([]bridge.Preset, 0, len(found))
+	for _, p := range found {
+		list = append(list, bridge.Preset{Number: p.Number, Name: p.Name})
+	}
+	return list, err
+}
+
+// cameraError tells the bridge what it wants to know of a camera's failure.
+type cameraError struct {
+	err                 error
+	locked, unsupported bool
+}
+
+func (e cameraError) Error() string     { return e.err.Error() }
+func (e cameraError) Unwrap() error     { return e.err }
+func (e cameraError) LockedOut() bool   { return e.locked }
+func (e cameraError) Unsupported() bool { return e.unsupported }
+
+func classify(err error) error {
+	if e, ok := errors.AsType[*rtsp.Error](err); ok {
+		return cameraError{e, e.Kind == rtsp.Auth, e.Kind == rtsp.NoVideo}
+	}
+	if e, ok := errors.AsType[*onvif.Error](err); ok {
+		return cameraError{e, e.Kind == onvif.NotAuthorized || e.Kind == onvif.Resting, false}
+	}
+	return err
+}
+
+var (
+	_ bridge.Source        = (*source)(nil)
+	_ bridge.Offerer       = (*source)(nil)
+	_ bridge.PTZ           = (*head)(nil)
+	_ bridge.PresetLister  = (*head)(nil)
+	_ bridge.PTZPositioner = (*head)(nil)
+	_ bridge.Snapshotter   = (*head)(nil)
+	_ bridge.Rebooter      = (*head)(nil)
+	_ bridge.Kinder        = cameraError{}
+)
