@@ -81,7 +81,7 @@ func (p *Poller) Run(ctx context.Context) error {
 	events := make([]unix.EpollEvent, pollEvents)
 	began, looks, found, busy := time.Now(), 0, 0, false
 	for ctx.Err() == nil {
-		n, err := p.look(events)
+		n, err := look(p.epoll, events)
 		if n == 0 && err == nil {
 			err = p.wait()
 		}
@@ -109,9 +109,9 @@ func (p *Poller) Run(ctx context.Context) error {
 }
 
 // look returns what there is, without waiting and without telling the scheduler: a system call that it
-// knows of wakes the thread that watches over long ones.
-func (p *Poller) look(events []unix.EpollEvent) (int, error) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.epoll), uintptr(unsafe.Pointer(&events[0])),
+// knows of wakes the thread that watches over long ones, which then stays up for a while.
+func look(epoll int, events []unix.EpollEvent) (int, error) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(&events[0])),
 		uintptr(len(events)), 0, 0, 0)
 	switch errno {
 	case 0:
@@ -129,16 +129,25 @@ func (p *Poller) wait() error {
 	err := p.raw.Read(func(gate uintptr) bool {
 		if !armed {
 			armed = true
-			failed = control(int(gate), unix.EPOLL_CTL_MOD, p.epoll, unix.EPOLLIN|unix.EPOLLONESHOT)
+			failed = arm(int(gate), p.epoll)
 		}
 		var events [1]unix.EpollEvent
-		n, err := unix.EpollWait(int(gate), events[:], 0)
-		if err != nil && err != unix.EINTR {
-			failed = err
-		}
+		n, err := look(int(gate), events[:])
+		failed = errors.Join(failed, err)
 		return n > 0 || failed != nil
 	})
 	return errors.Join(err, failed)
+}
+
+// arm lets one event pass through the gate; see look.
+func arm(gate, epoll int) error {
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: int32(epoll)}
+	_, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_CTL, uintptr(gate), unix.EPOLL_CTL_MOD, uintptr(epoll),
+		uintptr(unsafe.Pointer(&event)), 0, 0)
+	if errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // Close ends every connection. Run does it at its end.
