@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestBasicParam(t *testing.T) {
 		},
 		{
 			"too high", node,
-			basic(manscdp.BasicParam{Expiration: 1 << 62, HeartBeatInterval: 1 << 62, HeartBeatCount: 1 << 62}),
+			basic(manscdp.BasicParam{Expiration: math.MaxInt, HeartBeatInterval: math.MaxInt, HeartBeatCount: math.MaxInt}),
 			manscdp.OK,
 			registration{300 * time.Second, 24 * time.Hour, 10},
 		},

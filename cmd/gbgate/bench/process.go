@@ -101,7 +101,7 @@ func ownUsage() (usage, error) {
 	runtime.ReadMemStats(&mem)
 	u := usage{
 		CPU: time.Duration(ru.Utime.Nano() + ru.Stime.Nano()), At: time.Duration(monotonic()), GCs: mem.NumGC,
-		Waits: ru.Nvcsw, Preempted: ru.Nivcsw,
+		Waits: int64(ru.Nvcsw), Preempted: int64(ru.Nivcsw),
 		Split: fmt.Sprintf("%v+%v", time.Duration(ru.Utime.Nano()), time.Duration(ru.Stime.Nano())),
 	}
 	text, err := os.ReadFile("/proc/self/statm")

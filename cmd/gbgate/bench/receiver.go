@@ -162,7 +162,7 @@ func (r *receivers) run() {
 		}
 		r.mu.Unlock()
 		if n < len(events) {
-			_ = unix.Nanosleep(&unix.Timespec{Nsec: receiveEvery.Nanoseconds()}, nil)
+			_ = unix.Nanosleep(sleepFor(receiveEvery), nil)
 		}
 	}
 }
@@ -319,4 +319,10 @@ func percentilesOf(all []float64) percentiles {
 	return percentiles{
 		Count: len(all), P50: all[len(all)/2], P99: all[len(all)*99/100], Max: all[len(all)-1],
 	}
+}
+
+// sleepFor is d as the system wants it; its fields are narrower on 32-bit machines.
+func sleepFor(d time.Duration) *unix.Timespec {
+	ts := unix.NsecToTimespec(d.Nanoseconds())
+	return &ts
 }

@@ -81,8 +81,11 @@ func write(o options) error {
 		return err
 	}
 	image, err := archive([]file{
-		{"oci-layout", 0o644, []byte(`{"imageLayoutVersion":"1.0.0"}`)}, {"index.json", 0o644, index}, {"manifest.json", 0o644, legacy},
-		{"blobs/sha256/" + configID, 0o644, config}, {"blobs/sha256/" + digest(manifest), 0o644, manifest},
+		{"oci-layout", 0o644, []byte(`{"imageLayoutVersion":"1.0.0"}`)},
+		{"index.json", 0o644, index},
+		{"manifest.json", 0o644, legacy},
+		{"blobs/sha256/" + configID, 0o644, config},
+		{"blobs/sha256/" + digest(manifest), 0o644, manifest},
 		{"blobs/sha256/" + diffID, 0o644, layer},
 	})
 	if err != nil {
@@ -102,9 +105,15 @@ func rootfs(o options) ([]byte, error) {
 		return nil, err
 	}
 	return archive([]file{
-		{"gbgate", 0o755, binary}, {"etc/", 0o755, nil}, {"etc/gbgate/", 0o755, nil}, {"etc/gbgate/config.toml", 0o644, config},
+		{"gbgate", 0o755, binary},
+		{"etc/", 0o755, nil},
+		{"etc/gbgate/", 0o755, nil},
+		{"etc/gbgate/config.toml", 0o644, config},
 		{"etc/passwd", 0o644, []byte("gbgate:x:65532:65532:gbgate:/var/lib/gbgate:/\n")},
-		{"tmp/", 0o1777, nil}, {"var/", 0o755, nil}, {"var/lib/", 0o755, nil}, {"var/lib/gbgate/", 0o750, nil},
+		{"tmp/", 0o1777, nil},
+		{"var/", 0o755, nil},
+		{"var/lib/", 0o755, nil},
+		{"var/lib/gbgate/", 0o750, nil},
 	})
 }
 
