@@ -35,7 +35,7 @@ func (t Transport) String() string {
 type Config struct {
 	Transport   Transport
 	Local       netip.Addr     // address to bind; invalid or unspecified: by the route
-	Remote      netip.AddrPort // where RTP goes (RTCP: the port after it); TCPPassive: not used
+	Remote      netip.AddrPort // where RTP goes (RTCP: the port after it); TCPPassive: not used; UDP: port 0 = told by Move
 	Ports       *Ports         // nil: the kernel picks the ports
 	SSRC        uint32
 	PayloadType uint8
@@ -60,7 +60,7 @@ func (c *Config) complete() error {
 	if c.Transport > TCPPassive {
 		return fmt.Errorf("rtpout: transport %d", c.Transport)
 	}
-	if c.Transport != TCPPassive && (!c.Remote.IsValid() || c.Remote.Port() == 0) {
+	if c.Transport != TCPPassive && !c.Remote.IsValid() || c.Transport == TCPActive && c.Remote.Port() == 0 {
 		return fmt.Errorf("rtpout: no address to send to (%v)", c.Remote)
 	}
 	if c.PayloadType > 127 {

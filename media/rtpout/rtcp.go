@@ -12,10 +12,11 @@ import (
 // rtcpSide sends our reports to the port after the receiver's RTP port and reads the receiver's
 // (RFC 3550 6.4; GB/T 28181-2016 demands it, 2022 recommends it).
 type rtcpSide struct {
-	s      *Sender
-	conn   *net.UDPConn // not connected: a receiver without RTCP must not look unreachable
-	remote netip.AddrPort
+	s    *Sender
+	conn *net.UDPConn // not connected: a receiver without RTCP must not look unreachable
 
+	// Guarded by s.mu.
+	remote  netip.AddrPort
 	heard   bool          // a receiver report came
 	quiet   time.Duration // time since the last one, as far as packets flowed
 	packets uint64        // sent until the last tick
@@ -28,8 +29,17 @@ func (s *Sender) openRTCP() (*rtcpSide, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rtpout: RTCP: %w", err)
 	}
-	remote := netip.AddrPortFrom(s.cfg.Remote.Addr(), s.cfg.Remote.Port()+1)
-	return &rtcpSide{s: s, conn: conn, remote: remote}, nil
+	r := &rtcpSide{s: s, conn: conn}
+	r.aim()
+	return r, nil
+}
+
+// aim has the reports go beside the media, and forgets how the receiver before reported; s.mu is held or nobody else
+// has s.
+func (r *rtcpSide) aim() {
+	to := r.s.cfg.Remote
+	r.remote = netip.AddrPortFrom(to.Addr(), to.Port()+1)
+	r.heard, r.quiet = false, 0
 }
 
 // run reads until the socket is closed and reports in between.
@@ -41,9 +51,7 @@ func (r *rtcpSide) run() {
 		n, from, err := r.conn.ReadFromUDPAddrPort(buf)
 		switch {
 		case err == nil:
-			if from.Addr().Unmap() == r.remote.Addr() {
-				r.read(buf[:n])
-			}
+			r.read(buf[:n], from.Addr().Unmap())
 		case timedOut(err):
 			next = time.Now().Add(r.s.cfg.SRInterval)
 			r.tick()
@@ -58,12 +66,12 @@ func (r *rtcpSide) run() {
 func (r *rtcpSide) tick() {
 	s := r.s
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	packets := s.stats.Packets
-	b, err := r.report(time.Now())
-	s.mu.Unlock()
 	if packets == 0 {
 		return
 	}
+	b, err := r.report(time.Now())
 	if err == nil {
 		_, err = r.conn.WriteToUDPAddrPort(b, r.remote)
 	}
@@ -102,9 +110,14 @@ func ntpTime(t time.Time) uint64 {
 }
 
 // read takes the receiver's reports on our stream.
-func (r *rtcpSide) read(b []byte) {
+func (r *rtcpSide) read(b []byte, from netip.Addr) {
 	packets, err := rtcp.Unmarshal(b)
 	if err != nil {
+		return
+	}
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	if from != r.remote.Addr() {
 		return
 	}
 	for _, p := range packets {
@@ -124,9 +137,8 @@ func (r *rtcpSide) read(b []byte) {
 	}
 }
 
+// received keeps a report for Stats; s.mu is held.
 func (s *Sender) received(rr rtcp.ReceptionReport) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.stats.RRs++
 	s.stats.RRLost = int(int32(rr.TotalLost<<8) >> 8) // 24 bits, negative with duplicates
 	s.stats.RRLoss = float64(rr.FractionLost) / 256

@@ -57,12 +57,10 @@ func (s *Sender) bindUDP(port uint16) error {
 
 func (s *Sender) openUDP(port uint16) (*udpLink, error) {
 	local := netip.AddrPortFrom(s.cfg.local(), port)
-	d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(local)}
-	c, err := d.DialContext(s.life, s.cfg.network("udp"), s.cfg.Remote.String())
+	conn, err := s.socket(local)
 	if err != nil {
 		return nil, fmt.Errorf("rtpout: bind %v for %v: %w", local, s.cfg.Remote, err)
 	}
-	conn := c.(*net.UDPConn)
 	_ = conn.SetReadBuffer(4096) // nobody reads it
 	u := &udpLink{s: s, conn: conn, spacing: refusalSpacing}
 	if s.port = conn.LocalAddr().(*net.UDPAddr).AddrPort().Port(); s.port%2 != 0 {
@@ -81,6 +79,19 @@ func (s *Sender) openUDP(port uint16) (*udpLink, error) {
 	return u, nil
 }
 
+// socket binds local and, when it is known, connects to where RTP goes.
+func (s *Sender) socket(local netip.AddrPort) (*net.UDPConn, error) {
+	if s.cfg.Remote.Port() == 0 {
+		return net.ListenUDP(s.cfg.network("udp"), net.UDPAddrFromAddrPort(local))
+	}
+	d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(local)}
+	c, err := d.DialContext(s.life, s.cfg.network("udp"), s.cfg.Remote.String())
+	if err != nil {
+		return nil, err
+	}
+	return c.(*net.UDPConn), nil
+}
+
 func (u *udpLink) path() string { return udpPath(u.out.path.Load()).String() }
 
 func (u *udpLink) connect(context.Context) error {
@@ -89,6 +100,12 @@ func (u *udpLink) connect(context.Context) error {
 	defer s.mu.Unlock()
 	if s.life.Err() != nil {
 		return s.Err()
+	}
+	if s.cfg.Remote.Port() == 0 {
+		return ErrNotConnected
+	}
+	if u.ready.Load() {
+		return nil
 	}
 	s.guard.set(u.conn)
 	u.ready.Store(true)

@@ -1,0 +1,75 @@
+package rtpout
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Move directs a UDP sender elsewhere, with another SSRC and payload type if the new receiver wants that. The local
+// ports stay, as the receiver was told them: ZLMediaKit keeps to the source that it has seen, and so does a NAT box on
+// the way. Sequence numbers go on. Move must not run at the same time as WritePack or TryPack. After an error
+// the sender goes where it did before.
+func (s *Sender) Move(remote netip.AddrPort, ssrc uint32, payloadType uint8) error {
+	u, ok := s.link.(*udpLink)
+	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+	switch {
+	case !ok:
+		return fmt.Errorf("rtpout: a sender over %v does not move", s.cfg.Transport)
+	case s.life.Err() != nil:
+		return s.Err()
+	case remote.Port() == 0, s.cfg.RTCP && remote.Port() == 65535,
+		remote.Addr().Is4() != (s.cfg.network("") == "4"), payloadType > 127:
+		return fmt.Errorf("rtpout: cannot move to %v, payload type %d", remote, payloadType)
+	}
+	if err := u.aim(remote); err != nil {
+		return fmt.Errorf("rtpout: move to %v: %w", remote, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Remote, s.cfg.SSRC, s.cfg.PayloadType = remote, ssrc, payloadType
+	s.z.ssrc, s.z.payloadType = ssrc, payloadType
+	if u.rtcp != nil {
+		u.rtcp.aim()
+	}
+	return nil
+}
+
+// aim connects the socket to another receiver; what the network said of the one before counts no more.
+func (u *udpLink) aim(remote netip.AddrPort) error {
+	to, err := sockaddr(remote)
+	if err != nil {
+		return err
+	}
+	var failed error
+	if err := u.out.raw.Control(func(fd uintptr) {
+		failed = unix.Connect(int(fd), to)
+		_, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) // reading it clears it
+	}); err != nil {
+		return err
+	}
+	if failed != nil {
+		return failed
+	}
+	u.refusals = [refusalsAllowed]time.Time{}
+	u.failing = time.Time{}
+	return nil
+}
+
+func sockaddr(a netip.AddrPort) (unix.Sockaddr, error) {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}, nil
+	}
+	to := &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+	if zone := a.Addr().Zone(); zone != "" {
+		i, err := net.InterfaceByName(zone)
+		if err != nil {
+			return nil, err
+		}
+		to.ZoneId = uint32(i.Index)
+	}
+	return to, nil
+}
