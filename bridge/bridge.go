@@ -8,6 +8,7 @@ package bridge
 
 import (
 	"context"
+	"io"
 	"net/netip"
 	"time"
 
@@ -31,6 +32,15 @@ type Call interface {
 	LocalIP() netip.Addr // the address to bind media to
 	// Answer accepts the call and returns when media may start.
 	Answer(ctx context.Context, a sdp.Answer) error
+}
+
+// Keeper is a Call of a dialog whose calls follow each other: a re-INVITE moves or resumes the media.
+type Keeper interface {
+	// Kept returns what the call before has kept, nil: nothing. That call uses it until Answer has returned, or
+	// a little longer.
+	Kept() io.Closer
+	// Keep, called after Answer, leaves c to the dialog, which closes it in the end.
+	Keep(c io.Closer)
 }
 
 // Kinder is an error that knows what kind of failure it is; kinds change how a feed retries.

@@ -48,28 +48,38 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 		return gb28181.Errorf(488, "camera sends H.265, which this platform does not take")
 	}
 
-	ssrc := offer.SSRC
-	if ssrc == 0 {
-		ssrc = gb28181.NewSSRC(gb28181.SSRCLive, v.cfg.NodeID, v.site.serial.Add(1))
-	}
-	sender, err := rtpout.Open(v.sending(offer, call.LocalIP(), ssrc))
+	offer = v.numbered(offer)
+	line, inherited, err := v.line(call, offer)
 	if err != nil {
 		v.log.Error("no media port for a call", "error", err)
 		return gb28181.Errorf(486, "no media port left")
 	}
 	v.callBegins(channel)
 	defer v.callEnds(channel)
-	s := &session{view: v, channel: channel, lease: lease, sender: sender, offer: offer, ssrc: ssrc, began: time.Now()}
+	s := &session{view: v, channel: channel, lease: lease, line: line, began: time.Now()}
+	s.offer.Store(offer)
 	v.site.add(s)
 	defer v.site.remove(s)
 	err = s.serve(ctx, call, sdp.Answer{
 		Channel: call.Channel(),
-		Local:   netip.AddrPortFrom(call.LocalIP(), sender.LocalPort()),
-		SSRC:    ssrc,
+		Local:   netip.AddrPortFrom(call.LocalIP(), line.LocalPort()),
+		SSRC:    offer.SSRC,
 		Format:  v.format(channel, desc), BareFormat: v.cfg.FormatLine == "empty",
 	})
-	_ = sender.Close()
+	if !inherited && !s.kept {
+		_ = line.Close()
+	}
 	return err
+}
+
+// numbered returns offer with an SSRC of ours where the superior gave none.
+func (v *View) numbered(offer *sdp.Offer) *sdp.Offer {
+	if offer.SSRC != 0 {
+		return offer
+	}
+	own := *offer
+	own.SSRC = gb28181.NewSSRC(gb28181.SSRCLive, v.cfg.NodeID, v.site.serial.Add(1))
+	return &own
 }
 
 // awaitCamera returns nil when the call can be answered: pictures flow, or nothing has failed
@@ -108,12 +118,13 @@ type session struct {
 	view    *View
 	channel *Channel
 	lease   *Lease
-	sender  *rtpout.Sender
-	offer   *sdp.Offer
-	ssrc    uint32
+	line    *line
+	offer   atomic.Pointer[sdp.Offer] // with an SSRC; one that came with the ACK replaces our own
 	began   time.Time
 	skipped atomic.Uint64 // packs that the receiver or the superior's share was too slow for
 	torn    bool          // a pack was left out: the call goes on at its next key picture
+	kept    bool          // the dialog has the line
+	after   int64         // the line has sent up to this place on the stream's clock
 }
 
 // serve answers and sends until ctx ends, the receiver is gone, or the camera is for too long.
@@ -121,6 +132,23 @@ func (s *session) serve(ctx context.Context, call Call, answer sdp.Answer) error
 	if err := call.Answer(ctx, answer); err != nil {
 		return err
 	}
+	if k, ok := call.(Keeper); ok {
+		k.Keep(s.line)
+		s.kept = true
+	}
+	offer := s.offer.Load()
+	if told := call.Offer(); told.Remote != offer.Remote {
+		offer = s.view.numbered(told)
+		s.offer.Store(offer)
+	}
+	if err := s.line.take(ctx, offer); err != nil {
+		return err
+	}
+	defer s.line.release()
+	if s.line.feed == s.channel.feed {
+		s.after = s.line.last
+	}
+	s.line.feed = s.channel.feed
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	guarded := make(chan struct{})
@@ -129,7 +157,7 @@ func (s *session) serve(ctx context.Context, call Call, answer sdp.Answer) error
 		s.guard(ctx, cancel)
 	}()
 	defer func() { cancel(nil); <-guarded }()
-	if err := s.sender.Connect(ctx); err != nil {
+	if err := s.line.Connect(ctx); err != nil {
 		return err
 	}
 	return s.pump(ctx)
@@ -143,8 +171,8 @@ func (s *session) guard(ctx context.Context, cancel context.CancelCauseFunc) {
 	case err := <-lost:
 		cancel(err)
 		return
-	case <-s.sender.Done():
-		cancel(s.sender.Err())
+	case <-s.line.Done():
+		cancel(s.line.Err())
 	case <-ctx.Done():
 	}
 	<-lost
@@ -182,15 +210,21 @@ func (s *session) inline(u *media.Unit, clock *pacer) bool {
 	if pack == nil || !s.admit(u, pack) {
 		return true
 	}
-	if !s.sender.TryPack(uint32(pack.Clock()), pack.Bufs()) {
+	if !s.line.TryPack(uint32(pack.Clock()), pack.Bufs()) {
 		return false
 	}
+	s.line.last = u.Clock
 	clock.level(u)
 	return true
 }
 
 // admit tells whether a pack is sent: not one that follows a hole, nor one beyond the superior's share.
+// What was sent to where the media went before a re-INVITE is not sent again: the stream goes on where it was, and a
+// time that steps back confuses demuxers.
 func (s *session) admit(u *media.Unit, pack *ps.Pack) bool {
+	if u.Clock <= s.after {
+		return false
+	}
 	s.torn = s.torn && !u.Key
 	if !s.torn && !s.view.share.take(pack.Len(), u.Key) {
 		s.torn = true
@@ -206,7 +240,8 @@ func (s *session) send(ctx context.Context, u *media.Unit, pack *ps.Pack, clock 
 	if err := clock.wait(ctx, u.DTS, s.lease.Queued() > 0); err != nil {
 		return err
 	}
-	return s.sender.WritePack(ctx, uint32(pack.Clock()), clock.spread(u), pack.Bufs())
+	s.line.last = u.Clock
+	return s.line.WritePack(ctx, uint32(pack.Clock()), clock.spread(u), pack.Bufs())
 }
 
 // pacer holds a viewer that starts in the past to catchUp times real time until it is level.
@@ -263,10 +298,11 @@ func ticks(n int64) time.Duration { return time.Duration(n) * time.Second / medi
 
 func (s *session) status() CallStatus {
 	names := map[sdp.Transport]string{sdp.UDP: "udp", sdp.TCPPassive: "tcp-passive", sdp.TCPActive: "tcp-active"}
+	offer := s.offer.Load()
 	return CallStatus{
 		Superior: s.view.cfg.Superior, Camera: s.channel.Name, Channel: s.view.idOf(s.channel),
-		Transport: names[s.offer.Transport], Remote: s.offer.Remote.String(), LocalPort: s.sender.LocalPort(),
-		SSRC: gb28181.FormatSSRC(s.ssrc), Since: s.began, Skipped: s.lease.Dropped() + s.skipped.Load(),
-		Stats: s.sender.Stats(),
+		Transport: names[offer.Transport], Remote: offer.Remote.String(), LocalPort: s.line.LocalPort(),
+		SSRC: gb28181.FormatSSRC(offer.SSRC), Since: s.began, Skipped: s.lease.Dropped() + s.skipped.Load(),
+		Stats: s.line.Stats(),
 	}
 }

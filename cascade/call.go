@@ -69,6 +69,7 @@ type Call struct {
 	held      bool           // the superior wants no media for now
 	offerless bool           // the INVITE had no SDP: ours is in the 200, the superior's in the ACK
 	described chan []byte    // offerless: the body of the ACK
+	kept      *keepsake      // shared by the calls of the dialog
 	control   func(body []byte) (reply []byte, err error)
 
 	mu          sync.Mutex
@@ -87,7 +88,8 @@ func (c *Call) Channel() string { return c.channel }
 // ID is the Call-ID.
 func (c *Call) ID() string { return c.id }
 
-// Offer is what the superior wants. Its SSRC is never zero: where the superior gave none it is ours.
+// Offer is what the superior wants. Its SSRC is never zero: where the superior gave none it is ours. After an INVITE
+// without SDP the port of Remote is 0 until Answer has returned.
 func (c *Call) Offer() *sdp.Offer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -114,8 +116,8 @@ func (c *Call) Answer(ctx context.Context, a sdp.Answer) error {
 	if a.SSRC == 0 {
 		a.SSRC = c.offer.SSRC
 	}
-	if c.offerless { // answered and confirmed before ServeMedia was called
-		return nil
+	if c.offerless {
+		return c.offerFirst(ctx, a.Local)
 	}
 	if err := c.accept(c.offer.Answer(a)); err != nil {
 		return err
@@ -217,13 +219,9 @@ func (c *Call) confirm(body []byte) {
 // serve runs the media; the deferred close lets BYE get its 200 even when the handler panics.
 func (c *Call) serve() error {
 	defer close(c.stopped)
-	switch {
-	case c.held:
+	defer c.letGo()
+	if c.held {
 		return c.hold()
-	case c.offerless:
-		if err := c.offerFirst(); err != nil {
-			return err
-		}
 	}
 	return c.p.media.ServeMedia(c.ctx, c)
 }

@@ -184,7 +184,7 @@ func (p *Platform) newCall(r *sipua.Request, offer *sdp.Offer, channel string) *
 	c := &Call{
 		p: p, id: r.CallID, channel: channel, req: r, offer: offer,
 		localTag: r.LocalTag, remoteTag: r.From.Tag, since: time.Now(),
-		cseq: new(atomic.Uint32), described: make(chan []byte, 1),
+		cseq: new(atomic.Uint32), kept: new(keepsake), described: make(chan []byte, 1),
 		acked: make(chan struct{}), stopped: make(chan struct{}), done: make(chan struct{}),
 		log: p.log.With("channel", channel, "call", r.CallID),
 	}

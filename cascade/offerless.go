@@ -2,7 +2,6 @@ package cascade
 
 import (
 	"context"
-	"net"
 	"net/netip"
 	"strconv"
 
@@ -29,19 +28,9 @@ func (p *Platform) offerOf(r *sipua.Request) (*sdp.Offer, error) {
 	return o, nil
 }
 
-// offerFirst answers an INVITE without SDP: our offer goes out in the 200, the superior's answer comes in the ACK and
-// is then what Call.Offer gives. An ACK without it ends the call.
-func (c *Call) offerFirst() error {
-	// The port is a real one while it is offered. Media may leave from another: receivers take the source they see.
-	held, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.local, 0)))
-	if err != nil {
-		return gb28181.Errorf(500, "No media port")
-	}
-	defer held.Close()
-	local := held.LocalAddr().(*net.UDPAddr).AddrPort()
-	if ip := c.p.cfg.MediaIP; ip.IsValid() {
-		local = netip.AddrPortFrom(ip, local.Port())
-	}
+// offerFirst answers an INVITE without SDP: our offer of media from local goes out in the 200, the superior's answer
+// comes in the ACK and is then what Call.Offer gives. An ACK without it ends the call.
+func (c *Call) offerFirst(ctx context.Context, local netip.AddrPort) error {
 	addr := local.Addr().Unmap().String()
 	m := sdp.Media{
 		Type: "video", Port: local.Port(), Proto: "RTP/AVP", Formats: []string{strconv.Itoa(int(c.offer.PayloadType))},
@@ -58,6 +47,8 @@ func (c *Call) offerFirst() error {
 	case body = <-c.described:
 	case <-c.ctx.Done():
 		return context.Cause(c.ctx)
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	answer, err := sdp.ParseOffer(body, c.req.Source.Addr(), "")
 	if err != nil {

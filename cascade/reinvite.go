@@ -96,6 +96,7 @@ func (c *Call) successor(r *sipua.Request) (*Call, error) {
 	}
 	n := c.p.newCall(r, offer, c.channel)
 	n.key, n.localTag, n.remoteTag, n.cseq, n.replaces = c.key, c.localTag, c.remoteTag, c.cseq, c
+	n.kept = c.kept
 	n.held = c.isHold(r.Body)
 	if n.req.Contact == nil {
 		n.req.Contact = c.req.Contact

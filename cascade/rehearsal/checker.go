@@ -83,6 +83,12 @@ func (c *checker) skip() {
 	c.blind = c.blind || c.packs == 0
 }
 
+// pause says that the media were stopped on purpose for a while.
+func (c *checker) pause() {
+	c.skip()
+	c.audio.resumes = true
+}
+
 // frame judges one whole frame.
 func (c *checker) frame(f *frame) {
 	packs, err := parsePacks(f.data)

@@ -125,6 +125,7 @@ func (c *call) hold(ctx context.Context) error {
 	if after := c.sink.packets() - before; after > 0 {
 		c.faults.add("hold", "%d packets came while the call was held", after)
 	}
+	c.sink.resume()
 	return c.secondOffer(ctx, string(c.request.Body), false)
 }
 

@@ -64,6 +64,13 @@ func (s *sink) packet(at time.Time, from netip.AddrPort, raw []byte) {
 	}
 }
 
+// resume says that media go on after a hold.
+func (s *sink) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rcv.check.pause()
+}
+
 // rtcp takes a packet off the RTCP socket.
 func (s *sink) rtcp(raw []byte) {
 	s.mu.Lock()

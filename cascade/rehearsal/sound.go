@@ -16,6 +16,8 @@ type audioTrack struct {
 	first  int64
 	next   int64 // when the next frame is due
 	broken bool  // the writer failed
+
+	resumes bool // after a pause: when the next frame is due is not known
 }
 
 func (a *audioTrack) span() time.Duration {
@@ -49,14 +51,14 @@ func (c *checker) sound(packets []pes) {
 		at := a.dts.at(q.pts)
 		if c.report.AudioFrames == 1 {
 			a.first = at
-		} else if hole := at - a.next; !c.gap && (hole > maxSoundGap || hole < -maxSoundGap) {
+		} else if hole := at - a.next; !c.gap && !a.resumes && (hole > maxSoundGap || hole < -maxSoundGap) {
 			c.faults.add("audio-gap", "the audio is not continuous: a frame comes %+d ms from where the one before ended",
 				hole/90)
 		}
 		if i > 0 {
 			a.dts.move(at)
 		}
-		a.next = at + length
+		a.next, a.resumes = at+length, false
 	}
 }
 
