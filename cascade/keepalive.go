@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gbgate/gb28181/manscdp"
+	"gbgate/gb28181/sipua"
 )
 
 // online is state Online: a keepalive (心跳, GB/T 28181-2022 9.6) each interval until something ends the binding.
@@ -42,6 +43,9 @@ func (p *Platform) online(ctx context.Context) State {
 				ended = p.keepalive(ctx)
 			}
 			beat.Reset(time.Until(p.reg.keepaliveAt))
+			if ended == nil && p.reg.remapped && ctx.Err() == nil {
+				return Refreshing
+			}
 		}
 		if ended != nil && ctx.Err() == nil {
 			p.fault(ended)
@@ -61,6 +65,9 @@ func (p *Platform) keepalive(ctx context.Context) error {
 		return err
 	}
 	res, err := p.send(ctx, req, p.route(), min(p.cfg.Timers.Reply, p.rhythm().keepalive))
+	if err == nil {
+		p.reg.remapped = p.remapped(res)
+	}
 	switch {
 	case err == nil && res.Code/100 == 2:
 		p.reg.missed = 0
@@ -81,6 +88,24 @@ func (p *Platform) keepalive(ctx context.Context) error {
 		return fmt.Errorf("%d %w: %w", p.reg.missed, errMissed, err)
 	}
 	return nil
+}
+
+// remapped says that the superior sees us at another address than when we registered: a NAT box on the way was restarted
+// or has forgotten us. Requests to the old one are lost, so the registration is renewed at once, but not for ever where
+// each answer tells another address. An answer that repeats what we wrote tells nothing.
+func (p *Platform) remapped(res *sipua.Response) bool {
+	p.mu.Lock()
+	seen, was := res.Received, p.status.NATAddress
+	same := !seen.IsValid() || !was.IsValid() || seen == was || seen == p.status.Local
+	p.mu.Unlock()
+	if same || !p.atOnce() {
+		return false
+	}
+	p.mu.Lock()
+	p.status.NATAddress = seen
+	p.mu.Unlock()
+	p.log.Info("the platform sees us at another address: registering anew", "was", was, "now", seen)
+	return true
 }
 
 // moved says that the route to the superior leaves from another address than the one we registered with: DHCP, 4G,

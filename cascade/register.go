@@ -45,6 +45,7 @@ type registration struct {
 	contact     sipua.URI   // of the last REGISTER
 	corrected   bool        // and it was sent at once because the one before was not what the superior sees
 	kicked      bool        // a request from above has already shortened this back-off
+	remapped    bool        // the superior saw us elsewhere since
 	resets      []time.Time // resets answered at once, within RegisterRetry
 }
 
@@ -76,6 +77,7 @@ func (p *Platform) registering(ctx context.Context) State {
 // refreshing is state Refreshing: the binding is renewed while calls go on.
 func (p *Platform) refreshing(ctx context.Context) State {
 	started := time.Now()
+	p.reg.remapped = false
 	err := p.register(ctx, true)
 	if err == nil {
 		return Online

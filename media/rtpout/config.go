@@ -35,7 +35,7 @@ func (t Transport) String() string {
 type Config struct {
 	Transport   Transport
 	Local       netip.Addr     // address to bind; invalid or unspecified: by the route
-	Remote      netip.AddrPort // where RTP goes (RTCP: the port after it); TCPPassive: not used; UDP: port 0 = told by Move
+	Remote      netip.AddrPort // where RTP goes (RTCP: the port after it); TCPPassive: unused; UDP: port 0 = see Move
 	Ports       *Ports         // nil: the kernel picks the ports
 	SSRC        uint32
 	PayloadType uint8
