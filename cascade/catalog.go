@@ -133,7 +133,7 @@ func (p *Platform) presets(ctx context.Context, a asked) {
 		res = &manscdp.PresetResponse{}
 	}
 	l := list[manscdp.Preset]{
-		items: res.Presets, element: "PresetList", always: true,
+		items: res.Presets, element: "PresetList",
 		part: func(items []manscdp.Preset, sum int) manscdp.Message {
 			return &manscdp.PresetResponse{Header: q.Answer(), SumNum: sum, Num: len(items), Presets: items}
 		},

@@ -54,8 +54,11 @@ type Compat struct {
 	RequestURIHost  string // "addr" (default) or "domain"
 	UseNATContact   bool   // Contact carries the address the superior says it sees
 	Charset         string // "auto" (default), "GB2312", "GB18030" or "UTF-8"
+	StrictGB2312    bool   // nothing that GB 2312 proper lacks where that is declared: '?' for 镕 and 喆
 	UDPMaxMessage   int    // bytes of a whole SIP message over UDP; default 1300
 	CatalogItems    int    // items in one Catalog message; default 0: by size over UDP, 50 over TCP
+	EmptyLists      bool   // an answer's empty list is written, with Num="0" (empty_list_element)
+	SnapShotAnswer  bool   // SnapShot instead of SnapShotConfig in ConfigDownload's answer (snapshot_answer_tag)
 	UnknownDevice   string // a DeviceID we don't have: "sip404" (default, as WVP) or "result-error" (200, Result ERROR)
 	RespondControls bool   // answer controls that have no Response in the standard too (respond_all_controls)
 	SendStart       string // "ack" (default): media starts at ACK, or 1 s after the 200; "200": right after the 200

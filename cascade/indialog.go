@@ -50,7 +50,7 @@ func (c *Call) Notify(ctx context.Context, m manscdp.Message) error {
 	if err != nil {
 		return err
 	}
-	body, err := manscdp.Encode(own, c.p.charset())
+	body, err := c.p.encode(own)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", own.Head().CmdType, err)
 	}

@@ -114,7 +114,7 @@ func (s *subscription) inScope(all []manscdp.NotifyItem) []manscdp.NotifyItem {
 
 // notifyMessage sends a message in a NOTIFY; true says that it was not delivered and is to be tried again.
 func (s *subscription) notifyMessage(m manscdp.Message) (again bool) {
-	body, err := manscdp.Encode(m, s.p.charset())
+	body, err := s.p.encode(m)
 	if err != nil {
 		s.p.log.Error("notification not written", "kind", s.kind, "error", err)
 		return false

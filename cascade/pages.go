@@ -22,7 +22,6 @@ const (
 type list[T any] struct {
 	items    []T
 	element  string                                    // DeviceList, RecordList …
-	always   bool                                      // the element is there without items, too
 	part     func(items []T, sum int) manscdp.Message  // one message
 	id       func(it *T) string                        // items of one id are sent once; nil: all differ
 	shorter  func(it *T) func(yield func(func()) bool) // steps that make an item smaller; nil: there are none
@@ -38,7 +37,7 @@ func pages[T any](p *Platform, l list[T], to string) ([][]byte, error) {
 	}
 	var bodies [][]byte
 	write := func(items []T) error {
-		body, err := manscdp.Encode(l.part(items, len(m.items)), p.charset())
+		body, err := p.encode(l.part(items, len(m.items)))
 		bodies = append(bodies, body)
 		return err
 	}
@@ -77,13 +76,13 @@ func measure[T any](p *Platform, l list[T], to string) (*measured[T], error) {
 	if l.maxItems > 0 {
 		m.maxItems = l.maxItems
 	}
-	cs, sum := p.charset(), len(l.items)
-	body, err := manscdp.Encode(l.part(nil, sum), cs)
+	sum := len(l.items)
+	body, err := p.encode(l.part(nil, sum))
 	if err != nil {
 		return nil, err
 	}
 	bare, wrapper := len(body), len("< Num=\"1\"></>")+2*len(l.element)
-	if l.always {
+	if bytes.Contains(body, []byte("<"+l.element)) { // it is there without items, too
 		bare -= wrapper
 	}
 	req := p.envelope(body, to)
@@ -92,7 +91,7 @@ func measure[T any](p *Platform, l list[T], to string) (*measured[T], error) {
 	}
 	m.base = messageSize(req, p.route()) + wrapper + len("\r\n\r\n") + len(strconv.Itoa(sum))
 	size := func(it T) (int, error) {
-		body, err := manscdp.Encode(l.part([]T{it}, sum), cs)
+		body, err := p.encode(l.part([]T{it}, sum))
 		return len(body) - bare - wrapper, err
 	}
 	seen := make(map[string]bool, len(l.items))

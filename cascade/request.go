@@ -45,7 +45,7 @@ func (p *Platform) send(ctx context.Context, r *sipua.Request, to sipua.Route, l
 
 // message makes a MESSAGE to the superior, addressed to the ID that asked.
 func (p *Platform) message(m manscdp.Message, to string) (*sipua.Request, error) {
-	body, err := manscdp.Encode(m, p.charset())
+	body, err := p.encode(m)
 	if err != nil {
 		return nil, fmt.Errorf("encode %s: %w", m.Head().CmdType, err)
 	}
@@ -148,9 +148,26 @@ func (p *Platform) ownEdition() gb28181.Edition {
 
 func (p *Platform) charset() gb28181.Charset {
 	if cs, ok := gb28181.ParseCharset(p.cfg.Compat.Charset); ok {
-		return cs
+		return p.narrowed(cs)
 	}
-	return p.Edition().Charset()
+	return p.narrowed(p.Edition().Charset())
+}
+
+func (p *Platform) narrowed(cs gb28181.Charset) gb28181.Charset {
+	if cs == gb28181.GB2312 && p.cfg.Compat.StrictGB2312 {
+		return gb28181.GB2312Strict
+	}
+	return cs
+}
+
+// encode writes a message as this superior wants to read it.
+func (p *Platform) encode(m manscdp.Message) ([]byte, error) {
+	if c, ok := m.(*manscdp.ConfigDownloadResponse); ok && p.cfg.Compat.SnapShotAnswer && c.SnapShotConfig != nil {
+		renamed := *c
+		renamed.SnapShot, renamed.SnapShotConfig = c.SnapShotConfig, nil
+		m = &renamed
+	}
+	return manscdp.Encoder{Charset: p.charset(), EmptyLists: p.cfg.Compat.EmptyLists}.Encode(m)
 }
 
 func (p *Platform) nextSN() string { return strconv.FormatUint(p.sn.Add(1), 10) }

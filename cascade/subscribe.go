@@ -157,7 +157,7 @@ func (p *Platform) grant(r *sipua.Request, q manscdp.Message, d time.Duration) {
 	}
 	if q != nil && len(r.Body) > 0 && !p.cfg.Compat.OmitSubscribeBody {
 		body := &manscdp.SubscribeResponse{Header: q.Head().Answer(), Result: manscdp.OK}
-		if text, err := manscdp.Encode(body, p.charset()); err == nil {
+		if text, err := p.encode(body); err == nil {
 			res.ContentType, res.Body = typeMANSCDP, text
 		}
 	}

@@ -97,15 +97,19 @@ func platformConfig(s *config.Superior, log *slog.Logger) cascade.Config {
 			AssumeVersion: q.AssumeVersion, OmitGBVer: !q.SendGBVer, RefreshMode: q.RefreshMode,
 			ReregisterOn: q.ReregisterOn, FromHost: q.FromHost, RequestURIHost: q.RequestURIHost,
 			UseNATContact: q.UseNATContact, DateIsUTC: q.DateIsUTC,
-			Charset: q.Charset, UDPMaxMessage: q.UDPMaxMessage, CatalogItems: q.CatalogItemsPerMessage,
+			Charset: q.Charset, StrictGB2312: q.StrictGB2312, EmptyLists: q.EmptyListElement,
+			SnapShotAnswer: q.SnapshotAnswerTag == "SnapShot", UDPMaxMessage: q.UDPMaxMessage, CatalogItems: q.CatalogItemsPerMessage,
 			UnknownDevice: q.UnknownDevice, RespondControls: q.RespondAllControls, SendStart: q.SendStart,
 			InitialNotify:    map[string]string{"auto": "auto", "always": "on", "never": "off"}[q.SubscribeInitialNotify],
 			NotifyTerminated: q.NotifyTerminated, OmitSubscribeBody: !q.Subscribe200Body,
 			AcceptUnknownEvent: q.SubscribeUnknown == "accept", RefuseUnknownSub: !q.AdoptUnknownSubscribe,
 			NoAlarmPush: !q.AlarmPush, PositionFormat: q.MobilePositionFormat, MediaStatusFrom: q.MediaStatusFrom,
 		},
-		Timers: cascade.Timers{ACK: q.ACKTimeout, PartTimeout: q.CatalogPartTimeout},
-		Log:    log,
+		Timers: cascade.Timers{
+			ACK: q.ACKTimeout, PartTimeout: q.CatalogPartTimeout,
+			Debounce: max(q.StatusDebounce, 1), // 0 in the file is none
+		},
+		Log: log,
 	}
 	if s.MediaIP != "" {
 		c.MediaIP = netip.MustParseAddr(s.MediaIP) // validated with the configuration

@@ -13,8 +13,7 @@ func inactive() map[string][]string {
 		"superior": {"media_ports"},
 		"superior.compat": {
 			"offline_media_grace", "time_sync",
-			"strict_gb2312", "snapshot_answer_tag",
-			"status_debounce", "mediastatus", "mediastatus_from",
+			"mediastatus", "mediastatus_from",
 			"ssrc_mode", "ssrc_from_subject", "ack_required", "reject_port", "default_stream",
 			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream", "scale_pts", "mansrtsp_reply_body",
 			"pause_keepalive", "max_sessions_per_channel",
