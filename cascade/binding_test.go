@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,6 +193,43 @@ func TestLeaveDoesNotWaitForSilentPlatforms(t *testing.T) {
 			t.Errorf("ran for %v, want %v: one second and the three of Leave", got, want)
 		}
 	})
+}
+
+// A superior that does not answer does not hold the end up, whether we ever were registered or not.
+func TestLeaveIsQuickWhereNobodyAnswers(t *testing.T) {
+	onceThere := func(n int, _ *sipua.Request) *sipua.Response {
+		if n == 1 {
+			return code(200)
+		}
+		return nil
+	}
+	for name, tt := range map[string]struct {
+		answer func(int, *sipua.Request) *sipua.Response
+		run    time.Duration
+		leave  bool // says that it leaves
+		took   time.Duration
+	}{
+		"never there":                 {always(0, 0), 3 * time.Second, false, 0},
+		"never there, between two":    {always(0, 0), 20 * time.Second, false, 0},
+		"just asked":                  {always(0, 0), 100 * time.Millisecond, true, 500 * time.Millisecond},
+		"refused":                     {always(403, 0), time.Second, false, 0},
+		"silent for a keepalive":      {onceThere, 70 * time.Second, true, 500 * time.Millisecond},
+		"silent since the keepalives": {onceThere, 200 * time.Second, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				start := time.Now()
+				f, _ := on(t, Config{}, tt.run, tt.answer, nil)
+				if got := time.Since(start) - tt.run; got != tt.took {
+					t.Errorf("leaving took %v, want %v", got, tt.took)
+				}
+				lines := f.lines()
+				if got := strings.HasSuffix(lines[len(lines)-1], "leave"); got != tt.leave {
+					t.Errorf("unregistration %v, want %v: %q", got, tt.leave, lines)
+				}
+			})
+		})
+	}
 }
 
 func TestAddressIsLookedUpAtEachRegistration(t *testing.T) {

@@ -277,7 +277,7 @@ func TestTimelines(t *testing.T) {
 			answer: script(200, 0),
 			want: []string{
 				"0s REGISTER", "1m0s MESSAGE", "2m0s MESSAGE", "3m0s MESSAGE", "3m8s REGISTER",
-				"4m8s REGISTER", "5m8s REGISTER", "5m10s REGISTER leave",
+				"4m8s REGISTER", "5m8s REGISTER",
 			},
 			fault: "no answer",
 		},

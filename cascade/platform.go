@@ -188,13 +188,10 @@ func (p *Platform) leave(ctx context.Context) State {
 	p.mu.Lock()
 	p.running = false
 	end := p.endWork
-	registered := p.status.RegisteredUntil.After(time.Now()) || p.reg.inFlight
 	p.mu.Unlock()
 	end(ErrShutdown)
 	p.waitCalls(ctx, p.cfg.Timers.Leave/2)
-	if registered {
-		p.unregister(ctx)
-	}
+	p.unregister(ctx)
 	return Offline
 }
 

@@ -40,7 +40,7 @@ type registration struct {
 	keepaliveAt time.Time
 	missed      int
 	lookups     int
-	inFlight    bool // a REGISTER left and its end was not seen
+	inFlight    time.Time // when a REGISTER left whose end was not seen; zero: there is none
 	refused     bool
 	contact     sipua.URI   // of the last REGISTER
 	corrected   bool        // and it was sent at once because the one before was not what the superior sees
@@ -232,9 +232,11 @@ func (p *Platform) registerExchange(ctx context.Context, expires time.Duration, 
 	var auth sipua.Header
 	renewed, stale := false, false
 	for range 6 {
-		p.reg.inFlight = true
+		p.reg.inFlight = time.Now()
 		res, err := p.request(ctx, p.registerRequest(expires, auth))
-		p.reg.inFlight = err != nil && ctx.Err() != nil
+		if err == nil || ctx.Err() == nil {
+			p.reg.inFlight = time.Time{}
+		}
 		if err != nil {
 			return nil, 0, err
 		}
@@ -297,8 +299,19 @@ func (p *Platform) authorize(res *sipua.Response) (sipua.Header, error) {
 	return sipua.Header{Name: answer, Value: value}, err
 }
 
-// unregister takes the binding back; some platforms never answer that (srs-sip), so ctx bounds it.
+// unregister takes the binding back, where there is one or may be: a REGISTER that a superior has not answered within
+// a second has most likely made none. Some platforms never answer (srs-sip), so ctx bounds it, and a superior
+// that has been silent before gets little more than the packet.
 func (p *Platform) unregister(ctx context.Context) {
+	registered, underway := p.until().After(time.Now()), time.Since(p.reg.inFlight) < time.Second
+	switch {
+	case !registered && !underway:
+		return
+	case !registered, p.reg.missed > 0, !p.reg.inFlight.IsZero():
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, p.cfg.Timers.Leave/6)
+		defer cancel()
+	}
 	_, _, err := p.registerExchange(ctx, 0, false)
 	if err != nil {
 		p.log.Info("unregistration not confirmed", "error", err)
