@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 
 	"gbgate/cmd/gbgate/bench"
 	"gbgate/cmd/gbgate/config"
@@ -30,10 +31,7 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 		return code
 	}
 	if *worker != "" {
-		if err := bench.Worker(ctx, *worker, bench.Gateway(benchGateway)); err != nil {
-			return e.fail(exitBad, err)
-		}
-		return exitGood
+		return benchWorker(ctx, e, *worker)
 	}
 	if *asJSON {
 		cfg.Progress = io.Discard
@@ -58,8 +56,23 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 	return exitGood
 }
 
+// benchWorker is one of the processes of a measurement.
+func benchWorker(ctx context.Context, e env, name string) int {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var gateway sync.WaitGroup
+	err := bench.Worker(ctx, name, bench.Gateway(func(ctx context.Context, s bench.GatewaySetup) error {
+		return benchGateway(ctx, &gateway, s)
+	}))
+	cancel(errStopped)
+	gateway.Wait()
+	if err != nil {
+		return e.fail(exitBad, err)
+	}
+	return exitGood
+}
+
 // benchGateway runs the gateway as `gbgate run` would, for the cameras and the platform of a measurement.
-func benchGateway(ctx context.Context, s bench.GatewaySetup) error {
+func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup) error {
 	cfg := config.Default()
 	cfg.Gateway.ID, cfg.Gateway.Name = bench.NodeID, "gbgate bench"
 	cfg.Gateway.SIPListen, cfg.Gateway.MediaPorts, cfg.Admin.Listen = "127.0.0.1:0", "0", "127.0.0.1:0"
@@ -84,11 +97,11 @@ func benchGateway(ctx context.Context, s bench.GatewaySetup) error {
 	if err != nil {
 		return errors.Join(err, os.RemoveAll(cfg.Gateway.StateDir))
 	}
-	go func() {
+	wg.Go(func() {
 		if err := g.run(ctx); err != nil {
 			log.Error("gateway", "error", err)
 		}
 		_ = os.RemoveAll(cfg.Gateway.StateDir)
-	}()
+	})
 	return nil
 }
