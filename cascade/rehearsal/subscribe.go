@@ -146,7 +146,9 @@ func (s *Subscription) send(ctx context.Context, expires time.Duration, withBody
 	if err := refusal(&r, res); err != nil {
 		return err
 	}
+	s.node.p.mu.Lock() // a NOTIFY may be judged by it at this moment
 	s.request.To.Tag = res.ToTag
+	s.node.p.mu.Unlock()
 	if res.Contact != nil {
 		s.request.URI = *res.Contact
 	}
