@@ -178,36 +178,6 @@ func (p *Platform) lost(cause error) {
 	p.dropSubscriptions(cause)
 }
 
-// leave says BYE to all calls, then unregisters, within Timers.Leave.
-func (p *Platform) leave(ctx context.Context) State {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.cfg.Timers.Leave)
-	defer cancel()
-	for _, s := range p.subscriptions("") {
-		s.terminate()
-	}
-	p.mu.Lock()
-	p.running = false
-	end := p.endWork
-	p.mu.Unlock()
-	end(ErrShutdown)
-	p.waitCalls(ctx, p.cfg.Timers.Leave/2)
-	p.unregister(ctx)
-	return Offline
-}
-
-// waitCalls waits until the calls have said BYE, so that the superior gets it while it still knows us.
-func (p *Platform) waitCalls(ctx context.Context, d time.Duration) {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	for _, c := range p.allCalls() {
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-			p.log.Warn("call still ending", "call", c.id)
-		}
-	}
-}
-
 func (p *Platform) state() State {
 	p.mu.Lock()
 	defer p.mu.Unlock()

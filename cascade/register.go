@@ -299,28 +299,6 @@ func (p *Platform) authorize(res *sipua.Response) (sipua.Header, error) {
 	return sipua.Header{Name: answer, Value: value}, err
 }
 
-// unregister takes the binding back, where there is one or may be: a REGISTER that a superior has not answered within
-// a second has most likely made none. Some platforms never answer (srs-sip), so ctx bounds it, and a superior
-// that has been silent before gets little more than the packet.
-func (p *Platform) unregister(ctx context.Context) {
-	registered, underway := p.until().After(time.Now()), time.Since(p.reg.inFlight) < time.Second
-	switch {
-	case !registered && !underway:
-		return
-	case !registered, p.reg.missed > 0, !p.reg.inFlight.IsZero():
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, p.cfg.Timers.Leave/6)
-		defer cancel()
-	}
-	_, _, err := p.registerExchange(ctx, 0, false)
-	if err != nil {
-		p.log.Info("unregistration not confirmed", "error", err)
-	}
-	p.mu.Lock()
-	p.status.RegisteredUntil = time.Time{}
-	p.mu.Unlock()
-}
-
 // locate looks the superior up and finds our address on the route to it. A binding that is renewed stays where it is as
 // long as the name still has that address.
 func (p *Platform) locate(ctx context.Context, stay bool) error {
