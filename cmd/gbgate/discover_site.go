@@ -258,7 +258,7 @@ func look(ctx context.Context, opt discoverOptions, f *foundDoc) {
 		}
 	}
 	f.Model, f.Firmware = cmp.Or(info.Model, f.Model), info.Firmware
-	f.Brand = cmp.Or(brand(info.Manufacturer), f.Brand, info.Manufacturer)
+	f.Brand = cmp.Or(brand(info.Manufacturer), info.Manufacturer, f.Brand)
 	if f.ClockSkew != nil && max(*f.ClockSkew, -*f.ClockSkew) > skewAllowed.Seconds() {
 		f.because(fmt.Sprintf("its clock is off by %v", time.Duration(*f.ClockSkew)*time.Second))
 	}
