@@ -90,7 +90,7 @@ func (p *Platform) keepalive(ctx context.Context) error {
 	return nil
 }
 
-// remapped says that the superior sees us at another address than when we registered: a NAT box on the way was restarted
+// remapped says that the superior sees us at another address than when we registered: a NAT box was restarted
 // or has forgotten us. Requests to the old one are lost, so the registration is renewed at once, but not for ever where
 // each answer tells another address. An answer that repeats what we wrote tells nothing.
 func (p *Platform) remapped(res *sipua.Response) bool {
