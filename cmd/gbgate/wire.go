@@ -99,7 +99,7 @@ func platformConfig(s *config.Superior, log *slog.Logger) cascade.Config {
 			UseNATContact: q.UseNATContact, DateIsUTC: q.DateIsUTC,
 			Charset: q.Charset, StrictGB2312: q.StrictGB2312, EmptyLists: q.EmptyListElement,
 			SnapShotAnswer: q.SnapshotAnswerTag == "SnapShot",
-			UDPMaxMessage: q.UDPMaxMessage, CatalogItems: q.CatalogItemsPerMessage,
+			UDPMaxMessage:  q.UDPMaxMessage, CatalogItems: q.CatalogItemsPerMessage,
 			UnknownDevice: q.UnknownDevice, RespondControls: q.RespondAllControls, SendStart: q.SendStart,
 			InitialNotify:    map[string]string{"auto": "auto", "always": "on", "never": "off"}[q.SubscribeInitialNotify],
 			NotifyTerminated: q.NotifyTerminated, OmitSubscribeBody: !q.Subscribe200Body,
