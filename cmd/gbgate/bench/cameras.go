@@ -40,7 +40,6 @@ type cameras struct {
 	listener net.Listener
 	scratch  sync.Pool
 	late     atomic.Int64
-	conns    sync.WaitGroup
 }
 
 // camerasCommand serves the conductor's requests in the camera process.
