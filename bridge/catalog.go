@@ -55,7 +55,7 @@ func civilCode(c *Channel, id string) string {
 
 // parentOf returns ParentID and BusinessGroupID of what hangs in groups.
 func (v *View) parentOf(groups []*branch) (parent, group string) {
-	if !v.cfg.Groups || len(groups) == 0 {
+	if len(groups) == 0 {
 		return v.cfg.NodeID, ""
 	}
 	group = v.groupID(groups[0].root)
@@ -96,10 +96,10 @@ func (v *View) selfItem() manscdp.Item {
 
 // groupsOf returns the groups that a camera hangs in, the deepest first. Where a group and one
 // above it both name a camera, it hangs in the lower.
-func (t *table) groupsOf(camera string) []*branch {
+func (t *table) groupsOf(camera string, shown func(*branch) bool) []*branch {
 	var in []*branch
 	for i := range t.groups {
-		if t.groups[i].cameras.matches(camera) {
+		if t.groups[i].cameras.matches(camera) && shown(&t.groups[i]) {
 			in = append(in, &t.groups[i])
 		}
 	}

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"log/slog"
+	"path"
 	"slices"
 	"strings"
 
@@ -109,7 +110,7 @@ func (v *View) grow(now *table) *tree {
 		if p.civil == "" {
 			p.civil = id[:min(8, len(id))]
 		}
-		p.groups = now.groupsOf(c.Name)
+		p.groups = now.groupsOf(c.Name, v.shows)
 		for _, b := range p.groups {
 			for _, g := range b.above {
 				p.above = append(p.above, v.groupID(g))
@@ -127,18 +128,24 @@ func (v *View) grow(now *table) *tree {
 			t.add(manscdp.Item{DeviceID: d.Code, Name: d.Name}, place{civil: d.Code}, v.log)
 		}
 	}
-	if v.cfg.Groups {
-		for i := range now.groups {
-			if b := &now.groups[i]; used[b.ID] {
-				item, above := v.groupItem(b)
-				t.add(item, place{above: above}, v.log)
-			}
+	for i := range now.groups {
+		if b := &now.groups[i]; used[b.ID] {
+			item, above := v.groupItem(b)
+			t.add(item, place{above: above}, v.log)
 		}
 	}
 	for _, p := range cameras {
 		t.add(v.item(p.channel, p.groups), p, v.log)
 	}
 	return t
+}
+
+// shows tells whether the superior is shown a group.
+func (v *View) shows(b *branch) bool {
+	return slices.ContainsFunc(v.cfg.Groups, func(pattern string) bool {
+		ok, _ := path.Match(pattern, b.Name)
+		return ok
+	})
 }
 
 // add appends an item unless its code is there already: WVP counts different codes against

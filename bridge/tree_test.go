@@ -60,7 +60,7 @@ func catalogOf(t *testing.T, v *View, id string) *manscdp.CatalogResponse {
 
 func TestSubQueries(t *testing.T) {
 	site := treeSite(Config{Districts: []District{{"3402", "Wuhu"}, {"35", "elsewhere"}, {"340201", "City"}}})
-	whole := ViewConfig{Channels: []string{"*"}, Groups: true, Districts: true, SelfItem: true}
+	whole := ViewConfig{Channels: []string{"*"}, Groups: []string{"*"}, Districts: true, SelfItem: true}
 	all := []string{node, "3402", "340201", "34020103", "340202", park, east, tower, street, gate, yard, quay}
 	for _, c := range []struct {
 		name  string
@@ -85,7 +85,7 @@ func TestSubQueries(t *testing.T) {
 		{"a group that is not listed", ViewConfig{Channels: []string{"*"}}, park, nil},
 		{
 			"groups of what is seen",
-			ViewConfig{Channels: []string{"yard"}, Groups: true, Districts: true},
+			ViewConfig{Channels: []string{"yard"}, Groups: []string{"*"}, Districts: true},
 			node,
 			[]string{"3402", "340201", "34020103", park, yard},
 		},
@@ -109,7 +109,7 @@ func TestParentMode(t *testing.T) {
 			gate: tower + "/" + street + "/" + node + " " + park, yard: park + "/" + node + " " + park, quay: node + " ",
 		}},
 	} {
-		v := treeSite(Config{}).View(ViewConfig{NodeID: node, Channels: []string{"*"}, Groups: true, ParentMode: c.mode})
+		v := treeSite(Config{}).View(ViewConfig{NodeID: node, Channels: []string{"*"}, Groups: []string{"*"}, ParentMode: c.mode})
 		got := map[string]string{}
 		for _, it := range catalogOf(t, v, node).Items {
 			if gb28181.ID(it.DeviceID).IsCamera() {
@@ -125,7 +125,7 @@ func TestParentMode(t *testing.T) {
 func TestGroupsSayWhereTheyHang(t *testing.T) {
 	own := "34020100002160000077"
 	v := treeSite(Config{}).View(ViewConfig{
-		NodeID: node, Channels: []string{"*"}, Groups: true, ParentMode: "org", IDs: map[string]string{east: own},
+		NodeID: node, Channels: []string{"*"}, Groups: []string{"*"}, ParentMode: "org", IDs: map[string]string{east: own},
 	})
 	got := map[string]string{}
 	for _, it := range catalogOf(t, v, node).Items {
@@ -145,7 +145,7 @@ func TestGroupsSayWhereTheyHang(t *testing.T) {
 
 func TestEveryItemCanBeWritten(t *testing.T) {
 	v := treeSite(Config{}).View(ViewConfig{
-		NodeID: node, Channels: []string{"*"}, Groups: true, Districts: true, SelfItem: true, Name: "box",
+		NodeID: node, Channels: []string{"*"}, Groups: []string{"*"}, Districts: true, SelfItem: true, Name: "box",
 	})
 	for _, e := range []gb28181.Edition{gb28181.Edition2016, gb28181.Edition2022} {
 		for _, it := range catalogOf(t, v, node).Items {
@@ -185,7 +185,7 @@ func TestCodesAreUnique(t *testing.T) {
 		{Name: "a", ID: alien, Source: &camera{}},
 	})
 	v := site.View(ViewConfig{
-		NodeID: node, Channels: []string{"*"}, Groups: true, SelfItem: true, IDs: map[string]string{"b": gate},
+		NodeID: node, Channels: []string{"*"}, Groups: []string{"*"}, SelfItem: true, IDs: map[string]string{"b": gate},
 		Log: slog.New(slog.NewTextHandler(&told, nil)),
 	})
 	if got, want := codes(catalogOf(t, v, node).Items), []string{node, park, gate}; !slices.Equal(got, want) {
@@ -217,7 +217,7 @@ func TestTenThousandChannelsAreListedOnce(t *testing.T) {
 		names = append(names, c.Name)
 	}
 	site := NewSite(Config{Groups: []Group{{ID: park, Name: "Park", Cameras: names[5000:]}}}, cameras)
-	v := site.View(ViewConfig{NodeID: node, Channels: names, Groups: true, ParentMode: "org"})
+	v := site.View(ViewConfig{NodeID: node, Channels: names, Groups: []string{"*"}, ParentMode: "org"})
 	q := &manscdp.CatalogQuery{Header: manscdp.Header{DeviceID: node}}
 	first, _ := v.Catalog(t.Context(), q)
 	if first.SumNum != 10_001 || first.Items[0].DeviceID != park || first.Items[1].ParentID != node ||
@@ -246,5 +246,27 @@ func TestTenThousandChannelsAreListedOnce(t *testing.T) {
 	}
 	if first.Items[8].Status != "ON" {
 		t.Error("an answer that was handed out has changed")
+	}
+}
+
+// A superior is shown the groups that it is given, and those above them.
+func TestGroupsAreASuperiorsOwnChoice(t *testing.T) {
+	site := treeSite(Config{})
+	for _, c := range []struct {
+		groups []string
+		want   []string
+		parent string // of the camera "gate"
+	}{
+		{nil, nil, node},
+		{[]string{"Tower"}, []string{park, east, tower}, tower},
+		{[]string{"East"}, []string{park, east}, east},
+		{[]string{"Street"}, []string{street}, street},
+	} {
+		v := site.View(ViewConfig{NodeID: node, Channels: []string{"gate"}, Groups: c.groups, ParentMode: "org"})
+		items := catalogOf(t, v, node).Items
+		got, parent := codes(items), items[len(items)-1].ParentID
+		if want := append(c.want, gate); !slices.Equal(got, want) || parent != c.parent {
+			t.Errorf("%v: %v below %s, want %v below %s", c.groups, got, parent, want, c.parent)
+		}
 	}
 }

@@ -24,10 +24,10 @@ type ViewConfig struct {
 	Name, Manufacturer, Model, Firmware string
 
 	// The catalog's shape.
-	Groups     bool   // business groups and virtual organisations are in it
-	Districts  bool   // administrative divisions are in it
-	SelfItem   bool   // we are in it
-	ParentMode string // what ParentID of a camera is: node (default) | org | org/node
+	Groups     []string // names or patterns of the groups in it; each brings those above it
+	Districts  bool     // administrative divisions are in it
+	SelfItem   bool     // we are in it
+	ParentMode string   // what ParentID of a camera is: node (default) | org | org/node
 
 	Audio       ps.AudioPolicy
 	Start       media.Start

@@ -217,7 +217,7 @@ func TestChangesOfTheTableAreTold(t *testing.T) {
 			return Camera{Name: name, Title: title, ID: id, Source: src}
 		}
 		site := NewSite(Config{Groups: groups[:1]}, []Camera{cam("gate", gate, "Gate", well), cam("yard", yard, "Yard", ill)})
-		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Groups: true})
+		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Groups: []string{"*"}})
 		l, stop := running(t, site, v)
 		time.Sleep(10 * time.Second)
 		l.take()

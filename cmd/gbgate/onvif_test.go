@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -38,6 +39,20 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	}
 	if got, err := n.Presets(t.Context(), channelID); err != nil || len(got.Presets) != 1 || got.Presets[0].ID != 3 {
 		t.Errorf("presets %+v %v, want number 3", got, err)
+	}
+	uploads, err := rehearsal.ListenUploads("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, uploads.Run)
+	done, err := n.Snapshot(t.Context(), channelID, 2, uploads.URL())
+	if err != nil || len(done.Files) != 2 || len(uploads.Got()) != 2 {
+		t.Errorf("snapshot: %+v, %d uploads, %v", done, len(uploads.Got()), err)
+	}
+	for _, u := range uploads.Got() {
+		if !bytes.Equal(u.Body, device.Picture()) {
+			t.Errorf("%d bytes were uploaded that are not the camera's picture", len(u.Body))
+		}
 	}
 	if code := g.terminate(t); code != exitGood {
 		t.Errorf("exit %d", code)

@@ -62,7 +62,7 @@ func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge
 	v := bridge.ViewConfig{
 		Superior: s.Name, NodeID: s.NodeID, Channels: s.Channels, IDs: s.IDs,
 		Name: cfg.Gateway.Name, Manufacturer: "gbgate", Model: "gbgate", Firmware: version,
-		Groups: len(s.Groups) > 0, Districts: len(s.Districts) > 0, SelfItem: q.CatalogSelfItem, ParentMode: parent,
+		Groups: s.Groups, Districts: len(s.Districts) > 0, SelfItem: q.CatalogSelfItem, ParentMode: parent,
 		Audio:       audio,
 		Start:       map[string]media.Start{"cached-gop": media.FromCachedGOP, "next-idr": media.FromNextKey}[q.StartFrom],
 		RTCP:        q.RTCP,
