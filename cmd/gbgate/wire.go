@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -92,7 +94,8 @@ func platformConfig(s *config.Superior, log *slog.Logger) cascade.Config {
 		Name: s.Name, ID: s.ID, Domain: s.Domain, Address: s.Address, Transport: s.Transport, NodeID: s.NodeID,
 		Username: s.Username, Password: *s.Password, Version: s.Version,
 		RegisterExpires: s.RegisterExpires, RegisterRetry: s.RegisterRetry,
-		KeepaliveInterval: s.KeepaliveInterval, KeepaliveMax: s.KeepaliveMax, MaxCalls: s.MaxCalls,
+		KeepaliveInterval: s.KeepaliveInterval, KeepaliveMax: s.KeepaliveMax,
+		MaxCalls: cmp.Or(s.MaxCalls, math.MaxInt), // 0 in the file is no limit
 		Compat: cascade.Compat{
 			AssumeVersion: q.AssumeVersion, OmitGBVer: !q.SendGBVer, RefreshMode: q.RefreshMode,
 			ReregisterOn: q.ReregisterOn, FromHost: q.FromHost, RequestURIHost: q.RequestURIHost,
