@@ -112,8 +112,8 @@ func (m *message) del(name string) {
 }
 
 // contentLength returns the announced body length; what is no number counts as none.
-func (m *message) contentLength() int {
-	n, err := strconv.Atoi(m.get("Content-Length"))
+func (m *message) contentLength() int64 {
+	n, err := strconv.ParseInt(m.get("Content-Length"), 10, 64) // 32-bit boxes are told 10 GB too
 	if err != nil || n < 0 {
 		return 0
 	}

@@ -202,7 +202,7 @@ func (n *normConn) takeHeader(head []byte) error {
 	if size > maxBody {
 		return &Error{
 			Kind: Protocol,
-			Text: "camera announces an RTSP body of " + strconv.Itoa(size) + " bytes",
+			Text: "camera announces an RTSP body of " + strconv.FormatInt(size, 10) + " bytes",
 		}
 	}
 	if size == 0 {
@@ -216,7 +216,7 @@ func (n *normConn) takeHeader(head []byte) error {
 
 // takeBody moves bytes of the body from the buffer and tells whether it is complete.
 func (n *normConn) takeBody() bool {
-	missing := n.partial.contentLength() - len(n.partial.body)
+	missing := int(n.partial.contentLength()) - len(n.partial.body) // at most maxBody
 	k := min(missing, n.w-n.r)
 	n.partial.body = append(n.partial.body, n.buf[n.r:n.r+k]...)
 	n.r += k
