@@ -210,6 +210,7 @@ func (h *health) note(condition Condition, reason string) time.Duration {
 	}
 	h.mu.Unlock()
 	if confirmed && condition != before {
+		h.feed.Log.Warn("camera's condition", "from", before.String(), "to", condition.String(), "reason", reason)
 		h.changed()
 	}
 	switch st := h.feed.Status(); {

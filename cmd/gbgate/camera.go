@@ -72,7 +72,7 @@ func cameras(cfg *config.Config, all map[string]device) []bridge.Camera {
 func newSource(c config.Camera, poller *rtsp.Poller, log *slog.Logger) *source {
 	return &source{pull: &rtsp.Source{Config: rtsp.Config{
 		Name: c.Name, URL: c.URL, Username: c.Username, Password: *c.Password, Transport: c.Transport,
-		UserAgent: "gbgate", Poller: poller, Log: log.With("camera", c.Name),
+		UserAgent: "gbgate", Poller: poller, Log: log,
 	}}}
 }
 
