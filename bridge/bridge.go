@@ -51,21 +51,6 @@ type Kinder interface {
 	Unsupported() bool
 }
 
-// Recordings finds what was recorded on the site.
-type Recordings interface {
-	// Find returns the recordings of a camera that overlap the time from–to, oldest first. kind
-	// is one of time, alarm, manual and all.
-	Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]Recording, error)
-}
-
-// Recording is one stored file or a piece of one.
-type Recording struct {
-	Start, End time.Time // of the file itself, not of the part asked for; End is now while it is written
-	Kind       string    // time, alarm or manual
-	Path       string    // "" = not told upward
-	Size       int64     // bytes; 0 = unknown
-}
-
 // Tuning is the part of a superior's registration that the superior may read and set
 // (BasicParam, GB/T 28181-2022 A.2.3.2.1). Its methods may be called at any time.
 type Tuning interface {

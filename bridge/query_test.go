@@ -36,6 +36,10 @@ func (s *shelf) Find(_ context.Context, camera string, from, to time.Time, kind 
 	return s.list, s.err
 }
 
+func (s *shelf) Open(context.Context, string, time.Time, time.Time) (Playback, error) {
+	return nil, gb28181.Errorf(404, "no record")
+}
+
 func header(id string) manscdp.Header { return manscdp.Header{SN: "7", DeviceID: id} }
 
 func at(clock string) time.Time {
