@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"gbgate/gb28181"
@@ -56,8 +55,7 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 	}
 	v.callBegins(channel)
 	defer v.callEnds(channel)
-	s := &session{view: v, channel: channel, lease: lease, line: line, began: time.Now()}
-	s.offer.Store(offer)
+	s := &session{leg: newLeg(v, channel, line, offer), lease: lease}
 	v.site.add(s)
 	defer v.site.remove(s)
 	err = s.serve(ctx, call, sdp.Answer{
@@ -113,35 +111,17 @@ func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.C
 	}
 }
 
-// session is the media of one answered call.
+// session is the media of one live call.
 type session struct {
-	view    *View
-	channel *Channel
-	lease   *Lease
-	line    *line
-	offer   atomic.Pointer[sdp.Offer] // with an SSRC; one that came with the ACK replaces our own
-	began   time.Time
-	skipped atomic.Uint64 // packs that the receiver or the superior's share was too slow for
-	torn    bool          // a pack was left out: the call goes on at its next key picture
-	kept    bool          // the dialog has the line
-	after   int64         // the line has sent up to this place on the stream's clock
+	*leg
+	lease *Lease
+	torn  bool  // a pack was left out: the call goes on at its next key picture
+	after int64 // the line has sent up to this place on the stream's clock
 }
 
 // serve answers and sends until ctx ends, the receiver is gone, or the camera is for too long.
 func (s *session) serve(ctx context.Context, call Call, answer sdp.Answer) error {
-	if err := call.Answer(ctx, answer); err != nil {
-		return err
-	}
-	if k, ok := call.(Keeper); ok {
-		k.Keep(s.line)
-		s.kept = true
-	}
-	offer := s.offer.Load()
-	if told := call.Offer(); told.Remote != offer.Remote {
-		offer = s.view.numbered(told)
-		s.offer.Store(offer)
-	}
-	if err := s.line.take(ctx, offer); err != nil {
+	if err := s.open(ctx, call, answer, s.line); err != nil {
 		return err
 	}
 	defer s.line.release()
@@ -297,12 +277,7 @@ func (p *pacer) spread(u *media.Unit) time.Duration {
 func ticks(n int64) time.Duration { return time.Duration(n) * time.Second / media.Clock }
 
 func (s *session) status() CallStatus {
-	names := map[sdp.Transport]string{sdp.UDP: "udp", sdp.TCPPassive: "tcp-passive", sdp.TCPActive: "tcp-active"}
-	offer := s.offer.Load()
-	return CallStatus{
-		Superior: s.view.cfg.Superior, Camera: s.channel.Name, Channel: s.view.idOf(s.channel),
-		Transport: names[offer.Transport], Remote: offer.Remote.String(), LocalPort: s.line.LocalPort(),
-		SSRC: gb28181.FormatSSRC(offer.SSRC), Since: s.began, Skipped: s.lease.Dropped() + s.skipped.Load(),
-		Stats: s.line.Stats(),
-	}
+	st := s.leg.status()
+	st.Skipped += s.lease.Dropped()
+	return st
 }

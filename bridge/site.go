@@ -59,7 +59,7 @@ type Site struct {
 	conditions atomic.Uint64
 
 	mu    sync.Mutex
-	calls map[*session]struct{}
+	calls map[sender]struct{}
 	// serial numbers the SSRCs that we give ourselves.
 	serial atomic.Uint32
 }
@@ -75,7 +75,7 @@ func NewSite(cfg Config, cameras []Camera) *Site {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Site{cfg: cfg, calls: make(map[*session]struct{}), slots: newSlots()}
+	s := &Site{cfg: cfg, calls: make(map[sender]struct{}), slots: newSlots()}
 	s.now.Store(s.tabulate(nil, cameras, cfg.Groups))
 	return s
 }
@@ -128,13 +128,16 @@ func (s *Site) Channel(name string) (*Channel, error) {
 	return nil, fmt.Errorf("there is no camera %q", name)
 }
 
-func (s *Site) add(c *session) {
+// sender is the media side of one call.
+type sender interface{ status() CallStatus }
+
+func (s *Site) add(c sender) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.calls[c] = struct{}{}
 }
 
-func (s *Site) remove(c *session) {
+func (s *Site) remove(c sender) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.calls, c)
