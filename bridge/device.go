@@ -42,3 +42,9 @@ type Snapshotter interface {
 type Rebooter interface {
 	Reboot(ctx context.Context) error
 }
+
+// KeyFramer is a camera that makes a key picture when asked. A request that comes sooner than the camera
+// bears (two seconds after the one before) costs nothing: it is answered by that one's picture.
+type KeyFramer interface {
+	RequestKeyFrame(ctx context.Context) error
+}

@@ -289,6 +289,12 @@ func (f *Feed) State() FeedState {
 	return f.state
 }
 
+// live tells whether pictures flow.
+func (f *Feed) live() bool {
+	state := f.State()
+	return state == Live || state == Lingering
+}
+
 // FeedStatus is a snapshot of a feed.
 type FeedStatus struct {
 	State   FeedState

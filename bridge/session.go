@@ -39,6 +39,7 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 	}
 	lease := channel.feed.Subscribe(v.cfg.Start)
 	defer lease.Close()
+	defer v.hasten(ctx, channel, lease)()
 	if err := v.awaitCamera(ctx, channel, lease); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ type Camera struct {
 	PTZ          PTZ         // nil: fixed
 	Snapshotter  Snapshotter // nil: takes no single pictures
 	Rebooter     Rebooter    // nil: can't be restarted
+	KeyFramer    KeyFramer   // nil: makes key pictures when it likes
 }
 
 // Config is what all channels have in common. A zero field means its default.

@@ -59,7 +59,7 @@ func cameras(cfg *config.Config, all map[string]device) []bridge.Camera {
 			Source: d.source,
 		}
 		if d.head != nil {
-			cam.Snapshotter, cam.Rebooter = d.head, d.head
+			cam.Snapshotter, cam.Rebooter, cam.KeyFramer = d.head, d.head, d.head
 			if c.PTZ != "off" {
 				cam.PTZ = d.head
 			}
@@ -177,5 +177,6 @@ var (
 	_ bridge.PTZPositioner = (*head)(nil)
 	_ bridge.Snapshotter   = (*head)(nil)
 	_ bridge.Rebooter      = (*head)(nil)
+	_ bridge.KeyFramer     = (*head)(nil)
 	_ bridge.Kinder        = cameraError{}
 )

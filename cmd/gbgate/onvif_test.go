@@ -19,11 +19,17 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	background(t, device.Run)
 	platform := startPlatform(t, rehearsal.Config{})
 	lists := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+device.URL()+`"`, 1)
-	g := startGateway(t, 0, superiorTOML(platform, "", "udp")+lists)
+	nextKey := "[superior.compat]\nstart_from = \"next-idr\"\n"
+	g := startGateway(t, 0, superiorTOML(platform, "", "udp")+nextKey+lists)
 	n := node(t, platform)
 	r, err := n.Play(t.Context(), rehearsal.PlayRequest{Channel: channelID, Transport: "udp", Pictures: 30})
 	if err != nil || len(r.Faults) > 0 || r.Codec != "H.264" {
 		t.Errorf("play: %+v %v", r, err)
+	}
+	// The camera is still pulled: the next viewer would wait for its key picture, which is asked for.
+	r, err = n.Play(t.Context(), rehearsal.PlayRequest{Channel: channelID, Transport: "udp", Pictures: 1})
+	if err != nil || device.Calls("SetSynchronizationPoint") != 1 {
+		t.Errorf("second play: %+v %v, asked %d times for a key picture", r, err, device.Calls("SetSynchronizationPoint"))
 	}
 	for _, c := range []struct{ ptz, does string }{
 		{"A50F0101FF0000B5", "ContinuousMove"}, // right, full speed
