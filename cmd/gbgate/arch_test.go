@@ -40,11 +40,12 @@ var arrows = map[string][]string{
 		"media", "media/*",
 		"gb28181", "gb28181/manscdp", "gb28181/sdp", "gb28181/mansrtsp",
 	},
-	"bridge/idstore":    {},
-	"bridge/onvif":      {},
-	"cmd/gbgate":        {"*"},
-	"cmd/gbgate/admin":  {},
-	"cmd/gbgate/config": {},
+	"bridge/idstore":     {},
+	"bridge/onvif":       {},
+	"cmd/gbgate":         {"*"},
+	"cmd/gbgate/admin":   {},
+	"cmd/gbgate/config":  {},
+	"cmd/gbgate/logfile": {},
 }
 
 // testArrows is what any test may import besides: the peers that stand in for the world

@@ -186,8 +186,15 @@ type gatewayUnderTest struct {
 // superiors. sipPort 0 takes a free one.
 func startGateway(t *testing.T, sipPort int, lists string) *gatewayUnderTest {
 	t.Helper()
+	file := writeConfig(t, sipPort, "", lists)
+	return &gatewayUnderTest{start(t, program(t), "run", "-c", file), file}
+}
+
+// writeConfig writes a configuration into a folder of its own; keys are more of its [gateway].
+func writeConfig(t *testing.T, sipPort int, keys, lists string) (file string) {
+	t.Helper()
 	dir := t.TempDir()
-	file := filepath.Join(dir, "config.toml")
+	file = filepath.Join(dir, "config.toml")
 	text := fmt.Sprintf(`
 [gateway]
 id = "34020100002000000001"
@@ -195,13 +202,14 @@ sip_listen = "127.0.0.1:%d"
 media_ports = "0"
 state_dir = %q
 log_level = "debug"
+%s
 [admin]
 listen = "127.0.0.1:0"
-%s`, sipPort, filepath.Join(dir, "state"), lists)
+%s`, sipPort, filepath.Join(dir, "state"), keys, lists)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &gatewayUnderTest{start(t, program(t), "run", "-c", file), file}
+	return file
 }
 
 // status asks the running program until met holds.

@@ -20,32 +20,41 @@ var errReload = errors.New("new configuration")
 // A reload is a transaction: a file with faults changes nothing, and where the new configuration
 // can't be started (a port that is taken) the one before runs again. Where only cameras and groups
 // differ, everything else runs on; otherwise calls are hung up and registrations made anew.
-func serve(ctx context.Context, e env, file string, cfg *config.Config) error {
+func serve(ctx context.Context, e env, file string, cfg *config.Config) (err error) {
 	hangup := make(chan os.Signal, 1)
 	signal.Notify(hangup, syscall.SIGHUP)
 	defer signal.Stop(hangup)
-	log := newLogger(e, cfg.Gateway.LogLevel)
-	g, err := newGateway(cfg, log)
+	log := openJournal(e, cfg.Gateway)
+	defer func() { log.end(err) }()
+	g, err := newGateway(cfg, log.Logger)
 	if err != nil {
 		return err
 	}
 	for {
-		tellInactive(cfg, log)
+		tellInactive(cfg, log.Logger)
 		if err := keepCodes(cfg); err != nil {
 			return err
 		}
-		next, err := serveUntil(ctx, g, hangup, file, log)
-		if next == nil {
+		next, err := serveUntil(ctx, g, hangup, file, log.Logger)
+		switch {
+		case next == nil && err != nil:
 			return err
+		case next == nil:
+			log.Info("gbgate has stopped")
+			return nil
 		}
 		log.Info("configuration is reloaded", "file", file)
-		nextLog := newLogger(e, next.Gateway.LogLevel)
-		if g, err = newGateway(next, nextLog); err == nil {
+		nextLog := openJournal(e, next.Gateway)
+		if g, err = newGateway(next, nextLog.Logger); err == nil {
+			log.end(nil)
 			cfg, log = next, nextLog
 			continue
 		}
+		nextLog.end(nil)
+		log.end(nil)
+		log = openJournal(e, cfg.Gateway)
 		log.Error("new configuration can't be started, the one before runs on", "error", err)
-		if g, err = newGateway(cfg, log); err != nil {
+		if g, err = newGateway(cfg, log.Logger); err != nil {
 			return fmt.Errorf("nor can the one before: %w", err)
 		}
 	}

@@ -169,14 +169,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	if err := serve(ctx, e, *file, cfg); err != nil {
 		return e.fail(exitBad, err)
 	}
-	newLogger(e, cfg.Gateway.LogLevel).Info("gbgate has stopped")
 	return exitGood
-}
-
-func newLogger(e env, level string) *slog.Logger {
-	var l slog.Level
-	_ = l.UnmarshalText([]byte(level)) // validated with the configuration
-	return slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: l}))
 }
 
 // tellInactive says which settings are understood but have no effect yet.

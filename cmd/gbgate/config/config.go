@@ -21,6 +21,9 @@ type Gateway struct {
 	MediaPorts string        `toml:"media_ports"` // "low-high": even RTP, odd RTCP; "0": the kernel picks
 	StateDir   string        `toml:"state_dir"`   // survives upgrades; created when missing
 	LogLevel   string        `toml:"log_level"`   // debug | info | warn | error
+	LogFile    string        `toml:"log_file"`    // relative to state_dir; "" = standard error
+	LogFileKB  int           `toml:"log_file_kb"` // when a log file is full
+	LogFiles   int           `toml:"log_files"`   // how many there are, the current one included
 	Linger     time.Duration `toml:"linger"`      // how long a camera is still pulled after its last viewer left
 	GPSD       string        `toml:"gpsd"`        // "host:port" of the gpsd that knows where we are; "" = none
 }
@@ -106,6 +109,8 @@ func Default() *Config {
 			MediaPorts: "30000-32999",
 			StateDir:   "/var/lib/gbgate",
 			LogLevel:   "info",
+			LogFileKB:  1024,
+			LogFiles:   4,
 			Linger:     10 * time.Second,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8080"},

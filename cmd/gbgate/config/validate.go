@@ -34,6 +34,12 @@ func (p *parser) gateway() {
 	c.listen("sip_listen", g.SIPListen)
 	c.ports("media_ports", g.MediaPorts)
 	c.oneOf("log_level", g.LogLevel, "debug", "info", "warn", "error")
+	if g.LogFileKB < 100 || g.LogFileKB > 1<<20 {
+		c.fault("log_file_kb", "is %d; 100 to %d make sense", g.LogFileKB, 1<<20)
+	}
+	if g.LogFiles < 2 || g.LogFiles > 100 {
+		c.fault("log_files", "is %d; 2 to 100 make sense", g.LogFiles)
+	}
 	if g.StateDir == "" {
 		c.fault("state_dir", "is empty; give a folder that survives restarts")
 	}
