@@ -102,7 +102,8 @@ func (c *Call) LocalIP() netip.Addr { return c.local }
 
 // Answer accepts the call: it sends the 200 with the session description of a and returns when media may start,
 // which is at the ACK or Timers.SendFallback after the 200 (Hikvision platforms want media after the ACK, others
-// never send one). An empty Channel or address of a is filled in. An error means that the call is over.
+// never send one; Compat.ACKRequired has no use for those). An empty Channel or address of a is filled in. An error
+// means that the call is over.
 func (c *Call) Answer(ctx context.Context, a sdp.Answer) error {
 	if a.Channel == "" {
 		a.Channel = c.channel
@@ -116,20 +117,31 @@ func (c *Call) Answer(ctx context.Context, a sdp.Answer) error {
 	if a.SSRC == 0 {
 		a.SSRC = c.offer.SSRC
 	}
+	a.RejectPort = c.p.cfg.Compat.RejectPort
 	if c.offerless {
 		return c.offerFirst(ctx, a.Local)
 	}
 	if err := c.accept(c.offer.Answer(a)); err != nil {
 		return err
 	}
-	if c.p.cfg.Compat.SendStart == "200" {
+	return c.awaitStart(ctx)
+}
+
+// awaitStart waits until media may start.
+func (c *Call) awaitStart(ctx context.Context) error {
+	var late <-chan time.Time
+	switch {
+	case c.p.cfg.Compat.ACKRequired:
+	case c.p.cfg.Compat.SendStart == "200":
 		return nil
+	default:
+		fallback := time.NewTimer(c.p.cfg.Timers.SendFallback)
+		defer fallback.Stop()
+		late = fallback.C
 	}
-	fallback := time.NewTimer(c.p.cfg.Timers.SendFallback)
-	defer fallback.Stop()
 	select {
 	case <-c.acked:
-	case <-fallback.C:
+	case <-late:
 		c.log.Info("no ACK yet: media starts all the same")
 	case <-c.ctx.Done():
 		return context.Cause(c.ctx)

@@ -62,6 +62,11 @@ type Compat struct {
 	UnknownDevice   string // a DeviceID we don't have: "sip404" (default, as WVP) or "result-error" (200, Result ERROR)
 	RespondControls bool   // answer controls that have no Response in the standard too (respond_all_controls)
 	SendStart       string // "ack" (default): media starts at ACK, or 1 s after the 200; "200": right after the 200
+	ACKRequired     bool   // media never starts without an ACK (ack_required)
+	OwnSSRC         bool   // the SSRC is ours, whatever y= offers (ssrc_mode = "own")
+	NoSubjectSSRC   bool   // no SSRC from Subject where the offer has no y= (ssrc_from_subject = false)
+	RejectPort      uint16 // port of an m= line that we refuse: 0 (default, RFC 3264) or 9
+	MaxPerChannel   int    // calls of one channel at one time, 486 beyond; default 0: no limit
 	DateIsUTC       bool   // a Date without zone is UTC (WVP issue 1700) and not Beijing time
 
 	InitialNotify      string // Catalog NOTIFY of what is not ON at once: "auto" (default: 2022 only), "on" or "off"

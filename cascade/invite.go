@@ -3,7 +3,6 @@ package cascade
 import (
 	"cmp"
 	"context"
-	"math/rand/v2"
 	"net"
 	"net/netip"
 	"slices"
@@ -86,16 +85,17 @@ func candidates(r *sipua.Request, offer *sdp.Offer) []string {
 	return out
 }
 
-// ownSSRC fills in an SSRC where the offer brings none (WVP issues 678, 1656): refusing would help nobody.
+// ownSSRC fills in an SSRC where the offer brings none (WVP issues 678, 1656): refusing would help nobody. By the text
+// of GB/T 28181-2022 Annex G the lower domain may always choose its own; ZLMediaKit and SRS drop what they did not offer.
 func (p *Platform) ownSSRC(offer *sdp.Offer) {
-	if offer.SSRC != 0 {
+	if offer.SSRC != 0 && !p.cfg.Compat.OwnSSRC {
 		return
 	}
 	kind := gb28181.SSRCLive
 	if offer.Kind == sdp.Playback || offer.Kind == sdp.Download {
 		kind = gb28181.SSRCHistory
 	}
-	offer.SSRC = gb28181.NewSSRC(kind, p.cfg.NodeID, 1+rand.Uint32N(9999))
+	offer.SSRC = gb28181.NewSSRC(kind, p.cfg.NodeID, p.ssrc.Add(1))
 	offer.SSRCText = gb28181.FormatSSRC(offer.SSRC)
 }
 
@@ -135,19 +135,25 @@ func (p *Platform) enter(c *Call) error {
 	case p.calls[c.id] != nil:
 		p.busy.Done()
 		return gb28181.Errorf(491, "Request Pending")
-	case p.openCalls() >= p.cfg.MaxCalls:
+	case p.openCalls("") >= p.cfg.MaxCalls:
 		p.busy.Done()
 		return gb28181.Errorf(486, "Too many calls")
+	case p.cfg.Compat.MaxPerChannel > 0 && p.openCalls(c.channel) >= p.cfg.Compat.MaxPerChannel:
+		p.busy.Done()
+		return gb28181.Errorf(486, "Too many calls of this channel")
 	}
 	c.ctx, c.end = context.WithCancelCause(work)
 	p.calls[c.id] = c
 	return nil
 }
 
-// openCalls counts the calls whose media has not stopped; p.mu is held.
-func (p *Platform) openCalls() int {
+// openCalls counts the calls, of one channel or of all (""), whose media has not stopped; p.mu is held.
+func (p *Platform) openCalls(channel string) int {
 	n := 0
 	for _, c := range p.calls {
+		if channel != "" && channel != c.channel {
+			continue
+		}
 		select {
 		case <-c.stopped:
 		default:

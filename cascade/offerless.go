@@ -13,7 +13,7 @@ import (
 // offerOf reads the offer of an INVITE. One without SDP (third party call control) gets a live offer of ours; where
 // the media goes is then told by the ACK.
 func (p *Platform) offerOf(r *sipua.Request) (*sdp.Offer, error) {
-	subject := r.Header("Subject")
+	subject := p.ssrcHint(r)
 	if len(r.Body) > 0 {
 		return sdp.ParseOffer(r.Body, r.Source.Addr(), subject)
 	}
@@ -26,6 +26,14 @@ func (p *Platform) offerOf(r *sipua.Request) (*sdp.Offer, error) {
 		o.SSRC, o.SSRCText = ssrc, serial
 	}
 	return o, nil
+}
+
+// ssrcHint is the Subject where it may tell the SSRC.
+func (p *Platform) ssrcHint(r *sipua.Request) string {
+	if p.cfg.Compat.NoSubjectSSRC {
+		return ""
+	}
+	return r.Header("Subject")
 }
 
 // offerFirst answers an INVITE without SDP: our offer of media from local goes out in the 200, the superior's answer
@@ -57,7 +65,7 @@ func (c *Call) offerFirst(ctx context.Context, local netip.AddrPort) error {
 	if answer.Transport != sdp.UDP {
 		return gb28181.Errorf(488, "The answer changes the transport that was offered")
 	}
-	if answer.SSRC == 0 {
+	if answer.SSRC == 0 || c.p.cfg.Compat.OwnSSRC {
 		answer.SSRC, answer.SSRCText = c.offer.SSRC, c.offer.SSRCText
 	}
 	answer.Kind = sdp.Play

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
@@ -40,6 +41,7 @@ type Platform struct {
 	reg registration
 
 	sn   atomic.Uint64 // of our own Notify messages
+	ssrc atomic.Uint32 // serial of the SSRCs that we give
 	cseq atomic.Uint32 // of MESSAGE outside dialogs
 
 	reset chan struct{} // our TCP connection to the superior ended
@@ -93,6 +95,7 @@ func newPlatform(cfg Config, u ua, site Site, media MediaHandler) *Platform {
 		lists:    outbox{room: maxLists},
 		pushes:   outbox{room: maxAnswers},
 	}
+	p.ssrc.Store(rand.Uint32N(10000)) // two identities at one superior share its domain
 	return p
 }
 

@@ -53,10 +53,10 @@ func (c *Call) sameOffer(r *sipua.Request) bool {
 	if c.isHold(r.Body) {
 		return c.held
 	}
-	o, err := sdp.ParseOffer(r.Body, r.Source.Addr(), r.Header("Subject"))
+	o, err := sdp.ParseOffer(r.Body, r.Source.Addr(), c.p.ssrcHint(r))
 	was := c.Offer()
 	return err == nil && !c.held && o.Remote == was.Remote && o.Transport == was.Transport &&
-		o.PayloadType == was.PayloadType && (o.SSRC == 0 || o.SSRC == was.SSRC)
+		o.PayloadType == was.PayloadType && (o.SSRC == 0 || o.SSRC == was.SSRC || c.p.cfg.Compat.OwnSSRC)
 }
 
 // isHold tells whether a description wants no media: inactive, sendonly from the side that watches, or the address
@@ -86,12 +86,12 @@ func (c *Call) successor(r *sipua.Request) (*Call, error) {
 	if r.Header("Require") != "" {
 		return nil, gb28181.Errorf(420, "Bad Extension")
 	}
-	offer, err := sdp.ParseOffer(r.Body, r.Source.Addr(), r.Header("Subject"))
+	offer, err := sdp.ParseOffer(r.Body, r.Source.Addr(), c.p.ssrcHint(r))
 	if err != nil {
 		return nil, err
 	}
 	was := c.Offer()
-	if offer.SSRC == 0 {
+	if offer.SSRC == 0 || c.p.cfg.Compat.OwnSSRC {
 		offer.SSRC, offer.SSRCText = was.SSRC, was.SSRCText
 	}
 	n := c.p.newCall(r, offer, c.channel)

@@ -14,9 +14,9 @@ func inactive() map[string][]string {
 		"superior.compat": {
 			"offline_media_grace", "time_sync", "snapshot_answer_tag",
 			"mediastatus", "mediastatus_from",
-			"ssrc_mode", "ssrc_from_subject", "ack_required", "reject_port", "default_stream",
+			"default_stream",
 			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream", "scale_pts", "mansrtsp_reply_body",
-			"pause_keepalive", "max_sessions_per_channel",
+			"pause_keepalive",
 			"allow_device_config",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},

@@ -44,6 +44,9 @@ func (p *parser) compatMedia(c check, q CompatMedia) {
 	c.oneOf("ssrc_mode", q.SSRCMode, "echo", "own")
 	c.oneOf("payload", q.Payload, "ps")
 	c.oneOf("send_start", q.SendStart, "ack", "200")
+	if q.ACKRequired && q.SendStart == "200" {
+		c.fault("ack_required", `contradicts send_start = "200"`)
+	}
 	c.between("ack_timeout", q.ACKTimeout, 2*time.Second, 5*time.Minute)
 	c.oneOf("sdp_answer_f", q.SDPAnswerF, "full", "empty", "omit")
 	if q.RejectPort != 0 && q.RejectPort != 9 {
@@ -63,7 +66,9 @@ func (p *parser) compatMedia(c check, q CompatMedia) {
 }
 
 func (p *parser) compatControl(c check, q CompatControl) {
-	c.between("ptz_watchdog", q.PTZWatchdog, time.Second, 10*time.Minute)
+	if q.PTZWatchdog != 0 {
+		c.between("ptz_watchdog", q.PTZWatchdog, time.Second, 10*time.Minute)
+	}
 	kinds := deviceConfigs()
 	for _, kind := range q.AllowDeviceConfig {
 		if !slices.Contains(kinds, kind) {
