@@ -235,7 +235,7 @@ func TestLeaveIsQuickWhereNobodyAnswers(t *testing.T) {
 func TestAddressIsLookedUpAtEachRegistration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeUA{start: time.Now(), answer: always(500, 200), local: netip.MustParseAddrPort("192.0.2.20:5060")}
-		p := newPlatform(Config{ID: superiorID, NodeID: nodeID, Address: "sip.example.org"}, f, nil, nil)
+		p := newPlatform(Config{ID: superiorID, NodeID: nodeID, Address: "sip.example.org"}, f, &testSite{}, nil)
 		p.jitter = func(time.Duration) time.Duration { return 0 }
 		var names []string
 		p.lookup = func(_ context.Context, host string) ([]netip.Addr, error) {

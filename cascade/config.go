@@ -46,28 +46,29 @@ type Device struct {
 
 // Compat are the quirks of a superior. The zero value is right for most platforms.
 type Compat struct {
-	AssumeVersion   string // peer's X-GB-Ver while it sends none: "1.0", "1.1", "2.0" (default), "3.0"
-	OmitGBVer       bool   // send no X-GB-Ver (send_gb_ver = false)
-	RefreshMode     string // "same-call-id" (default) or "new-call-id"
-	ReregisterOn    []int  // answers to a keepalive that mean "I don't know you"; default 401, 403, 404, 407, 481
-	FromHost        string // "superior-domain" (default), "own-domain" or "ip:port"
-	RequestURIHost  string // "addr" (default) or "domain"
-	UseNATContact   bool   // Contact carries the address the superior says it sees
-	Charset         string // "auto" (default), "GB2312", "GB18030" or "UTF-8"
-	StrictGB2312    bool   // nothing that GB 2312 proper lacks where that is declared: '?' for 镕 and 喆
-	UDPMaxMessage   int    // bytes of a whole SIP message over UDP; default 1300
-	CatalogItems    int    // items in one Catalog message; default 0: by size over UDP, 50 over TCP
-	EmptyLists      bool   // an answer's empty list is written, with Num="0" (empty_list_element)
-	SnapShotAnswer  bool   // SnapShot instead of SnapShotConfig in ConfigDownload's answer (snapshot_answer_tag)
-	UnknownDevice   string // a DeviceID we don't have: "sip404" (default, as WVP) or "result-error" (200, Result ERROR)
-	RespondControls bool   // answer controls that have no Response in the standard too (respond_all_controls)
-	SendStart       string // "ack" (default): media starts at ACK, or 1 s after the 200; "200": right after the 200
-	ACKRequired     bool   // media never starts without an ACK (ack_required)
-	OwnSSRC         bool   // the SSRC is ours, whatever y= offers (ssrc_mode = "own")
-	NoSubjectSSRC   bool   // no SSRC from Subject where the offer has no y= (ssrc_from_subject = false)
-	RejectPort      uint16 // port of an m= line that we refuse: 0 (default, RFC 3264) or 9
-	MaxPerChannel   int    // calls of one channel at one time, 486 beyond; default 0: no limit
-	DateIsUTC       bool   // a Date without zone is UTC (WVP issue 1700) and not Beijing time
+	AssumeVersion   string        // peer's X-GB-Ver while it sends none: "1.0", "1.1", "2.0" (default), "3.0"
+	OmitGBVer       bool          // send no X-GB-Ver (send_gb_ver = false)
+	RefreshMode     string        // "same-call-id" (default) or "new-call-id"
+	ReregisterOn    []int         // answers to a keepalive that mean "I don't know you"; default 401, 403, 404, 407, 481
+	FromHost        string        // "superior-domain" (default), "own-domain" or "ip:port"
+	RequestURIHost  string        // "addr" (default) or "domain"
+	UseNATContact   bool          // Contact carries the address the superior says it sees
+	Charset         string        // "auto" (default), "GB2312", "GB18030" or "UTF-8"
+	StrictGB2312    bool          // nothing that GB 2312 proper lacks where that is declared: '?' for 镕 and 喆
+	UDPMaxMessage   int           // bytes of a whole SIP message over UDP; default 1300
+	CatalogItems    int           // items in one Catalog message; default 0: by size over UDP, 50 over TCP
+	EmptyLists      bool          // an answer's empty list is written, with Num="0" (empty_list_element)
+	SnapShotAnswer  bool          // SnapShot instead of SnapShotConfig in ConfigDownload's answer (snapshot_answer_tag)
+	UnknownDevice   string        // a DeviceID we don't have: "sip404" (default, as WVP) or "result-error" (200, Result ERROR)
+	RespondControls bool          // answer controls that have no Response in the standard too (respond_all_controls)
+	SendStart       string        // "ack" (default): media starts at ACK, or 1 s after the 200; "200": right after the 200
+	ACKRequired     bool          // media never starts without an ACK (ack_required)
+	OwnSSRC         bool          // the SSRC is ours, whatever y= offers (ssrc_mode = "own")
+	NoSubjectSSRC   bool          // no SSRC from Subject where the offer has no y= (ssrc_from_subject = false)
+	RejectPort      uint16        // port of an m= line that we refuse: 0 (default, RFC 3264) or 9
+	MaxPerChannel   int           // calls of one channel at one time, 486 beyond; default 0: no limit
+	MediaGrace      time.Duration // calls outlive the superior's being offline by this; default 0
+	DateIsUTC       bool          // a Date without zone is UTC (WVP issue 1700) and not Beijing time
 
 	InitialNotify      string // Catalog NOTIFY of what is not ON at once: "auto" (default: 2022 only), "on" or "off"
 	NotifyTerminated   bool   // a last NOTIFY when a subscription is taken back or we leave

@@ -125,26 +125,27 @@ func (p *Platform) supersede(c *Call) {
 
 // enter counts a call in.
 func (p *Platform) enter(c *Call) error {
-	work, ok := p.begin()
-	if !ok {
-		return gb28181.Errorf(503, "The gateway is leaving")
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
+	case !p.running:
+		return gb28181.Errorf(503, "The gateway is leaving")
 	case p.calls[c.id] != nil:
-		p.busy.Done()
 		return gb28181.Errorf(491, "Request Pending")
 	case p.openCalls("") >= p.cfg.MaxCalls:
-		p.busy.Done()
 		return gb28181.Errorf(486, "Too many calls")
 	case p.cfg.Compat.MaxPerChannel > 0 && p.openCalls(c.channel) >= p.cfg.Compat.MaxPerChannel:
-		p.busy.Done()
 		return gb28181.Errorf(486, "Too many calls of this channel")
 	}
-	c.ctx, c.end = context.WithCancelCause(work)
-	p.calls[c.id] = c
+	p.take(c)
 	return nil
+}
+
+// take makes a call one of ours, which dismiss gives back; p.mu is held and Run is there.
+func (p *Platform) take(c *Call) {
+	p.busy.Add(1)
+	c.ctx, c.end = context.WithCancelCause(p.calling.ctx)
+	p.calls[c.id] = c
 }
 
 // openCalls counts the calls, of one channel or of all (""), whose media has not stopped; p.mu is held.

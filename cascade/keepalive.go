@@ -76,7 +76,7 @@ func (p *Platform) keepalive(ctx context.Context) error {
 		p.mu.Unlock()
 		return nil
 	case err == nil && slices.Contains(p.cfg.Compat.ReregisterOn, res.Code):
-		return fmt.Errorf("keepalive: the platform does not know us: %w", answeredError(res))
+		return fmt.Errorf("keepalive: %w: %w", errUnknown, answeredError(res))
 	case err == nil:
 		err = answeredError(res)
 	case isReset(err):

@@ -12,11 +12,8 @@ func (p *Platform) leave(ctx context.Context) State {
 	for _, s := range p.subscriptions("") {
 		s.terminate()
 	}
-	p.mu.Lock()
-	p.running = false
-	end := p.endWork
-	p.mu.Unlock()
-	end(ErrShutdown)
+	p.endAll()
+	p.site.Release()
 	p.waitCalls(ctx, p.cfg.Timers.Leave/2)
 	p.unregister(ctx)
 	return Offline

@@ -109,7 +109,7 @@ func on(t *testing.T, cfg Config, d time.Duration, answer func(n int, r *sipua.R
 	t.Helper()
 	f := &fakeUA{start: time.Now(), answer: answer, local: netip.MustParseAddrPort("192.0.2.20:5060")}
 	cfg.ID, cfg.NodeID, cfg.Address, cfg.Password = superiorID, nodeID, "192.0.2.10:5060", password
-	p := newPlatform(cfg, f, nil, nil)
+	p := newPlatform(cfg, f, &testSite{}, nil)
 	p.jitter = func(time.Duration) time.Duration { return 0 }
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

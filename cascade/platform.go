@@ -56,9 +56,10 @@ type Platform struct {
 	waiting []manscdp.Message        // published while not registered, oldest first
 	calls   map[string]*Call         // by Call-ID
 	running bool
-	work    context.Context // of queries, controls and calls; ends when the superior is lost
-	endWork context.CancelCauseFunc
-	busy    sync.WaitGroup  // what runs under work
+	work    span            // of queries and controls; ends when the superior is lost
+	calling span            // of calls; may outlive that by Compat.MediaGrace
+	spared  *time.Timer     // ends calling; nil: nothing is spared
+	busy    sync.WaitGroup  // what runs under work and calling
 	unknown map[string]bool // CmdTypes already logged
 
 	jobs    chan job
@@ -140,15 +141,11 @@ func (p *Platform) open(ctx context.Context) func() {
 		})
 	}
 	p.mu.Lock()
-	p.work, p.endWork = context.WithCancelCause(ctx)
+	p.work, p.calling = newSpan(ctx), newSpan(ctx)
 	p.running = true
 	p.mu.Unlock()
 	return func() {
-		p.mu.Lock()
-		p.running = false
-		end := p.endWork
-		p.mu.Unlock()
-		end(ErrShutdown)
+		p.endAll()
 		for _, s := range p.subscriptions("") {
 			s.end(ErrShutdown)
 		}
@@ -166,19 +163,7 @@ func (p *Platform) begin() (context.Context, bool) {
 		return nil, false
 	}
 	p.busy.Add(1)
-	return p.work, true
-}
-
-// lost ends everything that hangs on the registration: GB/T 28181-2022 Annex K has media released when the peer is
-// judged offline.
-func (p *Platform) lost(cause error) {
-	p.mu.Lock()
-	p.status.RegisteredUntil = time.Time{}
-	end := p.endWork
-	p.work, p.endWork = context.WithCancelCause(context.WithoutCancel(p.work))
-	p.mu.Unlock()
-	end(errors.Join(ErrOffline, cause))
-	p.dropSubscriptions(cause)
+	return p.work.ctx, true
 }
 
 func (p *Platform) state() State {

@@ -294,7 +294,7 @@ func TestNameMoves(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := &fakeUA{start: time.Now(), answer: always(200, 200), local: netip.MustParseAddrPort("192.0.2.20:5060")}
-				p := newPlatform(Config{ID: superiorID, NodeID: nodeID, Address: "sip.example.com:5060"}, f, nil, nil)
+				p := newPlatform(Config{ID: superiorID, NodeID: nodeID, Address: "sip.example.com:5060"}, f, &testSite{}, nil)
 				p.lookup = func(context.Context, string) ([]netip.Addr, error) {
 					found := []string{"192.0.2.10"}
 					if time.Since(f.start) > 90*time.Second {

@@ -23,6 +23,7 @@ var (
 	errMoved     = errors.New("our address changed")
 	errElsewhere = errors.New("the platform's name has another address now")
 	errMissed    = errors.New("keepalives are not answered")
+	errUnknown   = errors.New("the platform does not know us")
 )
 
 // refusedError is a registration that the superior refuses and that trying again soon would not help.
@@ -58,6 +59,7 @@ func (p *Platform) registering(ctx context.Context) State {
 	switch {
 	case err == nil:
 		p.reg.kicked, p.reg.refused, p.reg.missed = false, false, 0
+		p.backInTime()
 		p.reg.keepaliveAt = time.Now().Add(p.rhythm().keepalive)
 		return Online
 	case ctx.Err() != nil:

@@ -101,18 +101,15 @@ func (c *Call) successor(r *sipua.Request) (*Call, error) {
 	if n.req.Contact == nil {
 		n.req.Contact = c.req.Contact
 	}
-	work, ok := c.p.begin()
-	if !ok {
-		return nil, gb28181.Errorf(503, "The gateway is leaving")
-	}
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
-	if c.p.calls[c.id] != c {
-		c.p.busy.Done()
+	switch {
+	case !c.p.running:
+		return nil, gb28181.Errorf(503, "The gateway is leaving")
+	case c.p.calls[c.id] != c:
 		return nil, gb28181.Errorf(491, "Request Pending")
 	}
-	n.ctx, n.end = context.WithCancelCause(work)
-	c.p.calls[c.id] = n
+	c.p.take(n)
 	return n, nil
 }
 

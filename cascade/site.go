@@ -33,6 +33,8 @@ type Site interface {
 	// Resolve names the channel that an INVITE means: the first of the candidates that is one of this superior's,
 	// else the site's only camera.
 	Resolve(ids []string) (channel string, ok bool)
+	// Release stops, soon, what the superior has set in motion: it is gone, and its stops would not come.
+	Release()
 }
 
 // MediaHandler sends the media of calls.

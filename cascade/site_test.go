@@ -22,7 +22,10 @@ type testSite struct {
 	config   func(c *manscdp.DeviceConfig) string // Result
 	place    func(id string) *manscdp.MobilePositionNotify
 	catalogs atomic.Int32 // asked for
+	released atomic.Int32
 }
+
+func (s *testSite) Release() { s.released.Add(1) }
 
 func (s *testSite) Catalog(_ context.Context, q *manscdp.CatalogQuery) (*manscdp.CatalogResponse, error) {
 	s.catalogs.Add(1)

@@ -16,7 +16,7 @@ import (
 const (
 	gateID  = "34020100001320000001"
 	yardID  = "34020100001320000002"
-	waitFor = 10 * time.Second // how long a test waits for what must come
+	waitFor = 30 * time.Second // how long a test waits for what must come
 )
 
 // superior is the platform above, scripted.

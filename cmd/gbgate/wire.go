@@ -107,6 +107,7 @@ func platformConfig(s *config.Superior, log *slog.Logger) cascade.Config {
 			InitialNotify:    map[string]string{"auto": "auto", "always": "on", "never": "off"}[q.SubscribeInitialNotify],
 			NotifyTerminated: q.NotifyTerminated, OmitSubscribeBody: !q.Subscribe200Body,
 			AcceptUnknownEvent: q.SubscribeUnknown == "accept", RefuseUnknownSub: !q.AdoptUnknownSubscribe,
+			MediaGrace:  q.OfflineMediaGrace,
 			ACKRequired: q.ACKRequired, OwnSSRC: q.SSRCMode == "own", NoSubjectSSRC: !q.SSRCFromSubject,
 			RejectPort: uint16(q.RejectPort), MaxPerChannel: q.MaxSessions, //nolint:gosec // 0 or 9
 			NoAlarmPush: !q.AlarmPush, PositionFormat: q.MobilePositionFormat, MediaStatusFrom: q.MediaStatusFrom,
