@@ -29,6 +29,9 @@ var errNotLive = gb28181.Errorf(488, "only live play is available")
 // ServeMedia is one live call, from INVITE to BYE: wait for the camera, bind a port, answer,
 // and send until somebody hangs up.
 func (v *View) ServeMedia(ctx context.Context, call Call) error {
+	if err := v.room(call); err != nil {
+		return err
+	}
 	offer := call.Offer()
 	if offer.Kind != sdp.Play {
 		return errNotLive
@@ -69,6 +72,19 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 		_ = line.Close()
 	}
 	return err
+}
+
+// room refuses a call that the box has no means for. One whose media only moves costs nothing more.
+func (v *View) room(call Call) error {
+	if k, ok := call.(Keeper); v.site.cfg.Room == nil || ok && k.Kept() != nil {
+		return nil
+	}
+	err := v.site.cfg.Room()
+	if err == nil {
+		return nil
+	}
+	v.log.Warn("call refused", "channel", call.Channel(), "reason", err.Error())
+	return gb28181.Errorf(486, "%s", err)
 }
 
 // numbered returns offer with an SSRC of ours where the superior gave none.

@@ -39,6 +39,7 @@ type Config struct {
 	Probing Probing
 	Limits  media.Limits
 	Ports   *rtpout.Ports // for media; nil: the kernel picks
+	Room    func() error  // asked before each new call: its error refuses it with 486; nil: there is always room
 	Log     *slog.Logger
 
 	Groups     []Group    // business groups and virtual organisations

@@ -46,6 +46,7 @@ var arrows = map[string][]string{
 	"cmd/gbgate/admin":   {},
 	"cmd/gbgate/config":  {},
 	"cmd/gbgate/logfile": {},
+	"cmd/gbgate/memory":  {},
 }
 
 // testArrows is what any test may import besides: the peers that stand in for the world

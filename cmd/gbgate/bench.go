@@ -91,7 +91,7 @@ func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup)
 	up.Name, up.ID, up.Domain, up.Address = "bench", bench.SuperiorID, bench.SuperiorID[:10], s.Superior
 	up.NodeID, up.Username, up.Password, up.MaxCalls = bench.NodeID, bench.NodeID, &none, 4096
 	cfg.Superiors = []config.Superior{up}
-	tuneMemory(os.Getenv)
+	tuneMemory(os.Getenv, readMemory)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	g, err := newGateway(cfg, log)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"gbgate/bridge"
 	"gbgate/cascade"
 	"gbgate/cmd/gbgate/admin"
+	"gbgate/cmd/gbgate/memory"
 )
 
 // statusDoc is what /api/v1/status and `status --json` show.
@@ -23,6 +24,17 @@ type statusDoc struct {
 	Superiors []superiorDoc `json:"superiors"`
 	Cameras   []cameraDoc   `json:"cameras"`
 	Calls     []callDoc     `json:"calls"`
+	Memory    memoryDoc     `json:"memory"`
+}
+
+// memoryDoc tells whether there is memory for another call.
+type memoryDoc struct {
+	Verdict   string `json:"verdict"`
+	Reason    string `json:"reason,omitempty"`
+	Limit     uint64 `json:"limit_bytes"`     // what we may have, with all that share the box or the control group
+	Available uint64 `json:"available_bytes"` // what is left of it
+	Needed    uint64 `json:"needed_bytes"`    // less is short: new calls are refused with 486
+	Refused   uint64 `json:"refused_calls"`
 }
 
 // superiorDoc tells of one platform. Online is a fact in three parts, so all three are shown.
@@ -86,7 +98,9 @@ func (g *gateway) status() statusDoc {
 	doc := statusDoc{
 		Verdict: good, Version: version, Started: g.started, ID: g.cfg.Gateway.ID, SIP: g.ua.Addr().String(),
 		Superiors: g.superiors(), Cameras: g.cameras(), Calls: g.calls(),
+		Memory: memoryOf(g.memory.State()),
 	}
+	doc.Verdict = doc.Memory.Verdict
 	for _, s := range doc.Superiors {
 		doc.Verdict = worse(doc.Verdict, s.Verdict)
 	}
@@ -94,6 +108,17 @@ func (g *gateway) status() statusDoc {
 		doc.Verdict = worse(doc.Verdict, c.Verdict)
 	}
 	return doc
+}
+
+func memoryOf(s memory.State) memoryDoc {
+	d := memoryDoc{Verdict: good, Limit: s.Limit, Available: s.Available, Needed: s.Rest, Refused: s.Refused}
+	switch {
+	case s.Err != nil:
+		d.Reason = s.Err.Error()
+	case s.Short:
+		d.Verdict, d.Reason = bad, "memory is short, new calls are refused"
+	}
+	return d
 }
 
 const (
@@ -229,6 +254,10 @@ func (g *gateway) metrics(w io.Writer) {
 		gauge("gbgate_camera_bytes_total"+label, float64(c.Bytes))
 	}
 	gauge("gbgate_calls", float64(len(doc.Calls)))
+	gauge("gbgate_memory_limit_bytes", float64(doc.Memory.Limit))
+	gauge("gbgate_memory_available_bytes", float64(doc.Memory.Available))
+	gauge("gbgate_memory_short", boolean(doc.Memory.Verdict == bad))
+	gauge("gbgate_memory_refused_calls_total", float64(doc.Memory.Refused))
 	gauge("gbgate_media_port_pairs_in_use", float64(g.ports.InUse()))
 	set.WritePrometheus(w)
 	metrics.WriteProcessMetrics(w)

@@ -16,6 +16,7 @@ import (
 	"gbgate/cascade"
 	"gbgate/cmd/gbgate/admin"
 	"gbgate/cmd/gbgate/config"
+	"gbgate/cmd/gbgate/memory"
 	"gbgate/gb28181/sipua"
 	"gbgate/media/rtpout"
 	"gbgate/rtsp"
@@ -35,6 +36,7 @@ type gateway struct {
 	admin   *admin.Server
 	ports   *rtpout.Ports
 	poller  *rtsp.Poller
+	memory  *memory.Guard
 }
 
 // side is one superior: the platform as it is spoken to, and the site as it sees it.
@@ -45,7 +47,7 @@ type side struct {
 
 // newGateway binds every socket and joins the parts; nothing runs yet.
 func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{cfg: cfg, current: cfg, log: log, started: time.Now()}
+	g := &gateway{cfg: cfg, current: cfg, log: log, started: time.Now(), memory: newGuard(log)}
 	if err := os.MkdirAll(cfg.Gateway.StateDir, 0o755); err != nil {
 		return nil, fmt.Errorf("gateway.state_dir: %w", err)
 	}
@@ -66,7 +68,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		_ = g.poller.Close()
 		return nil, err
 	}
-	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, log), cameras(cfg, g.devices))
+	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, g.memory.Admit, log), cameras(cfg, g.devices))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
 		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
@@ -165,7 +167,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 		fmt.Fprintln(e.stderr, err)
 		return exitUsage
 	}
-	tuneMemory(os.Getenv)
+	tuneMemory(os.Getenv, readMemory)
 	if err := serve(ctx, e, *file, cfg); err != nil {
 		return e.fail(exitBad, err)
 	}

@@ -45,6 +45,10 @@ func statusCommand(ctx context.Context, e env, args []string) int {
 
 func printStatus(w io.Writer, doc statusDoc, now time.Time) {
 	fmt.Fprintf(w, "gbgate %s, %s, SIP on %s, up %s\n", doc.Version, doc.ID, doc.SIP, ago(doc.Started, now))
+	if m := doc.Memory; m.Reason != "" {
+		fmt.Fprintf(w, "memory: %s (%.1f of %.1f MB left, %d calls refused)\n",
+			m.Reason, float64(m.Available)/1e6, float64(m.Limit)/1e6, m.Refused)
+	}
 	table(w, "\nSUPERIOR\tSTATE\tSINCE\tREGISTERED FOR\tKEEPALIVE\tLAST REQUEST\tCALLS\tREASON", func(row func(...any)) {
 		for _, s := range doc.Superiors {
 			left := "-"

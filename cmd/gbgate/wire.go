@@ -20,8 +20,10 @@ import (
 
 // The functions of this file put the configuration into the words of the packages.
 
-func siteConfig(cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, log *slog.Logger) bridge.Config {
-	site := bridge.Config{Linger: cfg.Gateway.Linger, Ports: ports, Log: log, Groups: groups(cfg)}
+func siteConfig(
+	cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, room func() error, log *slog.Logger,
+) bridge.Config {
+	site := bridge.Config{Linger: cfg.Gateway.Linger, Ports: ports, Room: room, Log: log, Groups: groups(cfg)}
 	if gpsd != nil {
 		site.Position = gpsd
 	}
