@@ -11,6 +11,7 @@ type Alarm struct {
 	Priority    int // 1 highest … 4; 0 = 4
 	Method      int // manscdp.AlarmDevice, manscdp.AlarmVideo …
 	Type        int // its meaning depends on Method; 0 = none
+	EventType   int // of an intrusion (5/6): 1 somebody came in, 2 went out; 0 = not told
 	At          time.Time
 	Description string
 }
@@ -46,6 +47,9 @@ func (v *View) alarm(c *Channel, a Alarm) *manscdp.AlarmNotify {
 	}
 	if a.Type != 0 {
 		n.Info = &manscdp.AlarmInfo{Type: a.Type}
+		if a.EventType != 0 {
+			n.Info.Param = &manscdp.AlarmTypeParam{EventType: a.EventType}
+		}
 	}
 	if fix, ok := v.coordinates(id); ok {
 		n.Longitude, n.Latitude = &fix.Longitude, &fix.Latitude

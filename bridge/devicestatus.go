@@ -46,7 +46,7 @@ func (v *View) DeviceStatus(_ context.Context, q *manscdp.DeviceStatusQuery) (*m
 	case VLOST, DEFECT:
 		answer.Status, answer.Reason = manscdp.ERROR, health.Reason
 	}
-	if v.cfg.VideoLossAlarm {
+	if v.cfg.VideoLossAlarm || c.Lookout != nil {
 		id := v.idOf(c)
 		answer.Alarms = []manscdp.AlarmStatus{{DeviceID: id, DutyStatus: v.duties.status(id, v.cfg.NodeID)}}
 	}

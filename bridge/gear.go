@@ -15,7 +15,8 @@ const stopWithin = 2 * time.Second
 type gear struct {
 	feed   *Feed
 	health *health
-	motion *motion // nil: fixed
+	motion *motion   // nil: fixed
+	events *listener // nil: nobody listens to the camera
 
 	mu   sync.Mutex
 	home *manscdp.HomePosition // 看守位; nil: never set
@@ -33,6 +34,9 @@ func (g *gear) run(ctx context.Context) {
 			defer cancel()
 			g.motion.halt(last, func(*axis) bool { return true })
 		})
+	}
+	if g.events != nil {
+		others.Go(func() { g.events.run(ctx) })
 	}
 	_ = g.feed.Run(ctx)
 	others.Wait()

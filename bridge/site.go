@@ -30,6 +30,9 @@ type Camera struct {
 	Snapshotter  Snapshotter // nil: takes no single pictures
 	Rebooter     Rebooter    // nil: can't be restarted
 	KeyFramer    KeyFramer   // nil: makes key pictures when it likes
+	Lookout      Lookout     // nil: its events are not listened to
+	// AlarmInterval is the least time between two alarms of one kind; 0: none.
+	AlarmInterval time.Duration
 }
 
 // Config is what all channels have in common. A zero field means its default.

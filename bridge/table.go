@@ -22,11 +22,14 @@ type Channel struct {
 // Status tells a channel's health and what its feed does.
 func (c *Channel) Status() (Health, FeedStatus) { return c.health.Now(), c.feed.Status() }
 
+// Events tells how it is with the camera's own events.
+func (c *Channel) Events() EventStatus { return c.events.Status() }
+
 // Subscribe pulls the channel for a reader of its own, from the next key picture on.
 func (c *Channel) Subscribe() *Lease { return c.feed.Subscribe(media.FromNextKey) }
 
-// SetCameras replaces the table while the site runs. A camera of the same name whose Source and
-// PTZ are the same values goes on undisturbed, whatever else of it changed; the calls of a
+// SetCameras replaces the table while the site runs. A camera of the same name whose Source, PTZ
+// and Lookout are the same values goes on undisturbed, whatever else of it changed; the calls of a
 // camera that is gone, or came back as another, end.
 func (s *Site) SetCameras(cameras []Camera, groups []Group) {
 	s.mu.Lock()
@@ -45,7 +48,7 @@ func (s *Site) tabulate(before *table, cameras []Camera, groups []Group) *table 
 		}
 		c := &Channel{Camera: cam}
 		if before != nil {
-			if old := before.names[cam.Name]; old != nil && same(old.Source, cam.Source) && same(old.PTZ, cam.PTZ) {
+			if old := before.names[cam.Name]; old != nil && old.goesOnAs(cam) {
 				c.gear = old.gear
 			}
 		}
@@ -56,6 +59,12 @@ func (s *Site) tabulate(before *table, cameras []Camera, groups []Group) *table 
 		t.names[cam.Name] = c
 	}
 	return t
+}
+
+// goesOnAs tells whether what works behind a channel serves cam too.
+func (c *Channel) goesOnAs(cam Camera) bool {
+	return same(c.Source, cam.Source) && same(c.PTZ, cam.PTZ) && same(c.Lookout, cam.Lookout) &&
+		c.AlarmInterval == cam.AlarmInterval
 }
 
 // same tells whether two interfaces hold the same value, if that can be told.
@@ -76,6 +85,12 @@ func (s *Site) newGear(cam Camera) *gear {
 	}
 	if cam.PTZ != nil {
 		g.motion = newMotion(cam.PTZ, &s.tasks, log)
+	}
+	if cam.Lookout != nil {
+		g.events = &listener{
+			lookout: cam.Lookout, retry: eventRetry(), log: log, detect: detector{every: cam.AlarmInterval},
+			raise: func(a Alarm) { s.Raise(cam.Name, a) },
+		}
 	}
 	return g
 }

@@ -28,7 +28,7 @@ func (p *Platform) Publish(m manscdp.Message) {
 		}
 	case *manscdp.MobilePositionNotify: // asked for when it is due
 	case *manscdp.AlarmNotify:
-		p.publishAlarm(m)
+		p.publishAlarm(m.For(p.Edition()))
 	default:
 		p.push(m)
 	}

@@ -43,6 +43,7 @@ type layout struct {
 	main, sub Profile
 	ptz       Profile // the profile that moves it
 	node      Node
+	others    map[string]bool // tokens of the device's other video sources and their configurations
 }
 
 const (
@@ -138,6 +139,12 @@ func (c *Camera) choose(profiles []Profile) (*layout, error) {
 	}
 	if l.main.Token == "" {
 		return nil, &Error{Kind: InvalidArgs, Op: "GetProfiles", Text: "camera has no such profile or video source"}
+	}
+	l.others = make(map[string]bool)
+	for _, p := range profiles {
+		if p.Source != l.main.Source {
+			l.others[p.Source], l.others[p.SourceConfig] = true, true
+		}
 	}
 	l.ptz = l.main
 	for _, p := range profiles {

@@ -1,6 +1,7 @@
 package onvif
 
 import (
+	"context"
 	"strings"
 	"time"
 )
@@ -75,6 +76,30 @@ type Event struct {
 	HasState     bool
 	Source, Data map[string]string // the items, by name
 	Time         time.Time         // by the device's clock; zero if it tells nonsense
+}
+
+// Events hands on the device's events but for those of its other video sources, as
+// Client.Events does. An event that names no video source, such as that of an input, counts as ours.
+func (c *Camera) Events(ctx context.Context, fn func(Event)) error {
+	l, err := c.learn(ctx)
+	if err != nil && !answered(err) && kindOf(err) != NotONVIF {
+		return err
+	}
+	return c.client.Events(ctx, func(e Event) {
+		if l == nil || !l.foreign(e) {
+			fn(e)
+		}
+	})
+}
+
+// foreign tells whether an event is of another video source than the camera's.
+func (l *layout) foreign(e Event) bool {
+	for name, token := range e.Source {
+		if strings.Contains(name, "Source") && l.others[token] {
+			return true
+		}
+	}
+	return false
 }
 
 // topics tells the kinds by the end of a topic. Devices agree on it less than on the standard's

@@ -12,8 +12,11 @@ type Profile struct {
 	// Source is the token of the video source. Profiles of one source show the same picture;
 	// each source of a recorder or multi-lens camera is a channel.
 	Source string
-	Video  Video
-	Audio  Audio
+	// SourceConfig is the token of the video source's configuration, by which some events name it.
+	SourceConfig string
+
+	Video Video
+	Audio Audio
 	// PTZ is the token of the PTZ configuration, Node that of its node; "" = cannot be moved,
 	// or the device does not say.
 	PTZ, Node string
@@ -62,7 +65,8 @@ func (c *Client) profiles1(ctx context.Context) ([]Profile, error) {
 		v, a := p.at("VideoEncoderConfiguration"), p.at("AudioEncoderConfiguration")
 		list = append(list, Profile{
 			Token: p.attr("token"), Name: p.str("Name"), Source: p.str("VideoSourceConfiguration", "SourceToken"),
-			Video: readVideo(v), Audio: readAudio(a),
+			SourceConfig: p.at("VideoSourceConfiguration").attr("token"),
+			Video:        readVideo(v), Audio: readAudio(a),
 			PTZ: p.at("PTZConfiguration").attr("token"), Node: p.str("PTZConfiguration", "NodeToken"),
 			Talk: p.at("Extension", "AudioOutputConfiguration") != nil,
 		})
@@ -89,7 +93,8 @@ func (c *Client) profiles2(ctx context.Context) ([]Profile, error) {
 		parts := p.at("Configurations")
 		list = append(list, Profile{
 			Token: p.attr("token"), Name: p.str("Name"), Source: parts.str("VideoSource", "SourceToken"),
-			Video: readVideo(parts.at("VideoEncoder")), Audio: readAudio(parts.at("AudioEncoder")),
+			SourceConfig: parts.at("VideoSource").attr("token"),
+			Video:        readVideo(parts.at("VideoEncoder")), Audio: readAudio(parts.at("AudioEncoder")),
 			PTZ: parts.at("PTZ").attr("token"), Node: parts.str("PTZ", "NodeToken"),
 			Talk: parts.at("AudioOutput") != nil, second: true,
 		})

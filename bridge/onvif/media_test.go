@@ -17,7 +17,7 @@ const subURL = "rtsp://127.0.0.1:8554/live?channel=1&subtype=1"
 // What is read of a profile, from either service.
 func TestProfiles(t *testing.T) {
 	main := onvif.Profile{
-		Token: "main", Name: "mainStream", Source: "vs1", PTZ: "ptz1", Node: "node1", Talk: true,
+		Token: "main", Name: "mainStream", Source: "vs1", SourceConfig: "vsc1", PTZ: "ptz1", Node: "node1", Talk: true,
 		Video: onvif.Video{
 			Token: "ve_main", Codec: "H265", Width: 1920, Height: 1080, FPS: 25, BitrateKbps: 4096, GOP: 50,
 		},

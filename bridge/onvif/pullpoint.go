@@ -10,7 +10,7 @@ const (
 	subscriptionTime = 10 * time.Minute
 	pullTime         = 60 * time.Second
 	shortPull        = 8 * time.Second // for devices that close a longer one (Tapo C220 after 10 s)
-	unsubscribeTime  = 2 * time.Second
+	unsubscribeTime  = time.Second
 
 	wsnAction  = "http://docs.oasis-open.org/wsn/bw-2/SubscriptionManager/"
 	pullAction = "http://www.onvif.org/ver10/events/wsdl/PullPointSubscription/PullMessagesRequest"

@@ -20,7 +20,8 @@ import (
 type device struct {
 	cfg    config.Camera
 	source *source
-	head   *head // nil: fixed, or nothing but RTSP
+	head   *head    // nil: fixed, or nothing but RTSP
+	events *lookout // nil: nobody listens to it
 }
 
 // devices makes the cameras of cfg; those of before whose configuration is the same go on.
@@ -42,6 +43,9 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 			}
 			d.source.onvif = cam
 			d.head = &head{cam}
+			if c.Events != "off" {
+				d.events = &lookout{camera: cam, own: c.AlarmCodes()}
+			}
 		}
 		all[c.Name] = d
 	}
@@ -56,7 +60,10 @@ func cameras(cfg *config.Config, all map[string]device) []bridge.Camera {
 		cam := bridge.Camera{
 			Name: c.Name, Title: c.Title, ID: gb28181.ID(c.ID), Manufacturer: c.Manufacturer, Model: c.Model,
 			CivilCode: c.CivilCode, Address: c.Address, Longitude: c.Longitude, Latitude: c.Latitude,
-			Source: d.source,
+			Source: d.source, AlarmInterval: c.AlarmInterval,
+		}
+		if d.events != nil {
+			cam.Lookout = d.events
 		}
 		if d.head != nil {
 			cam.Snapshotter, cam.Rebooter, cam.KeyFramer = d.head, d.head, d.head

@@ -73,6 +73,15 @@ type cameraDoc struct {
 	Frames  uint64     `json:"frames"`
 	Bytes   uint64     `json:"bytes"`
 	Cached  int        `json:"cached_bytes"`
+	Events  *eventsDoc `json:"events,omitempty"` // absent: nobody listens to it
+}
+
+// eventsDoc tells how it is with a camera's own events.
+type eventsDoc struct {
+	Verdict string     `json:"verdict"`
+	Reason  string     `json:"reason,omitempty"`
+	Last    *time.Time `json:"last,omitempty"`
+	Events  uint64     `json:"events"`
 }
 
 // callDoc tells of one stream that is being sent.
@@ -180,6 +189,12 @@ func camera(c *bridge.Channel) cameraDoc {
 	}
 	if health.Condition != bridge.ON {
 		d.Verdict = bad
+	}
+	if e := c.Events(); e.Watched {
+		d.Events = &eventsDoc{Verdict: good, Last: optional(e.Last), Events: e.Events}
+		if e.Err != nil {
+			d.Events.Verdict, d.Events.Reason = bad, e.Err.Error()
+		}
 	}
 	if desc := feed.Description; desc != nil {
 		d.Codec, d.Width, d.Height, d.FPS = desc.Video.Codec.String(), desc.Video.Width, desc.Video.Height, desc.Video.FPS

@@ -67,12 +67,31 @@ func printStatus(w io.Writer, doc statusDoc, now time.Time) {
 			row(c.Name, c.Status, ago(c.Since, now), c.Feed, c.Viewers, video, dash(c.Audio), c.Reason)
 		}
 	})
+	printEvents(w, doc, now)
 	if len(doc.Calls) == 0 {
 		return
 	}
 	table(w, "\nCALL\tSUPERIOR\tTRANSPORT\tTO\tSINCE\tPACKETS\tDROPPED\tBURST\tPATH", func(row func(...any)) {
 		for _, c := range doc.Calls {
 			row(c.Camera, c.Superior, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, c.MaxBurst, c.Path)
+		}
+	})
+}
+
+// printEvents shows the cameras whose own alarms can't be heard, and those that told something.
+func printEvents(w io.Writer, doc statusDoc, now time.Time) {
+	var told []cameraDoc
+	for _, c := range doc.Cameras {
+		if c.Events != nil && (c.Events.Events > 0 || c.Events.Verdict == bad) {
+			told = append(told, c)
+		}
+	}
+	if len(told) == 0 {
+		return
+	}
+	table(w, "\nEVENTS OF\tHEARD\tLAST\tREASON", func(row func(...any)) {
+		for _, c := range told {
+			row(c.Name, c.Events.Events, before(c.Events.Last, now), c.Events.Reason)
 		}
 	})
 }

@@ -75,7 +75,7 @@ func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge
 		Bandwidth:   s.BandwidthKbps,
 		Interleaved: q.TCPFraming == "interleaved", DialRetry: q.TCPRetries, FormatLine: q.SDPAnswerF,
 		StrictPTZ: q.StrictPTZ, PTZWatchdog: q.PTZWatchdog, AllowTeleBoot: q.AllowTeleBoot,
-		AlarmLatch: latch, SuperiorHost: host, Log: log,
+		AlarmLatch: latch, VideoLossAlarm: q.VideoLossAlarm, SuperiorHost: host, Log: log,
 	}
 	if v.PTZWatchdog == 0 {
 		v.PTZWatchdog = -1 // 0 in the file is never

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gbgate/gb28181"
 )
 
 // AlarmQuery subscribes to alarms or, rarely, asks for them (2022 A.2.4.6). It
@@ -66,6 +68,18 @@ func (n *AlarmNotify) check() error {
 		return fmt.Errorf("AlarmMethod %d is not 1 to 7", n.Method)
 	}
 	return nil
+}
+
+// For returns the alarm as an edition knows it. 2016 has no word for a covered lens: to it, that is
+// an abnormal picture.
+func (n *AlarmNotify) For(e gb28181.Edition) *AlarmNotify {
+	if e == gb28181.Edition2022 || n.Method != AlarmVideo || n.Info == nil || n.Info.Type != VideoOcclusion {
+		return n
+	}
+	own, info := *n, *n.Info
+	info.Type = VideoAbnormal
+	own.Info = &info
+	return &own
 }
 
 // AlarmInfo says what kind of alarm it is.

@@ -363,3 +363,23 @@ func TestBroadcastAnswer(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// A covered lens is an abnormal picture to a platform of 2016; the other alarms are the same to both.
+func TestAlarmOfEachEdition(t *testing.T) {
+	for _, c := range []struct{ method, kind, in2016 int }{
+		{AlarmVideo, VideoOcclusion, VideoAbnormal},
+		{AlarmVideo, VideoMotion, VideoMotion},
+		{AlarmOther, VideoOcclusion, VideoOcclusion},
+	} {
+		n := &AlarmNotify{Method: c.method, Info: &AlarmInfo{Type: c.kind}}
+		if got := n.For(gb28181.Edition2016).Info.Type; got != c.in2016 {
+			t.Errorf("%d/%d is type %d for 2016, want %d", c.method, c.kind, got, c.in2016)
+		}
+		if got := n.For(gb28181.Edition2022).Info.Type; got != c.kind || n.Info.Type != c.kind {
+			t.Errorf("%d/%d is type %d for 2022", c.method, c.kind, got)
+		}
+	}
+	if n := (&AlarmNotify{Method: AlarmVideo}); n.For(gb28181.Edition2016) != n {
+		t.Error("an alarm without type is changed")
+	}
+}

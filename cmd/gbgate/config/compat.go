@@ -47,6 +47,7 @@ type CompatMessages struct {
 type CompatEvents struct {
 	AlarmPush              bool          `toml:"alarm_push"`             // alarms as MESSAGE while it does not subscribe
 	AlarmLatch             bool          `toml:"alarm_latch"`            // no second alarm of a device before its reset
+	VideoLossAlarm         bool          `toml:"video_loss_alarm"`       // a camera that is lost is an alarm, too
 	MobilePositionFormat   string        `toml:"mobile_position_format"` // auto | 2016 | 2022
 	Subscribe200Body       bool          `toml:"subscribe_200_body"`
 	SubscribeUnknown       string        `toml:"subscribe_unknown"`        // reject | accept

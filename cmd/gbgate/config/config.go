@@ -92,12 +92,16 @@ type Camera struct {
 	Transport    string  `toml:"transport"` // tcp | udp | auto
 	PTZ          string  `toml:"ptz"`       // auto | onvif | off
 	Record       string  `toml:"record"`    // off | always | alarm
-	Manufacturer string  `toml:"manufacturer"`
-	Model        string  `toml:"model"`
-	CivilCode    string  `toml:"civil_code"` // "" = the first six digits of id
-	Address      string  `toml:"address"`    // installation place; "" = title
-	Longitude    float64 `toml:"longitude"`
-	Latitude     float64 `toml:"latitude"`
+	Events       string  `toml:"events"`    // auto | onvif | off
+	// AlarmMap makes events alarms, or changes what they are: topic → "method/type", "method" or "off".
+	AlarmMap      map[string]string `toml:"alarm_map"`
+	AlarmInterval time.Duration     `toml:"alarm_interval"` // at least so long between two alarms of one kind
+	Manufacturer  string            `toml:"manufacturer"`
+	Model         string            `toml:"model"`
+	CivilCode     string            `toml:"civil_code"` // "" = the first six digits of id
+	Address       string            `toml:"address"`    // installation place; "" = title
+	Longitude     float64           `toml:"longitude"`
+	Latitude      float64           `toml:"latitude"`
 }
 
 // Default returns the configuration that an empty file stands for.
@@ -137,5 +141,8 @@ func DefaultSuperior() Superior {
 
 // DefaultCamera returns a camera with every default.
 func DefaultCamera() Camera {
-	return Camera{Transport: "tcp", PTZ: "auto", Record: "off", Manufacturer: "gbgate", Model: "IPC"}
+	return Camera{
+		Transport: "tcp", PTZ: "auto", Record: "off", Events: "auto", AlarmMap: map[string]string{},
+		AlarmInterval: 10 * time.Second, Manufacturer: "gbgate", Model: "IPC",
+	}
 }

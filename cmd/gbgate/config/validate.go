@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"net/url"
@@ -93,11 +94,29 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	c.oneOf("transport", cam.Transport, "tcp", "udp", "auto")
 	c.oneOf("ptz", cam.PTZ, "auto", "onvif", "off")
 	c.oneOf("record", cam.Record, "off", "always", "alarm")
+	p.events(c, cam)
 	if cam.CivilCode != "" && !division(cam.CivilCode) {
 		c.fault("civil_code", "%q is no division code of 2, 4, 6 or 8 digits", cam.CivilCode)
 	}
 	if cam.Longitude < -180 || cam.Longitude > 180 || cam.Latitude < -90 || cam.Latitude > 90 {
 		c.fault("longitude", "and latitude are %v, %v: no place on earth", cam.Longitude, cam.Latitude)
+	}
+}
+
+// events checks what of a camera's own alarms goes upward.
+func (p *parser) events(c check, cam Camera) {
+	c.oneOf("events", cam.Events, "auto", "onvif", "off")
+	if cam.Events == "onvif" && cam.ONVIF == "" {
+		c.fault("events", "is \"onvif\", but the camera has no onvif address")
+	}
+	c.between("alarm_interval", cam.AlarmInterval, 0, time.Hour)
+	for _, topic := range slices.Sorted(maps.Keys(cam.AlarmMap)) {
+		if AlarmTopic(topic) == "" {
+			c.fault("alarm_map", "%q is no topic such as \"RuleEngine/MyRule/Alarm\"", topic)
+		}
+		if _, err := ParseAlarmCode(cam.AlarmMap[topic]); err != nil {
+			c.fault("alarm_map", "%s: %v", topic, err)
+		}
 	}
 }
 

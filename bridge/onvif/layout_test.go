@@ -1,0 +1,30 @@
+package onvif
+
+import "testing"
+
+// A recorder tells the events of all its channels to everybody who listens.
+func TestEventsOfOtherChannels(t *testing.T) {
+	profiles := []Profile{
+		{Token: "a", Source: "vs1", SourceConfig: "vsc1"}, {Token: "b", Source: "vs2", SourceConfig: "vsc2"},
+	}
+	c := &Camera{cfg: CameraConfig{Source: "vs2"}}
+	l, err := c.choose(profiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []struct {
+		name, item, token string
+		foreign           bool
+	}{
+		{"ours", "VideoSource", "vs2", false},
+		{"ours by its configuration", "VideoSourceConfigurationToken", "vsc2", false},
+		{"another's", "Source", "vs1", true},
+		{"another's by its configuration", "VideoSourceConfigurationToken", "vsc1", true},
+		{"an input's", "InputToken", "vs1", false},
+		{"nobody's", "Source", "vs9", false},
+	} {
+		if got := l.foreign(Event{Source: map[string]string{e.item: e.token}}); got != e.foreign {
+			t.Errorf("an event that is %s: foreign %v", e.name, got)
+		}
+	}
+}
