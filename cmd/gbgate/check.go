@@ -17,6 +17,7 @@ type checkDoc struct {
 	Verdict string           `json:"verdict"`
 	Checks  []faultDoc       `json:"checks"` // what is wrong with the file
 	Cameras []checkCameraDoc `json:"cameras"`
+	Hints   []hintDoc        `json:"hints"` // what of the box could be better
 }
 
 type faultDoc struct {
@@ -40,7 +41,8 @@ type checkCameraDoc struct {
 // checkTimeout bounds what one camera may take; they are asked at the same time.
 const checkTimeout = 20 * time.Second
 
-// checkCommand is `gbgate check`: the file's faults, then every camera is asked what it offers.
+// checkCommand is `gbgate check`: the file's faults, then every camera is asked what it offers, and
+// what of the box could be better.
 func checkCommand(ctx context.Context, e env, args []string) int {
 	fs := e.flags("check")
 	file := fs.String("c", "/etc/gbgate/config.toml", "configuration `file`")
@@ -48,7 +50,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 	if code, done := e.parse(fs, args); done {
 		return code
 	}
-	doc := checkDoc{Verdict: good, Checks: []faultDoc{}, Cameras: []checkCameraDoc{}}
+	doc := checkDoc{Verdict: good, Checks: []faultDoc{}, Cameras: []checkCameraDoc{}, Hints: []hintDoc{}}
 	cfg, err := loadConfig(*file)
 	if faults, ok := errors.AsType[config.Faults](err); ok {
 		doc.Verdict = bad
@@ -62,7 +64,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 		}
 		return exitUsage
 	}
-	doc.Cameras = checkCameras(ctx, cfg)
+	doc.Cameras, doc.Hints = checkCameras(ctx, cfg), thisBox().hints(cfg)
 	for _, c := range doc.Cameras {
 		doc.Verdict = worse(doc.Verdict, c.Verdict)
 	}
@@ -75,6 +77,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 				row(c.Name, c.Verdict, dash(c.Codec), dash(c.Audio), c.Reason)
 			}
 		})
+		printHints(e.stdout, doc.Hints)
 	}
 	if doc.Verdict != good {
 		return exitBad
