@@ -95,7 +95,7 @@ func (p *Platform) recordInfo(ctx context.Context, a asked) {
 	}
 	limited, cancel := context.WithTimeout(ctx, p.cfg.Timers.Operation)
 	defer cancel()
-	res, err := p.site.RecordInfo(limited, q)
+	res, err := p.site.RecordInfo(limited, p.inwardRecords(q))
 	if err != nil || res == nil {
 		p.log.Warn("record info", "device", q.DeviceID, "error", err)
 		res = &manscdp.RecordInfoResponse{}

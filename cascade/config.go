@@ -68,6 +68,7 @@ type Compat struct {
 	RejectPort      uint16        // port of an m= line that we refuse: 0 (default, RFC 3264) or 9
 	MaxPerChannel   int           // calls of one channel at one time, 486 beyond; default 0: no limit
 	MediaGrace      time.Duration // calls outlive the superior's being offline by this; default 0
+	OffsetTimes     bool          // times to and fro are those of the superior's clock (time_sync = "offset")
 	DateIsUTC       bool          // a Date without zone is UTC (WVP issue 1700) and not Beijing time
 
 	InitialNotify      string // Catalog NOTIFY of what is not ON at once: "auto" (default: 2022 only), "on" or "off"

@@ -58,6 +58,7 @@ func (p *Platform) admit(r *sipua.Request) (*Call, error) {
 	if !ok {
 		return nil, gb28181.Errorf(404, "No such channel")
 	}
+	p.inwardOffer(offer)
 	p.ownSSRC(offer)
 	c := p.newCall(r, offer, channel)
 	c.offerless = len(r.Body) == 0

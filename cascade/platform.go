@@ -52,6 +52,7 @@ type Platform struct {
 	up      upper
 	pace    rhythm
 	status  Status
+	shift   time.Duration            // how much later times are on the superior's clock; 0 without OffsetTimes
 	subs    map[string]*subscription // by Call-ID
 	waiting []manscdp.Message        // published while not registered, oldest first
 	calls   map[string]*Call         // by Call-ID

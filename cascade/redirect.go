@@ -37,6 +37,7 @@ func (p *Platform) turnTo(up upper) {
 	p.up, p.status.ID = up, up.id
 	if from != up {
 		p.status.PeerVersion = "" // what the other one said of itself
+		p.shift = 0
 	}
 	p.mu.Unlock()
 	if from != up {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"gbgate/gb28181"
 	"gbgate/gb28181/sipua"
 )
 
@@ -352,28 +351,13 @@ func (p *Platform) learn(res *sipua.Response) {
 	if res.Received.IsValid() {
 		p.status.NATAddress = res.Received
 	}
-	// A Date is only looked at: srs-sip sends year 222213, others UTC as local time.
+	// A Date never sets a clock: srs-sip sends year 222213, others UTC as local time.
 	if d := res.Header("Date"); d != "" {
 		p.status.ClockOffset, p.status.ClockKnown = clockOffset(d, p.cfg.Compat.DateIsUTC)
+		if p.status.ClockKnown {
+			p.adjust(p.status.ClockOffset)
+		}
 	}
-}
-
-// clockOffset is how much a superior's clock is ahead of ours. One that is eight hours off writes UTC where Beijing
-// time belongs, and tells nothing until DateIsUTC says so.
-func clockOffset(date string, isUTC bool) (time.Duration, bool) {
-	t, err := gb28181.ParseDate(date)
-	if err != nil {
-		return 0, false
-	}
-	const beijing, slack = 8 * time.Hour, 2 * time.Minute
-	if isUTC && !hasZone(date) {
-		t = t.Add(beijing)
-	}
-	offset := time.Until(t)
-	if d := (offset.Abs() - beijing).Abs(); d <= slack {
-		return 0, false
-	}
-	return offset, true
 }
 
 func (p *Platform) until() time.Time {

@@ -90,6 +90,7 @@ func (c *Call) successor(r *sipua.Request) (*Call, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.p.inwardOffer(offer)
 	was := c.Offer()
 	if offer.SSRC == 0 || c.p.cfg.Compat.OwnSSRC {
 		offer.SSRC, offer.SSRCText = was.SSRC, was.SSRCText

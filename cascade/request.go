@@ -162,6 +162,7 @@ func (p *Platform) narrowed(cs gb28181.Charset) gb28181.Charset {
 
 // encode writes a message as this superior wants to read it.
 func (p *Platform) encode(m manscdp.Message) ([]byte, error) {
+	m = p.outward(m)
 	if c, ok := m.(*manscdp.ConfigDownloadResponse); ok && p.cfg.Compat.SnapShotAnswer && c.SnapShotConfig != nil {
 		renamed := *c
 		renamed.SnapShot, renamed.SnapShotConfig = c.SnapShotConfig, nil

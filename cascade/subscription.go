@@ -213,9 +213,11 @@ func (s *subscription) deliverPTZ() time.Time {
 
 // addAlarm queues an alarm that the superior wants; s.mu is not held.
 func (s *subscription) addAlarm(a *manscdp.AlarmNotify) {
+	told := *a
+	told.Time = later(a.Time, s.p.ahead()) // the filter's times are the superior's
 	s.mu.Lock()
 	q, _ := s.query.(*manscdp.AlarmQuery)
-	if q == nil || wants(q, a) {
+	if q == nil || wants(q, &told) {
 		if len(s.alarms) == maxWaitingAlarms {
 			s.alarms = slices.Delete(s.alarms, 0, 1)
 		}

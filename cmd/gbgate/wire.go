@@ -101,7 +101,7 @@ func platformConfig(s *config.Superior, log *slog.Logger) cascade.Config {
 		Compat: cascade.Compat{
 			AssumeVersion: q.AssumeVersion, OmitGBVer: !q.SendGBVer, RefreshMode: q.RefreshMode,
 			ReregisterOn: q.ReregisterOn, FromHost: q.FromHost, RequestURIHost: q.RequestURIHost,
-			UseNATContact: q.UseNATContact, DateIsUTC: q.DateIsUTC,
+			UseNATContact: q.UseNATContact, OffsetTimes: q.TimeSync == "offset", DateIsUTC: q.DateIsUTC,
 			Charset: q.Charset, StrictGB2312: q.StrictGB2312, EmptyLists: q.EmptyListElement,
 			SnapShotAnswer: q.SnapshotAnswerTag == "SnapShot",
 			UDPMaxMessage:  q.UDPMaxMessage, CatalogItems: q.CatalogItemsPerMessage,

@@ -12,7 +12,7 @@ func inactive() map[string][]string {
 		"admin":    {"password_file"},
 		"superior": {"media_ports"},
 		"superior.compat": {
-			"time_sync", "snapshot_answer_tag",
+			"snapshot_answer_tag",
 			"mediastatus", "mediastatus_from",
 			"default_stream",
 			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream", "scale_pts", "mansrtsp_reply_body",
