@@ -14,7 +14,7 @@ func TestAlarms(t *testing.T) {
 		site := NewSite(Config{}, []Camera{
 			{Name: "gate", ID: gate, Source: &probe{}}, {Name: "yard", ID: yard, Source: &probe{}},
 		})
-		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, VideoLossAlarm: true})
+		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, VideoLossAlarm: true})
 		l, stop := running(t, site, v)
 		synctest.Wait()
 		loss := Alarm{Method: manscdp.AlarmDevice, Type: manscdp.DeviceVideoLoss}

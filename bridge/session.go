@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -122,7 +123,7 @@ func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.C
 		sdp.UDP: rtpout.UDP, sdp.TCPPassive: rtpout.TCPActive, sdp.TCPActive: rtpout.TCPPassive,
 	}[offer.Transport]
 	return rtpout.Config{
-		Transport: transport, Local: local, Remote: offer.Remote, Ports: v.site.cfg.Ports,
+		Transport: transport, Local: local, Remote: offer.Remote, Ports: cmp.Or(v.cfg.Ports, v.site.cfg.Ports),
 		SSRC: ssrc, PayloadType: offer.PayloadType, MaxPayload: v.cfg.MaxPayload, Interleaved: v.cfg.Interleaved,
 		RTCP: v.cfg.RTCP, CNAME: v.cfg.NodeID, DialRetry: v.cfg.DialRetry, Log: v.log,
 	}

@@ -3,6 +3,8 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"gbgate/gb28181/manscdp"
@@ -19,6 +21,7 @@ const (
 var (
 	errNotOurs   = errors.New("only the node itself has this setting")
 	errNoSetting = errors.New("the device has no such setting")
+	errForbidden = errors.New("this platform may not change it (allow_device_config)")
 )
 
 // SetTuning tells the view where BasicParam is read and set. Without it, it is refused.
@@ -51,6 +54,8 @@ func (v *View) ConfigDownload(_ context.Context, q *manscdp.ConfigDownloadQuery)
 			answer.VideoParamOpt = v.videoParamOpt(q.DeviceID)
 		case "AlarmReport":
 			answer.AlarmReport = v.duties.report(q.DeviceID)
+		case "SnapShotConfig", "SnapShot":
+			answer.SnapShotConfig = v.snapshots.asked(q.DeviceID)
 		}
 	}
 	if len(answer.Kinds()) > 0 {
@@ -116,6 +121,9 @@ func (v *View) configure(c *manscdp.DeviceConfig) error {
 	}
 	var steps []func() error // each was found to be possible
 	for _, kind := range kinds {
+		if !slices.Contains(v.cfg.AllowConfig, kind) {
+			return fmt.Errorf("%s: %w", kind, errForbidden)
+		}
 		switch kind {
 		case "BasicParam":
 			tuning := v.tuned()
@@ -133,7 +141,7 @@ func (v *View) configure(c *manscdp.DeviceConfig) error {
 			if err != nil {
 				return err
 			}
-			steps = append(steps, func() error { return v.snapshots.put(job) })
+			steps = append(steps, func() error { return v.snapshots.put(job, c.SnapShotConfig) })
 		default:
 			return errNoSetting
 		}

@@ -68,14 +68,14 @@ func TestBasicParam(t *testing.T) {
 		{"nothing", node, manscdp.Settings{}, manscdp.ERROR, before},
 	} {
 		r := before
-		v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+		v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed})
 		v.SetTuning(&r)
 		answer, err := v.DeviceConfig(t.Context(), &manscdp.DeviceConfig{Header: header(c.id), Settings: c.set})
 		if err != nil || answer.Result != c.result || r != c.want {
 			t.Errorf("%s: %+v %v, %+v; want %s, %+v", c.name, answer, err, r, c.result, c.want)
 		}
 	}
-	v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed})
 	answer, err := v.DeviceConfig(t.Context(), &manscdp.DeviceConfig{
 		Header: header(node), Settings: basic(manscdp.BasicParam{HeartBeatInterval: 20}),
 	})
@@ -88,7 +88,7 @@ func TestConfigDownload(t *testing.T) {
 	site := NewSite(Config{Longitude: 118.5, Latitude: 31.5}, []Camera{
 		{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}}, {Name: "yard", ID: yard, Source: &camera{}},
 	})
-	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Name: "box"})
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, Name: "box"})
 	v.SetTuning(&registration{time.Minute, time.Hour, 3})
 	site.Channels()[0].feed.stream.Write(picture(true, 0))
 	basic := manscdp.BasicParam{Expiration: 3600, HeartBeatInterval: 60, HeartBeatCount: 3, PositionCapability: new(0)}
@@ -121,4 +121,27 @@ func TestConfigDownload(t *testing.T) {
 		}
 	}
 	site.Channels()[0].feed.stream.Close(nil)
+}
+
+// allowed are the settings that superiors may change by default.
+var allowed = []string{"BasicParam", "AlarmReport", "SnapShotConfig"}
+
+// What a superior may not change is refused as a whole, and stays.
+func TestAllowDeviceConfig(t *testing.T) {
+	off := &manscdp.AlarmReport{MotionDetection: new(0)}
+	for _, c := range []struct {
+		allow  []string
+		result string
+	}{{nil, manscdp.ERROR}, {[]string{"BasicParam"}, manscdp.ERROR}, {[]string{"AlarmReport"}, manscdp.OK}} {
+		v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: c.allow})
+		answer, err := v.DeviceConfig(t.Context(), &manscdp.DeviceConfig{
+			Header: header(gate), Settings: manscdp.Settings{AlarmReport: off},
+		})
+		if err != nil || answer.Result != c.result {
+			t.Errorf("%q: %+v, %v; want %s", c.allow, answer, err, c.result)
+		}
+		if got := *v.duties.report(gate).MotionDetection; (got == 0) != (c.result == manscdp.OK) {
+			t.Errorf("%q: MotionDetection is %d", c.allow, got)
+		}
+	}
 }

@@ -71,23 +71,38 @@ type snapshots struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
-	queue chan snapshotJob // nil while nobody runs them
+	queue chan snapshotJob                  // nil while nobody runs them
+	last  map[string]manscdp.SnapShotConfig // of each device; as many as there are cameras
 }
 
 func newSnapshots(cfg ViewConfig, log *slog.Logger) *snapshots {
 	return &snapshots{up: newUploader(cfg.SuperiorHost, cfg.SnapshotAllow), log: log}
 }
 
-// put hands a job in.
-func (s *snapshots) put(job snapshotJob) error {
+// put hands a job in, which c asked for.
+func (s *snapshots) put(job snapshotJob, c *manscdp.SnapShotConfig) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	select {
 	case s.queue <- job: // never while it is nil
+		if s.last == nil {
+			s.last = make(map[string]manscdp.SnapShotConfig)
+		}
+		s.last[job.id] = *c
 		return nil
 	default:
 		return errBusy
 	}
+}
+
+// asked is the last SnapShotConfig of a device, which is what it is set to; nil: there was none.
+func (s *snapshots) asked(id string) *manscdp.SnapShotConfig {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c, ok := s.last[id]; ok {
+		return &c
+	}
+	return nil
 }
 
 // shots is the running side, used by one goroutine.

@@ -122,7 +122,7 @@ func TestSnapshotsAreUploaded(t *testing.T) {
 			a := &archive{files: map[string]string{}, code: c.code}
 			server := httptest.NewServer(a)
 			defer server.Close()
-			v := snapshotSite(&c.lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, SuperiorHost: "127.0.0.1:5060"})
+			v := snapshotSite(&c.lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "127.0.0.1:5060"})
 			finished, stop := watching(t, v)
 			defer stop()
 			result := snap(t, v, gate, manscdp.SnapShotConfig{
@@ -130,6 +130,12 @@ func TestSnapshotsAreUploaded(t *testing.T) {
 			})
 			if result != manscdp.OK {
 				t.Fatalf("answered %s", result)
+			}
+			set, err := v.ConfigDownload(t.Context(), &manscdp.ConfigDownloadQuery{
+				Header: header(gate), ConfigType: "SnapShotConfig",
+			})
+			if err != nil || set.Result != manscdp.OK || set.SnapShotConfig == nil || set.SnapShotConfig.SessionID != shotSession {
+				t.Errorf("ConfigDownload says %+v, %v; want what was set", set, err)
 			}
 			f := <-finished
 			if f.DeviceID != gate || f.SessionID != shotSession || len(f.Files) != c.count {
@@ -169,7 +175,7 @@ func TestSnapshotsThatAreRefused(t *testing.T) {
 	}
 	lens := &lensCap{err: errors.New("nothing is really taken here")}
 	v := snapshotSite(lens).View(ViewConfig{
-		NodeID: node, Channels: []string{"*"}, SuperiorHost: "192.0.2.10",
+		NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "192.0.2.10",
 		SnapshotAllow: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("2001:db8::/32")},
 	})
 	if got := snap(t, v, gate, good); got != manscdp.ERROR {
@@ -255,7 +261,7 @@ func TestANameIsJudgedByItsAddress(t *testing.T) {
 func TestSnapshotsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lens := &lensCap{err: errors.New("no"), block: make(chan struct{})}
-		v := snapshotSite(lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, SuperiorHost: "192.0.2.10"})
+		v := snapshotSite(lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "192.0.2.10"})
 		l, stop := running(t, v.site, v)
 		synctest.Wait()
 		accepted := 0
@@ -281,7 +287,7 @@ func TestSnapshotsAreBounded(t *testing.T) {
 func TestPicturesAreTakenAtTheirInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lens := &lensCap{err: errors.New("no")}
-		v := snapshotSite(lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, SuperiorHost: "192.0.2.10"})
+		v := snapshotSite(lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "192.0.2.10"})
 		began := time.Now()
 		v.snapshots.run(t.Context(), snapshotJob{camera: lens, count: 3, interval: 5 * time.Second, url: &url.URL{}})
 		if d := time.Since(began); d != 10*time.Second {

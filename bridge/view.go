@@ -10,6 +10,7 @@ import (
 	"gbgate/gb28181/manscdp"
 	"gbgate/media"
 	"gbgate/media/ps"
+	"gbgate/media/rtpout"
 )
 
 // ViewConfig says what one superior sees of the site and how media goes to it.
@@ -38,18 +39,20 @@ type ViewConfig struct {
 	Interleaved bool // "$" framing over TCP
 	RTCP        bool
 	DialRetry   int
-	FormatLine  string // full | empty | omit: the f= line of our answers
+	FormatLine  string        // full | empty | omit: the f= line of our answers
+	Ports       *rtpout.Ports // for media; nil: those of the site
 
 	NoPTZ         bool // this superior may not move cameras
 	StrictPTZ     bool
 	PTZWatchdog   time.Duration // a camera is stopped so long after the last command; 0 = 15 s, negative: never
 	AllowTeleBoot bool          // this superior may restart cameras
+	AllowConfig   []string      // the kinds of settings that it may change; the names are those of DeviceConfig
 
 	VideoLossAlarm bool          // a camera that is lost is an alarm (method 2, type 1)
 	AlarmLatch     time.Duration // a device alarm not reset is released after it; 0 = 300 s, negative: no latch
 
 	// Snapshots are uploaded to the superior's own address and to these, nowhere else.
-	SuperiorHost  string         // its IP address or DNS name
+	SuperiorHost  string         // its IP address or DNS name; "" = not even there
 	SnapshotAllow []netip.Prefix // other networks
 
 	Log *slog.Logger

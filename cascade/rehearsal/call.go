@@ -210,6 +210,9 @@ func (c *call) hangUp(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), byeTimeout)
 	defer cancel()
+	if now, err := c.node.route(); err == nil && c.route.Transport == "tcp" {
+		c.route = now // the connection of the INVITE may have been replaced
+	}
 	r := c.inDialog("BYE", c.nextCSeq())
 	if c.req.ByeByCallID {
 		r.From.Tag, r.To.Tag = token(4), token(4)

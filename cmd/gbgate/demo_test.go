@@ -29,7 +29,7 @@ func TestDemoLeavesNothing(t *testing.T) {
 	if _, err := os.Stat(d.stateDir); !os.IsNotExist(err) {
 		t.Errorf("the state folder is still there: %v", err)
 	}
-	if n := d.gateway.ports.InUse(); n != 0 {
+	if n := d.gateway.portsInUse(); n != 0 {
 		t.Errorf("%d media ports are still in use", n)
 	}
 }

@@ -273,7 +273,7 @@ func (g *gateway) metrics(w io.Writer) {
 	gauge("gbgate_memory_available_bytes", float64(doc.Memory.Available))
 	gauge("gbgate_memory_short", boolean(doc.Memory.Verdict == bad))
 	gauge("gbgate_memory_refused_calls_total", float64(doc.Memory.Refused))
-	gauge("gbgate_media_port_pairs_in_use", float64(g.ports.InUse()))
+	gauge("gbgate_media_port_pairs_in_use", float64(g.portsInUse()))
 	set.WritePrometheus(w)
 	metrics.WriteProcessMetrics(w)
 }
@@ -283,4 +283,13 @@ func boolean(b bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// portsInUse counts the pairs of media ports that calls have.
+func (g *gateway) portsInUse() int {
+	n := 0
+	for _, p := range g.ports {
+		n += p.InUse()
+	}
+	return n
 }

@@ -34,7 +34,7 @@ type gateway struct {
 	sides   []side
 	gpsd    *bridge.GPSD // nil: nobody knows where we are
 	admin   *admin.Server
-	ports   *rtpout.Ports
+	ports   map[string]*rtpout.Ports // by media_ports
 	poller  *rtsp.Poller
 	memory  *memory.Guard
 }
@@ -51,12 +51,9 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	if err := os.MkdirAll(cfg.Gateway.StateDir, 0o755); err != nil {
 		return nil, fmt.Errorf("gateway.state_dir: %w", err)
 	}
-	low, high, err := cfg.Gateway.PortRange()
-	if err != nil {
+	var err error
+	if g.ports, err = mediaPorts(cfg); err != nil {
 		return nil, err
-	}
-	if g.ports, err = rtpout.NewPorts(low, high); err != nil {
-		return nil, fmt.Errorf("gateway.media_ports: %w", err)
 	}
 	if cfg.Gateway.GPSD != "" {
 		g.gpsd = &bridge.GPSD{Address: cfg.Gateway.GPSD, Log: log}
@@ -68,7 +65,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		_ = g.poller.Close()
 		return nil, err
 	}
-	g.site = bridge.NewSite(siteConfig(cfg, g.ports, g.gpsd, g.memory.Admit, log), cameras(cfg, g.devices))
+	g.site = bridge.NewSite(siteConfig(cfg, g.ports[cfg.Gateway.MediaPorts], g.gpsd, g.memory.Admit, log), cameras(cfg, g.devices))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
 		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
@@ -85,7 +82,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	router = cascade.NewRouter(g.ua)
 	for i := range cfg.Superiors {
 		s := &cfg.Superiors[i]
-		view := g.site.View(viewConfig(cfg, s, log))
+		view := g.site.View(viewConfig(cfg, s, g.ports[s.MediaPorts], log))
 		serve := func(ctx context.Context, c *cascade.Call) error { return view.ServeMedia(ctx, c) }
 		p := cascade.NewPlatform(platformConfig(s, log), g.ua, view, cascade.MediaHandlerFunc(serve))
 		view.SetTuning(p)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"log/slog"
 	"maps"
 	"math"
@@ -37,6 +38,29 @@ func siteConfig(
 	return site
 }
 
+// mediaPorts are the media ports of the gateway, and of the superiors that have their own, by what media_ports says.
+func mediaPorts(cfg *config.Config) (map[string]*rtpout.Ports, error) {
+	all := make(map[string]*rtpout.Ports)
+	open := func(key, text string, low, high uint16, err error) error {
+		if err == nil && all[text] == nil {
+			all[text], err = rtpout.NewPorts(low, high)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", key, err)
+		}
+		return nil
+	}
+	low, high, err := cfg.Gateway.PortRange()
+	err = open("gateway.media_ports", cfg.Gateway.MediaPorts, low, high, err)
+	for i := range cfg.Superiors {
+		if s := &cfg.Superiors[i]; s.MediaPorts != "" && err == nil {
+			low, high, err = s.PortRange()
+			err = open(fmt.Sprintf("superior %q: media_ports", s.Name), s.MediaPorts, low, high, err)
+		}
+	}
+	return all, err
+}
+
 func groups(cfg *config.Config) []bridge.Group {
 	list := make([]bridge.Group, 0, len(cfg.Groups))
 	for _, g := range cfg.Groups {
@@ -45,7 +69,7 @@ func groups(cfg *config.Config) []bridge.Group {
 	return list
 }
 
-func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge.ViewConfig {
+func viewConfig(cfg *config.Config, s *config.Superior, ports *rtpout.Ports, log *slog.Logger) bridge.ViewConfig {
 	q := s.Compat
 	audio := map[string]ps.AudioPolicy{"auto": ps.AudioAuto, "pcma": ps.AudioPCMA, "off": ps.AudioOff}[s.Audio]
 	if audio == ps.AudioAuto && !q.AudioAAC {
@@ -62,7 +86,10 @@ func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge
 	if !q.AlarmLatch {
 		latch = -1
 	}
-	host, _, _ := net.SplitHostPort(s.Address) // validated with the configuration
+	host := ""
+	if slices.Contains(q.SnapshotUploadAllow, "superior-ip") {
+		host, _, _ = net.SplitHostPort(s.Address) // validated with the configuration
+	}
 	v := bridge.ViewConfig{
 		Superior: s.Name, NodeID: s.NodeID, Channels: s.Channels, IDs: s.IDs,
 		Name: cfg.Gateway.Name, Manufacturer: "gbgate", Model: "gbgate", Firmware: version,
@@ -75,6 +102,7 @@ func viewConfig(cfg *config.Config, s *config.Superior, log *slog.Logger) bridge
 		Bandwidth:   s.BandwidthKbps,
 		Interleaved: q.TCPFraming == "interleaved", DialRetry: q.TCPRetries, FormatLine: q.SDPAnswerF,
 		StrictPTZ: q.StrictPTZ, PTZWatchdog: q.PTZWatchdog, AllowTeleBoot: q.AllowTeleBoot,
+		AllowConfig: q.AllowDeviceConfig, Ports: ports,
 		AlarmLatch: latch, VideoLossAlarm: q.VideoLossAlarm, SuperiorHost: host, Log: log,
 	}
 	if v.PTZWatchdog == 0 {

@@ -156,8 +156,8 @@ func DefaultCompat() Compat {
 		CompatControl: CompatControl{
 			PTZ:                 true,
 			PTZWatchdog:         15 * time.Second,
-			AllowDeviceConfig:   []string{"BasicParam", "AlarmReport"},
-			SnapshotUploadAllow: []string{},
+			AllowDeviceConfig:   []string{"BasicParam", "AlarmReport", "SnapShotConfig"},
+			SnapshotUploadAllow: []string{"superior-ip"},
 			BroadcastTransport:  "udp",
 			BroadcastInviteFrom: "node",
 			BroadcastOfferY:     true,

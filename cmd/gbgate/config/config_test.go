@@ -105,14 +105,14 @@ name = "b"
 id = "34020000002000000002"
 address = "localhost:5061"
 password = ""
-compat.allow_device_config = []
+compat.broadcast = true
 `)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
 		`superior[1] "a".compat.talk`,
-		`superior[2] "b".compat.allow_device_config`,
+		`superior[2] "b".compat.broadcast`,
 	}
 	if diff := cmp.Diff(want, cfg.Inactive()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

@@ -9,15 +9,12 @@ import (
 // marks the same ones, which a test holds. Who builds a feature strikes its keys here and there.
 func inactive() map[string][]string {
 	return map[string][]string{
-		"admin":    {"password_file"},
-		"superior": {"media_ports"},
+		"admin": {"password_file"},
 		"superior.compat": {
-			"snapshot_answer_tag",
 			"mediastatus", "mediastatus_from",
 			"default_stream",
 			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream", "scale_pts", "mansrtsp_reply_body",
 			"pause_keepalive",
-			"allow_device_config",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},
 		"camera": {"sub_url", "record"},

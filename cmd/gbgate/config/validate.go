@@ -58,6 +58,11 @@ func (g Gateway) PortRange() (low, high uint16, err error) {
 	return portRange(g.MediaPorts)
 }
 
+// PortRange returns a superior's own media_ports, which are not empty.
+func (s *Superior) PortRange() (low, high uint16, err error) {
+	return portRange(s.MediaPorts)
+}
+
 func portRange(text string) (low, high uint16, err error) {
 	if text == "0" {
 		return 0, 0, nil
@@ -65,7 +70,7 @@ func portRange(text string) (low, high uint16, err error) {
 	a, b, ok := strings.Cut(text, "-")
 	lo, err1 := strconv.ParseUint(strings.TrimSpace(a), 10, 16)
 	hi, err2 := strconv.ParseUint(strings.TrimSpace(b), 10, 16)
-	if !ok || err1 != nil || err2 != nil || lo < 1024 || hi <= lo {
+	if !ok || err1 != nil || err2 != nil || lo < 1024 || hi <= lo+lo%2 {
 		return 0, 0, fmt.Errorf("%q is no range of ports such as \"30000-32999\" (1024 and up)", text)
 	}
 	return uint16(lo), uint16(hi), nil
