@@ -2,6 +2,7 @@ package rtsp
 
 import (
 	"log/slog"
+	"math"
 
 	"gbgate/media"
 )
@@ -172,6 +173,14 @@ func (a *assembler) discontinuity() {
 		a.frames.lost()
 		a.audioClock.discontinuity()
 	}
+}
+
+// seek tells that what comes next stands elsewhere in a recording: times may step back, and audio may be gone.
+func (a *assembler) seek() {
+	a.discontinuity()
+	a.decoding.seek()
+	a.audioDTS = math.MinInt64
+	a.desc = &media.Description{Video: a.desc.Video}
 }
 
 // close emits the last picture, if it is whole, and gives back what is held.

@@ -26,6 +26,7 @@ const (
 	NoFrames                    // RTSP works, pictures do not come
 	Protocol                    // the peer says what RTSP does not allow, or nothing at all
 	Closed                      // the camera ended a session that had been up
+	Unsupported                 // the recorder cannot play that way
 )
 
 // String returns a short English name.
@@ -49,6 +50,8 @@ func (k Kind) String() string {
 		return "protocol"
 	case Closed:
 		return "closed"
+	case Unsupported:
+		return "unsupported"
 	}
 	return "unknown"
 }
@@ -65,6 +68,15 @@ func (e *Error) Error() string { return e.Text }
 
 // Unwrap returns what the failure came from.
 func (e *Error) Unwrap() error { return e.Err }
+
+// kindOf returns the kind of a failure, 0 if it is none of ours.
+func kindOf(err error) Kind {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return 0
+}
 
 // dialError classifies a failed connect to address.
 func dialError(err error, address string, timeout time.Duration) *Error {

@@ -5,12 +5,15 @@ const maxOutstanding = 16
 
 // exchange is one request on its way.
 type exchange struct {
-	cseq      int
+	cseq      int // on the wire
+	inner     int // as gortsplib numbered it
 	method    string
 	keepalive bool   // nobody waits for the reply
 	signed    string // what it was signed with, see authenticator.sign
 	about     string // the stand-in URL gortsplib asked for
 	transport string // the Transport header of a SETUP
+	// done, of a request that is not gortsplib's, gets the reply on the reading goroutine.
+	done func(*message)
 }
 
 // exchanges remembers which requests wait for a reply, oldest first.

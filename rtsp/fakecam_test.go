@@ -313,12 +313,3 @@ func pull(t *testing.T, url string, cfg Config) error {
 		u.Release()
 	})
 }
-
-// kindOf returns the kind of a failure, 0 if it is none of ours.
-func kindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Kind
-	}
-	return 0
-}

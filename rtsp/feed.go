@@ -15,6 +15,7 @@ import (
 type feed struct {
 	videoChannel byte // interleaved, TCP only
 	audioChannel byte
+	audioRate    int // of its RTP timestamps, in Hz
 
 	mu        sync.Mutex
 	closed    bool
@@ -24,6 +25,7 @@ type feed struct {
 	pictures  uint64
 	lastFrame time.Time // when the last picture was handed on; at first, when the feed was opened
 	sink      func(*media.Unit)
+	recorded  *replayClock // nil: live
 }
 
 func newFeed(o *offer, reorder bool, sink func(*media.Unit), log *slog.Logger) *feed {
@@ -33,8 +35,48 @@ func newFeed(o *offer, reorder bool, sink func(*media.Unit), log *slog.Logger) *
 	f.video = newRTPInput(o.video, f.assembler.video, f.assembler.discontinuity)
 	if o.audio != nil {
 		f.audio = newRTPInput(o.audio, f.assembler.audio, f.assembler.discontinuity)
+		f.audioRate = o.audio.Clock
 	}
 	return f
+}
+
+// record makes it a recording's: from origin on, packets come when they were recorded, so to say.
+func (f *feed) record(origin time.Time, r *replayClock) {
+	f.recorded = r
+	f.assembler.timeline = timeline{origin: origin, recorded: true}
+	f.assembler.seek()
+}
+
+// restart says that what comes from now on belongs to another PLAY.
+func (f *feed) restart(start time.Time, cseq int, steady, mute bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.assembler.seek()
+	f.recorded.restart(start, cseq, steady, mute)
+}
+
+// replayed is interleaved for a recording.
+func (f *feed) replayed(channel byte, b []byte) {
+	in, rate := f.video, media.Clock
+	switch {
+	case channel == f.videoChannel+1 && saysGoodbye(b):
+		f.assembler.close() // the last picture may have no marker
+		f.recorded.ended()
+		return
+	case f.audio != nil && channel == f.audioChannel:
+		if f.recorded.mute {
+			return
+		}
+		in, rate = f.audio, f.audioRate
+	case channel != f.videoChannel:
+		return
+	}
+	if at, ok := f.recorded.stamp(in, rate, b); ok {
+		in.write(b, at)
+		if f.recorded.last && in == f.video && b[1]&0x80 != 0 {
+			f.recorded.ended()
+		}
+	}
 }
 
 // emit runs within the lock.
@@ -52,6 +94,8 @@ func (f *feed) interleaved(channel byte, b []byte, at time.Time) {
 	defer f.mu.Unlock()
 	switch {
 	case f.closed:
+	case f.recorded != nil:
+		f.replayed(channel, b)
 	case f.audio != nil && channel == f.audioChannel &&
 		(channel != f.videoChannel || len(b) > 1 && b[1]&0x7f == f.audio.current):
 		f.audio.write(b, at)

@@ -101,6 +101,12 @@ func (m *message) set(name, value string) {
 	m.fields = append(m.fields, field{name, value})
 }
 
+// number sets CSeq, which stands first: some cameras look for it there.
+func (m *message) number(cseq int) {
+	m.del("CSeq")
+	m.fields = append([]field{{"CSeq", strconv.Itoa(cseq)}}, m.fields...)
+}
+
 func (m *message) del(name string) {
 	kept := m.fields[:0]
 	for _, f := range m.fields {

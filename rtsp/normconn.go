@@ -58,9 +58,11 @@ type normConn struct {
 
 	writing sync.Mutex // held while bytes go to the socket; guards all below
 	waiting exchanges
-	leaving bool          // TEARDOWN was sent: nothing goes to gortsplib any more
-	left    chan struct{} // closed when TEARDOWN was answered or the connection ended
-	once    sync.Once
+	// sequence is the CSeq of the last request.
+	sequence int
+	leaving  bool          // TEARDOWN was sent: nothing goes to gortsplib any more
+	left     chan struct{} // closed when TEARDOWN was answered or the connection ended
+	once     sync.Once
 }
 
 func newNormConn(inner net.Conn, t traffic, used *channelUse) *normConn {
@@ -249,8 +251,12 @@ func (n *normConn) deliver() error {
 		}
 		return nil
 	}
-	m.set("CSeq", strconv.Itoa(e.cseq))
+	m.set("CSeq", strconv.Itoa(e.inner))
 	n.traffic.inbound(e, m)
+	if e.done != nil {
+		e.done(m)
+		return nil
+	}
 	n.out = m.appendTo(n.out)
 	return nil
 }
@@ -279,13 +285,24 @@ func (n *normConn) Write(p []byte) (int, error) {
 		return len(p), nil // gortsplib writes nothing else to a camera that is only watched
 	}
 	m.body = body
+	if err := n.send(m, nil); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// send puts a request on the wire. The numbers there are our own, since not all requests are gortsplib's: one
+// that is the session's brings done.
+func (n *normConn) send(m *message, done func(*message)) error {
 	e, send := n.traffic.outbound(m)
 	if !send {
-		return len(p), nil
+		return nil
 	}
 	n.writing.Lock()
 	defer n.writing.Unlock()
-	e.cseq, e.method = m.cseq(), m.method
+	n.sequence++
+	e.cseq, e.inner, e.method, e.done = n.sequence, m.cseq(), m.method, done
+	m.number(e.cseq)
 	n.waiting.sent(e)
 	timeout := writeTime
 	if m.method == "TEARDOWN" {
@@ -295,9 +312,9 @@ func (n *normConn) Write(p []byte) (int, error) {
 	_ = n.Conn.SetWriteDeadline(time.Now().Add(timeout))
 	if _, err := n.Conn.Write(m.appendTo(nil)); err != nil {
 		n.gone()
-		return 0, err
+		return err
 	}
-	return len(p), nil
+	return nil
 }
 
 // SetWriteDeadline does nothing: Write sets its own, as requests and answers share the socket.

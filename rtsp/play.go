@@ -28,6 +28,11 @@ func (s *session) setUp(sink func(*media.Unit)) error {
 			s.mu.Lock()
 			s.offer.audio = nil
 			s.mu.Unlock()
+		case s.replay != nil && !s.replay.plain && code == 551:
+			s.mu.Lock()
+			s.replay.plain = true
+			s.mu.Unlock()
+			return s.setUp(sink)
 		case s.auto && !s.udp && (code == 461 || code == 400):
 			return &again{udp: true, why: asError(err)}
 		default:
@@ -41,7 +46,13 @@ func (s *session) setUp(sink func(*media.Unit)) error {
 func (s *session) openFeed(sink func(*media.Unit)) {
 	s.mu.Lock()
 	o := s.offer
+	if s.replay != nil {
+		sink = s.replay.sink
+	}
 	f := newFeed(o, s.udp, sink, s.log)
+	if r := s.replay; r != nil {
+		f.record(r.origin, newReplayClock(r.until, r.ended, &r.stamped))
+	}
 	f.videoChannel, f.audioChannel = s.channels[standInVideo], s.channels[standInAudio]
 	s.mu.Unlock()
 	if s.udp {
@@ -58,18 +69,26 @@ func (s *session) openFeed(sink func(*media.Unit)) {
 	s.feed.Store(f)
 }
 
-// play starts the stream. A live stream has no range, and some servers refuse "npt=0-" (GStreamer);
-// a few others insist on one (Parrot).
+// play starts the stream.
 func (s *session) play() error {
+	variants := liveVariants()
+	if s.replay != nil {
+		variants = s.replay.variants()
+	}
+	return s.playVariants(variants, func() error {
+		_, err := s.client.Play(nil)
+		return err
+	})
+}
+
+// playVariants sends a PLAY with one set of headers after the other until the camera likes one.
+func (s *session) playVariants(variants [][]field, exchange func() error) error {
 	var first error
-	for _, text := range []string{"", "npt=now-", "npt=0.000-"} {
+	for _, fields := range variants {
 		s.mu.Lock()
-		s.rangeText = text
+		s.playFields = fields
 		s.mu.Unlock()
-		err := s.request(func() error {
-			_, err := s.client.Play(nil)
-			return err
-		})
+		err := s.request(exchange)
 		if err == nil {
 			return nil
 		}
@@ -82,6 +101,10 @@ func (s *session) play() error {
 		switch code {
 		case 0, 401, 403, 404, 453, 454:
 			return err
+		case 457:
+			if s.replay != nil {
+				first = &Error{Kind: NotFound, Text: "recorder has nothing of that time (457)", Err: err}
+			}
 		}
 	}
 	return first

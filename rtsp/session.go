@@ -36,7 +36,8 @@ type session struct {
 	target address
 	auth   *authenticator
 	udp    bool
-	auto   bool // another transport may be tried
+	auto   bool       // another transport may be tried
+	replay *replaying // nil: a live stream
 	log    *slog.Logger
 
 	client *gortsplib.Client
@@ -46,20 +47,21 @@ type session struct {
 	used   channelUse           // reading goroutine only
 	feed   atomic.Pointer[feed]
 
-	mu        sync.Mutex
-	conn      net.Conn    // the bare socket
-	norm      *normConn   // what gortsplib has in its place
-	timer     *time.Timer // runs while a reply is waited for
-	cause     error       // why the session ended, if we know better than gortsplib
-	last      reply
-	base      address
-	offer     *offer
-	server    string
-	rangeText string
-	playing   bool
-	timeout   time.Duration // of the session, as the camera names it
-	keepalive keepalive
-	channels  map[string]byte // stand-in URL → interleaved channel of its RTP
+	mu         sync.Mutex
+	conn       net.Conn    // the bare socket
+	norm       *normConn   // what gortsplib has in its place
+	timer      *time.Timer // runs while a reply is waited for
+	cause      error       // why the session ended, if we know better than gortsplib
+	last       reply
+	base       address
+	offer      *offer
+	server     string
+	playFields []field // the headers of the next PLAY
+	id         string  // of the session
+	playing    bool
+	timeout    time.Duration // of the session, as the camera names it
+	keepalive  keepalive
+	channels   map[string]byte // stand-in URL → interleaved channel of its RTP
 }
 
 // reply is what the camera said to the request waited for.

@@ -30,6 +30,8 @@ const (
 // their first units.
 type timeline struct {
 	origin time.Time
+	// recorded: the packets of a recording arrive when they were recorded, so that their times follow from it alone.
+	recorded bool
 }
 
 // at returns the output time of an arrival.
@@ -65,6 +67,9 @@ type trackClock struct {
 // tick returns the output time of the unit with timestamp ts that came in at arrived. Reordered pictures
 // step back by what their timestamps do.
 func (c *trackClock) tick(ts uint32, arrived time.Time) int64 {
+	if c.timeline.recorded {
+		return ticks(arrived.Sub(c.timeline.origin))
+	}
 	if !c.started {
 		c.started = true
 		c.base, c.units = c.timeline.at(arrived), 0
@@ -152,6 +157,9 @@ func (d *decodeClock) configure(depth int, fps float64) {
 
 // restart begins anew at a key picture behind a gap.
 func (d *decodeClock) restart() { d.filled = false }
+
+// seek forgets what was before: times may step back.
+func (d *decodeClock) seek() { d.filled, d.started = false, false }
 
 // next returns the times of the next picture. DTS rises strictly and PTS is never before it: a picture
 // that would be shown before it is decoded (reordering deeper than announced) is shown late instead.

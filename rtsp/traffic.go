@@ -21,12 +21,7 @@ func (s *session) outbound(m *message) (exchange, bool) {
 		}
 		m.method = method
 	}
-	if m.method == "PLAY" {
-		m.del("Range")
-		if s.rangeText != "" {
-			m.set("Range", s.rangeText)
-		}
-	}
+	s.dress(m)
 	var header string
 	if header, e.signed = s.auth.sign(m.method, m.url); header != "" {
 		m.set("Authorization", header)
@@ -89,6 +84,7 @@ func (s *session) inbound(e exchange, m *message) {
 	if id := m.get("Session"); id != "" {
 		id, s.timeout = repairSession(id, s.timeout)
 		clean.set("Session", id)
+		s.id, _, _ = strings.Cut(id, ";")
 	}
 	switch e.method {
 	case "OPTIONS":
@@ -102,6 +98,9 @@ func (s *session) inbound(e exchange, m *message) {
 		s.settledTransport(e, m, clean)
 	case "PLAY":
 		s.playing = s.playing || m.code == 200
+		if m.code == 200 && s.replay != nil {
+			s.replayGranted(e.cseq, m)
+		}
 	}
 	*m = *clean
 }
@@ -161,6 +160,9 @@ func (s *session) asked(m *message) error {
 	switch m.method {
 	case "ANNOUNCE", "REDIRECT", "TEARDOWN":
 		err := &Error{Kind: Closed, Text: "camera ended the stream (" + strings.ToUpper(m.method) + ")"}
+		if s.replay != nil {
+			s.replay.ended()
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.cause == nil {

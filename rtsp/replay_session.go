@@ -1,0 +1,200 @@
+package rtsp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"gbgate/media"
+)
+
+// intraAbove is the scale above which only key pictures are played.
+const intraAbove = 4
+
+// replaying is what a session does otherwise for a recording.
+type replaying struct {
+	onvif   bool // ONVIF Profile G
+	byRange bool // Range chooses the time; else the URL does
+	origin  time.Time
+	until   time.Time
+	sink    func(*media.Unit)
+	granted func()     // the recorder plays: what comes now belongs to this PLAY
+	ended   func()     // the recorder says that nothing more comes
+	up      chan error // gets nil when the first PLAY was granted
+
+	ask   playAsk // the PLAY at hand
+	scale float64 // of the PLAY that was granted; reading goroutine only
+	// stamped: packets say when they were recorded.
+	stamped atomic.Bool
+	plain   bool // the server does not know the tag of Require
+}
+
+// playAsk is what a PLAY is to bring.
+type playAsk struct {
+	at    time.Time
+	scale float64
+	again bool // the session plays already
+}
+
+// liveVariants are the headers to try for a live stream, which has no range: some servers refuse "npt=0-"
+// (GStreamer); a few others insist on one (Parrot).
+func liveVariants() [][]field {
+	return [][]field{nil, {{"Range", "npt=now-"}}, {{"Range", "npt=0.000-"}}}
+}
+
+// variants are the headers to try for a PLAY, best first.
+func (r *replaying) variants() [][]field {
+	a := r.ask
+	var speed []field
+	if a.scale > 1 {
+		speed = []field{{"Scale", strconv.FormatFloat(a.scale, 'f', 1, 64)}}
+	}
+	if !r.byRange {
+		list := [][]field{speed, append([]field{{"Range", "npt=0.000-"}}, speed...)}
+		if speed != nil {
+			list = append(list, nil)
+		}
+		return list
+	}
+	span := field{"Range", "clock=" + clockText(a.at) + "-" + clockText(r.until)}
+	if a.scale < 0 {
+		span.value = "clock=" + clockText(a.at) + "-" + clockText(r.origin)
+	}
+	if !r.onvif {
+		list := [][]field{append([]field{span}, speed...)}
+		if speed != nil {
+			list = append(list, []field{span})
+		}
+		return list
+	}
+	free := []field{span, {"Rate-Control", "no"}}
+	if a.scale < 0 {
+		free = append(free, field{"Scale", "-1.0"})
+	}
+	whole := append([]field(nil), free...)
+	if a.scale < 0 || a.scale > intraAbove {
+		whole = append(whole, field{"Frames", "intra"})
+	}
+	if a.again {
+		whole = append(whole, field{"Immediate", "yes"})
+	}
+	list := [][]field{whole, free}
+	if a.scale > 0 {
+		list = append(list, append([]field{span}, speed...), []field{span})
+	}
+	return list
+}
+
+// clockText writes a time of RFC 2326, 3.7; "" for none.
+func clockText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	layout := "20060102T150405Z"
+	if t.Nanosecond() >= int(time.Millisecond) {
+		layout = "20060102T150405.000Z"
+	}
+	return t.UTC().Format(layout)
+}
+
+// parseClock reads the start of a reply's Range.
+func parseClock(text string) (time.Time, bool) {
+	kind, span, _ := strings.Cut(text, "=")
+	if !strings.EqualFold(strings.TrimSpace(kind), "clock") {
+		return time.Time{}, false
+	}
+	first, _, _ := strings.Cut(span, "-")
+	t, err := time.Parse("20060102T150405Z", strings.TrimSpace(first)) // takes a fraction too
+	return t, err == nil
+}
+
+// runReplay plays a recording until ctx ends or something fails.
+func (s *session) runReplay(ctx context.Context) error {
+	return s.during(ctx, func() error {
+		if err := s.describe(); err != nil {
+			return err
+		}
+		if err := s.setUp(nil); err != nil {
+			return err
+		}
+		if err := s.play(); err != nil {
+			return err
+		}
+		select {
+		case s.replay.up <- nil:
+		default:
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.ended:
+			return s.explain(s.endErr)
+		}
+	})
+}
+
+// dress puts the headers of a replay into a request; called with the lock held.
+func (s *session) dress(m *message) {
+	if m.method == "PLAY" {
+		m.del("Range")
+		for _, f := range s.playFields {
+			m.set(f.name, f.value)
+		}
+	}
+	if r := s.replay; r != nil && r.onvif && !r.plain && (m.method == "PLAY" || m.method == "SETUP") {
+		m.set("Require", "onvif-replay")
+	}
+}
+
+// replayGranted notes what a PLAY brings; called with the lock held, before its first packet.
+func (s *session) replayGranted(cseq int, m *message) {
+	r := s.replay
+	start, ok := parseClock(m.get("Range"))
+	if off := start.Sub(r.ask.at).Abs(); !ok || !r.byRange || off > 24*time.Hour {
+		start = r.ask.at
+	}
+	steady := strings.EqualFold(m.get("Rate-Control"), "no") || math.Abs(r.ask.scale) <= 1
+	if f := s.feed.Load(); f != nil {
+		f.restart(start, cseq, steady, r.ask.scale != 1)
+	}
+	r.scale = r.ask.scale
+	r.granted()
+}
+
+// move has a session that plays go on elsewhere.
+func (s *session) move(ctx context.Context, ask playAsk) error {
+	ask.again = true
+	s.mu.Lock()
+	s.replay.ask = ask
+	norm := s.norm
+	s.mu.Unlock()
+	return s.playVariants(s.replay.variants(), func() error {
+		answered := make(chan int, 1)
+		m := &message{method: "PLAY", url: standInBase}
+		s.mu.Lock()
+		m.set("Session", s.id)
+		s.mu.Unlock()
+		m.set("User-Agent", s.cfg.UserAgent)
+		if err := norm.send(m, func(r *message) { answered <- r.code }); err != nil {
+			return err
+		}
+		select {
+		case code := <-answered:
+			if code >= 300 {
+				return fmt.Errorf("PLAY refused with %d", code)
+			}
+			return nil
+		case <-s.ended:
+			return errors.Join(s.endErr, errSessionOver)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+}
+
+var errSessionOver = errors.New("rtsp: session is over")
