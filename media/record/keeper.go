@@ -1,0 +1,272 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	// sweepMost bounds what one look deletes, so that a clock that jumps does not empty the archive at once.
+	sweepMost = 200
+	// spare is the room beyond MinFree at which recording goes on after there was none.
+	spare = 16 << 20
+)
+
+// Run reads the index, then keeps the archive until ctx ends: the volume is synchronised once for all
+// cameras, what is too old or too much is deleted, and a volume that failed is tried again. Trouble with the
+// volume is no error of Run's: nothing is recorded until it is over.
+func (a *Archive) Run(ctx context.Context) error {
+	defer a.once.Do(func() { close(a.loaded) })
+	var unlock func()
+	defer func() {
+		if unlock != nil {
+			_ = a.volume.Sync() // what the recorders have finished at the end
+			unlock()
+		}
+	}()
+	ticker := time.NewTicker(a.cfg.Sync)
+	defer ticker.Stop()
+	for {
+		if unlock == nil {
+			unlock = a.begin(ctx)
+		}
+		if unlock != nil {
+			a.tend(ctx)
+		}
+		select {
+		case <-ticker.C:
+		case <-a.kick:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// begin locks the folder, reads the index and finishes what a killed process has left. nil: it failed.
+func (a *Archive) begin(ctx context.Context) (unlock func()) {
+	unlock, err := a.volume.Lock()
+	if err == nil {
+		if err = a.Load(ctx); err != nil {
+			unlock()
+		}
+	}
+	if err != nil {
+		a.become(Condition{State: Broken, Reason: err.Error()})
+		return nil
+	}
+	a.sweep(ctx)
+	a.become(Condition{State: Working})
+	a.repair(ctx)
+	return unlock
+}
+
+// tend is what is done every ten seconds.
+func (a *Archive) tend(ctx context.Context) {
+	if err := a.volume.Sync(); err != nil {
+		a.become(Condition{State: Broken, Reason: err.Error()})
+		return
+	}
+	state := a.state()
+	if state == Broken {
+		if err := a.volume.Probe(); err != nil && !isFull(err) {
+			a.become(Condition{State: Broken, Reason: err.Error()})
+			return
+		}
+	}
+	if err := a.sweep(ctx); err != nil {
+		a.become(Condition{State: Broken, Reason: err.Error()})
+		return
+	}
+	need := a.cfg.MinFree
+	if state != Working {
+		need += spare
+	}
+	free, err := a.volume.Free()
+	a.mu.Lock()
+	a.free = free
+	a.mu.Unlock()
+	switch {
+	case err != nil:
+		a.become(Condition{State: Broken, Reason: err.Error()})
+	case free < need:
+		a.become(Condition{State: Full, Reason: fmt.Sprintf(
+			"%s has %d MB free, below the %d MB that are kept, and nothing more may be deleted", a.cfg.Dir, free>>20, need>>20)})
+	default:
+		a.become(Condition{State: Working})
+	}
+}
+
+func (a *Archive) state() State {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.condition.State
+}
+
+// become takes over a condition and tells it where the state is another.
+func (a *Archive) become(c Condition) {
+	a.mu.Lock()
+	before := a.condition
+	if c.State == before.State {
+		c.Since = before.Since
+	} else {
+		c.Since = time.Now()
+	}
+	a.condition = c
+	told := a.told
+	if c.State != told {
+		a.told = c.State
+	}
+	a.mu.Unlock()
+	a.working.Store(c.State == Working)
+	if c.State != told {
+		a.cfg.Changed(c)
+	}
+}
+
+// sweep deletes the oldest segments while there are too old, too many or too big ones. What is read or
+// written stays.
+func (a *Archive) sweep(ctx context.Context) error {
+	for range sweepMost {
+		if ctx.Err() != nil {
+			return nil
+		}
+		free, err := a.volume.Free()
+		if err != nil {
+			return err
+		}
+		camera, e, ok := a.surplus(free, time.Now().UnixMilli())
+		if !ok {
+			return nil
+		}
+		path := a.path(e.name(camera))
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		_ = os.Remove(filepath.Dir(path)) // the day, once it is empty
+		a.drop(camera, e)
+	}
+	return nil
+}
+
+// surplus returns the oldest segment that may go, if one must.
+func (a *Archive) surplus(free, now int64) (camera string, e entry, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	total := a.bytes
+	for _, s := range a.shelves {
+		if live, ok := s.liveEntry(); ok {
+			total += live.size
+		}
+	}
+	cramped := a.cfg.MaxBytes > 0 && total > a.cfg.MaxBytes || free < a.cfg.MinFree+spare/2 && a.cfg.MinFree > 0
+	for name, s := range a.shelves {
+		for _, candidate := range s.entries {
+			if ok && candidate.start >= e.start {
+				break
+			}
+			old := a.cfg.MaxAge > 0 && candidate.end() < now-a.cfg.MaxAge.Milliseconds()
+			if !cramped && !old {
+				break
+			}
+			if a.pins[pin{name, candidate.start}] == 0 {
+				camera, e, ok = name, candidate, true
+				break
+			}
+		}
+	}
+	return camera, e, ok
+}
+
+// drop forgets a segment that was deleted.
+func (a *Archive) drop(camera string, e entry) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.shelf(camera)
+	i := s.at(e)
+	if i < 0 {
+		return
+	}
+	a.bytes -= s.entries[i].size
+	s.bytes -= s.entries[i].size
+	a.segments--
+	a.deleted++
+	s.entries = append(s.entries[:i], s.entries[i+1:]...)
+}
+
+// repair finishes the segments that a killed process or a power cut has left: what is not whole at their end
+// is cut off, they get their table of key pictures and their length.
+func (a *Archive) repair(ctx context.Context) {
+	a.mu.Lock()
+	var camera []string
+	var entries []entry
+	for name, s := range a.shelves {
+		for _, e := range s.entries {
+			if e.open {
+				camera, entries = append(camera, name), append(entries, e)
+			}
+		}
+	}
+	a.mu.Unlock()
+	for i, e := range entries {
+		if ctx.Err() != nil {
+			return
+		}
+		fixed, err := a.finish(camera[i], e)
+		if err != nil {
+			a.cfg.Log.Warn("a recording was not finished when the gateway was stopped, and can't be now",
+				"camera", camera[i], "file", e.name(camera[i]).path(), "error", err)
+			continue
+		}
+		a.mu.Lock()
+		a.shelf(camera[i]).replace(e, fixed)
+		a.bytes += fixed.size - e.size
+		a.mu.Unlock()
+		a.cfg.Log.Info("a recording that was cut off is finished", "camera", camera[i],
+			"file", fixed.name(camera[i]).path(), "seconds", fixed.length/1000, "bytes_cut", max(0, e.size-fixed.size))
+	}
+}
+
+// finish repairs one file and returns what it is then.
+func (a *Archive) finish(camera string, e entry) (entry, error) {
+	path := a.path(e.name(camera))
+	if e.size == 0 { // the process ended between making and writing it
+		a.drop(camera, e)
+		return e, os.Remove(path)
+	}
+	r, closeFile, err := openReader(path, -1)
+	if err != nil {
+		return e, err
+	}
+	ticks, end := r.length()
+	err = r.findKeys()
+	closeFile()
+	if err != nil {
+		return e, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return e, err
+	}
+	defer f.Close()
+	track := uint32(audioTrack)
+	if r.format.video.Codec.IsVideo() {
+		track = videoTrack
+	}
+	table := marshalKeys(r.keys, track)
+	if err := f.Truncate(end); err != nil {
+		return e, err
+	}
+	if _, err := f.WriteAt(table, end); err != nil {
+		return e, err
+	}
+	if err := f.Sync(); err != nil {
+		return e, err
+	}
+	e.size, e.length, e.open = end+int64(len(table)), milliseconds(ticks), false
+	return e, os.Rename(path, a.path(e.name(camera)))
+}

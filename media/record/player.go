@@ -1,0 +1,504 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"time"
+
+	"gbgate/media"
+)
+
+// maxAllUnits is the scale up to which Read returns every picture; above it, key pictures only.
+const maxAllUnits = 4
+
+// Player reads what was recorded of a camera in a span. One goroutine uses it.
+type Player struct {
+	archive  *Archive
+	camera   string
+	from, to int64 // ms since 1970
+
+	mode  mode
+	sound bool
+	at    cursorPlace
+	start int64 // ms since 1970: the place that was asked for, until it is found
+	lost  bool  // start is to be found first
+
+	last    int64 // ticks of the newest picture's DTS, for times that never step back
+	lastEnd int64
+	fresh   bool // nothing was read since Play
+	desc    *media.Description
+}
+
+// mode is which units are read, and which way.
+type mode uint8
+
+const (
+	allUnits mode = iota
+	keysForward
+	keysBackward
+)
+
+// cursorPlace is where a Player is.
+type cursorPlace struct {
+	entry  entry
+	reader *reader // nil: none is open
+	live   *segment
+	close  func()
+	desc   *media.Description // with audio if the segment has it
+	silent *media.Description // without
+	shift  int64              // ticks added to the segment's times
+
+	key    int // index of the next key picture: in the modes that read those
+	offset int64
+	places []place // of the part, those still to be read
+	buffer []place
+}
+
+// Open begins to read what was recorded of a camera between from and to; to zero: to the end. Where nothing
+// is, the error is ErrNothing.
+func (a *Archive) Open(ctx context.Context, camera string, from, to time.Time) (*Player, error) {
+	if err := a.ready(ctx); err != nil {
+		return nil, err
+	}
+	p := &Player{archive: a, camera: camera, from: from.UnixMilli(), to: math.MaxInt64}
+	if !to.IsZero() {
+		p.to = to.UnixMilli()
+	}
+	if p.to <= p.from {
+		return nil, fmt.Errorf("%w: the span ends before it begins", ErrNothing)
+	}
+	end := to
+	if to.IsZero() {
+		end = time.UnixMilli(math.MaxInt64 / 2)
+	}
+	found, err := a.Find(ctx, camera, from, end, None)
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, ErrNothing
+	}
+	return p, p.Play(ctx, from, 1)
+}
+
+// Play says what Read returns from now on: from the group of pictures that holds at; all units for scales
+// above 0 and up to 4, key pictures only above that, key pictures backwards below 0. Audio comes at scale 1
+// only.
+func (p *Player) Play(_ context.Context, at time.Time, scale float64) error {
+	if scale == 0 || math.IsNaN(scale) {
+		return errors.New("a scale of 0 is a pause")
+	}
+	p.release()
+	p.start, p.lost, p.fresh = min(max(at.UnixMilli(), p.from), p.to), true, true
+	p.sound = scale == 1
+	switch {
+	case scale < 0:
+		p.mode = keysBackward
+	case scale > maxAllUnits:
+		p.mode = keysForward
+	default:
+		p.mode = allUnits
+	}
+	p.desc = nil
+	return nil
+}
+
+// Close gives the files back.
+func (p *Player) Close() error {
+	p.release()
+	p.lost = false
+	return nil
+}
+
+func (p *Player) release() {
+	if p.at.close != nil {
+		p.at.close()
+	}
+	p.at = cursorPlace{buffer: p.at.buffer[:0]}
+}
+
+// Read returns the next unit. A unit's Arrived is when it was recorded; its times are ticks since the span's
+// beginning, negative in front of it. Files that can't be read are left out.
+func (p *Player) Read(ctx context.Context) (*media.Unit, error) {
+	for {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if p.lost {
+			p.lost = false
+			if err := p.locate(); err != nil {
+				return nil, err
+			}
+		}
+		u, err := p.read()
+		switch {
+		case err == nil:
+			return u, nil
+		case errors.Is(err, errSpanEnd):
+			return nil, io.EOF
+		case !errors.Is(err, io.EOF):
+			p.archive.cfg.Log.Warn("a part of a recording can't be read", "camera", p.camera,
+				"file", p.at.entry.name(p.camera).path(), "error", err)
+		}
+		if err := p.turn(); err != nil {
+			return nil, err
+		}
+	}
+}
+
+var errSpanEnd = errors.New("end of the span")
+
+// locate opens the segment that holds start and stands at the key picture there.
+func (p *Player) locate() error {
+	if p.start >= p.to && p.mode != keysBackward {
+		return io.EOF
+	}
+	a := p.archive
+	a.mu.Lock()
+	e, live, ok := a.shelf(p.camera).holding(p.start, p.mode == keysBackward)
+	a.mu.Unlock()
+	if !ok {
+		return io.EOF
+	}
+	for {
+		err := p.enter(e, live)
+		if err == nil {
+			break
+		}
+		if e, live, err = p.neighbour(e, err); err != nil {
+			return err
+		}
+	}
+	p.stand((p.start - p.at.entry.start) * (media.Clock / 1000))
+	return nil
+}
+
+// holding returns the segment that is to be entered for a moment: the one that lasts then, else the next in
+// the direction.
+func (s *shelf) holding(at int64, backward bool) (e entry, live *segment, ok bool) {
+	// The one that starts last at or before the moment, if it lasts then.
+	e, live, ok = s.previous(at + 1)
+	if ok && (e.end() > at || backward) {
+		return e, live, true
+	}
+	// Where the clock was set back, an earlier one may.
+	for i := s.since(at); i < len(s.entries) && s.entries[i].start <= at; i++ {
+		if s.entries[i].end() > at {
+			return s.entries[i], nil, true
+		}
+	}
+	if backward {
+		return e, live, ok
+	}
+	return s.next(at)
+}
+
+// stand goes to the last key picture at or before t (ticks of the segment), or to the first there is.
+func (p *Player) stand(t int64) {
+	c := &p.at
+	key := c.reader.keyBefore(t)
+	if p.mode != keysBackward {
+		key = max(key, 0)
+	}
+	c.key = key
+	if p.mode == allUnits {
+		c.offset = c.reader.first
+		if key < len(c.reader.keys) {
+			c.offset = c.reader.keys[key].offset
+			c.places = c.part(c.offset)
+			c.skipTo(c.reader.keys[key].sample)
+		}
+	}
+}
+
+// part reads the heads of a part's samples; none where that fails, which the next read finds out.
+func (c *cursorPlace) part(offset int64) []place {
+	places, _, next, err := c.reader.part(offset, c.buffer[:0])
+	if err != nil {
+		return nil
+	}
+	c.buffer, c.offset = places, next
+	return places
+}
+
+// skipTo leaves out what is in front of the n-th picture (or audio frame, where there are no pictures).
+func (c *cursorPlace) skipTo(n int) {
+	video := c.reader.format.video.Codec.IsVideo()
+	for i, s := range c.places {
+		if s.audio != video {
+			if n == 0 {
+				c.places = c.places[i:]
+				return
+			}
+			n--
+		}
+	}
+}
+
+// enter opens a segment. p.at is the place before.
+func (p *Player) enter(e entry, live *segment) error {
+	r, closeFile, err := p.archive.open(p.camera, e, live)
+	if err != nil {
+		return err
+	}
+	if live != nil {
+		r.keys = live.progress(0).keys
+	} else if err = r.findKeys(); err != nil && len(r.keys) == 0 {
+		closeFile()
+		return err
+	}
+	p.release()
+	p.at.entry, p.at.reader, p.at.live, p.at.close = e, r, live, closeFile
+	p.at.offset = r.first
+	p.at.desc, p.at.silent = r.description(), r.description()
+	p.at.silent.Audio = media.Track{}
+	if !p.at.silent.HasVideo() {
+		p.at.silent = p.at.desc
+	}
+	return nil
+}
+
+// description tells what the segment holds; its frame rate is that of the first part.
+func (r *reader) description() *media.Description {
+	d := &media.Description{Video: r.format.video, Audio: r.format.audio}
+	places, _, _, err := r.part(r.first, nil)
+	if err != nil {
+		return d
+	}
+	ticks, n := int64(0), 0
+	for _, s := range places {
+		if !s.audio {
+			ticks += s.duration
+			n++
+		}
+	}
+	if ticks > 0 {
+		d.Video.FPS = math.Round(100*float64(n)*media.Clock/float64(ticks)) / 100
+	}
+	return d
+}
+
+// neighbour returns the segment after (backwards: before) e, and err itself where that is not about the
+// file; io.EOF: there is none.
+func (p *Player) neighbour(e entry, err error) (entry, *segment, error) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		p.archive.cfg.Log.Warn("a recording can't be read", "camera", p.camera, "error", err)
+	}
+	a := p.archive
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := a.shelf(p.camera)
+	var next entry
+	var live *segment
+	var ok bool
+	if p.mode == keysBackward {
+		next, live, ok = s.previous(e.start)
+		ok = ok && next.end() > p.from
+	} else {
+		next, live, ok = s.next(e.start)
+		ok = ok && next.start < p.to
+	}
+	if !ok {
+		return entry{}, nil, io.EOF
+	}
+	return next, live, nil
+}
+
+// turn goes to the next segment, or on in the one that is being written. io.EOF: there is nothing more yet.
+func (p *Player) turn() error {
+	if p.at.reader == nil {
+		return io.EOF
+	}
+	if p.mode != keysBackward && p.grown() {
+		return nil
+	}
+	e, live := p.at.entry, (*segment)(nil)
+	var err error
+	for {
+		if e, live, err = p.neighbour(e, err); err != nil {
+			return err
+		}
+		if err = p.enter(e, live); err == nil {
+			break
+		}
+	}
+	if p.mode == keysBackward {
+		p.at.key = len(p.at.reader.keys) - 1
+		return nil
+	}
+	p.at.key = 0
+	p.join()
+	return nil
+}
+
+// join keeps the times rising over the edge of two segments: names hold milliseconds only, and where the
+// clock was set back the next segment begins before the last one ended.
+func (p *Player) join() {
+	c := &p.at
+	begin := p.ticks(0)
+	over := p.lastEnd - begin
+	if p.fresh || over <= 0 {
+		return
+	}
+	if over <= media.Clock {
+		c.shift = over
+		return
+	}
+	// What was seen already is left out.
+	for i, k := range c.reader.keys {
+		if k.pts >= over {
+			p.stand(c.reader.keys[i].pts)
+			return
+		}
+	}
+	c.key, c.offset, c.places = len(c.reader.keys), c.reader.limit, nil
+}
+
+// grown tells whether the segment that is being written has more by now.
+func (p *Player) grown() bool {
+	c := &p.at
+	if c.live == nil {
+		return false
+	}
+	now := c.live.progress(len(c.reader.keys))
+	if now.size <= c.reader.limit {
+		return false
+	}
+	c.reader.limit = now.size
+	c.reader.keys = append(c.reader.keys, now.keys...)
+	return true
+}
+
+// ticks puts a time of the present segment onto the span's clock.
+func (p *Player) ticks(t int64) int64 {
+	return (p.at.entry.start-p.from)*(media.Clock/1000) + t + p.at.shift
+}
+
+// read returns the next unit of the present segment. io.EOF: it has no more.
+func (p *Player) read() (*media.Unit, error) {
+	for p.at.reader != nil {
+		s, err := p.sample()
+		if err != nil {
+			return nil, err
+		}
+		wall := p.at.entry.start + s.dts/(media.Clock/1000)
+		switch {
+		case p.mode != keysBackward && wall >= p.to:
+			return nil, errSpanEnd
+		case p.mode == keysBackward && wall < p.from && !p.fresh:
+			return nil, errSpanEnd
+		case s.audio && !p.sound && p.at.reader.format.video.Codec.IsVideo():
+			continue
+		}
+		return p.unit(s)
+	}
+	return nil, io.EOF
+}
+
+// sample returns the next sample to be read.
+func (p *Player) sample() (place, error) {
+	c := &p.at
+	if p.mode == allUnits {
+		for len(c.places) == 0 {
+			places, _, next, err := c.reader.part(c.offset, c.buffer[:0])
+			if err != nil {
+				return place{}, err
+			}
+			c.places, c.buffer, c.offset = places, places, next
+		}
+		s := c.places[0]
+		c.places = c.places[1:]
+		return s, nil
+	}
+	if c.key < 0 || c.key >= len(c.reader.keys) {
+		return place{}, io.EOF
+	}
+	k := c.reader.keys[c.key]
+	if p.mode == keysBackward {
+		c.key--
+	} else {
+		c.key++
+	}
+	places, _, _, err := c.reader.part(k.offset, c.buffer[:0])
+	if err != nil {
+		return place{}, plainEOF(err)
+	}
+	c.buffer, c.places = places, places
+	c.skipTo(k.sample)
+	if len(c.places) == 0 {
+		return place{}, errBox
+	}
+	return c.places[0], nil
+}
+
+// unit reads a sample and gives it its times.
+func (p *Player) unit(s place) (*media.Unit, error) {
+	u, err := p.at.reader.unit(s)
+	if err != nil {
+		return nil, err
+	}
+	u.DTS, u.PTS = p.ticks(s.dts), p.ticks(s.pts)
+	u.Arrived = time.UnixMilli(p.at.entry.start).Add(time.Duration(s.dts) * (time.Second / 1000) / (media.Clock / 1000))
+	u.Desc = p.at.silent
+	if p.sound {
+		u.Desc = p.at.desc
+	}
+	if p.desc != nil && *p.desc == *u.Desc {
+		u.Desc = p.desc
+	}
+	u.Announce = u.Desc != p.desc
+	p.desc, p.fresh = u.Desc, false
+	if !s.audio || !p.at.reader.format.video.Codec.IsVideo() {
+		p.last, p.lastEnd = u.DTS, u.DTS+s.duration
+	}
+	return u, nil
+}
+
+// Extent counts what the span holds, from the group of pictures at its beginning, without reading the media.
+func (p *Player) Extent(ctx context.Context) (media.Extent, bool) {
+	var sum media.Extent
+	q := &Player{archive: p.archive, camera: p.camera, from: p.from, to: p.to, sound: true}
+	defer q.release()
+	if q.Play(ctx, time.UnixMilli(p.from), 1) != nil {
+		return sum, false
+	}
+	if q.locate() != nil {
+		return sum, false
+	}
+	for ctx.Err() == nil {
+		s, err := q.sample()
+		if err != nil {
+			if q.turn() != nil {
+				return sum, true
+			}
+			continue
+		}
+		if q.at.entry.start+s.dts/(media.Clock/1000) >= q.to {
+			return sum, true
+		}
+		q.fresh = false
+		q.lastEnd = max(q.lastEnd, q.ticks(s.dts)+s.duration)
+		q.count(&sum, s)
+	}
+	return sum, false
+}
+
+func (p *Player) count(sum *media.Extent, s place) {
+	if !s.audio {
+		sum.VideoUnits++
+		sum.VideoBytes += int64(s.size)
+		if s.key {
+			sum.KeyUnits++
+		}
+		return
+	}
+	sum.AudioUnits++
+	sum.AudioBytes += int64(s.size)
+	if p.at.reader.format.audio.Codec == media.AAC {
+		sum.AudioBytes += adtsHeader
+	}
+}

@@ -1,0 +1,219 @@
+package record
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"gbgate/media"
+	"gbgate/rtsp/simcam"
+)
+
+// TestPlayerReturnsWhatWasRecorded compares every unit with what the camera sent.
+func TestPlayerReturnsWhatWasRecorded(t *testing.T) {
+	for _, clip := range []string{simcam.H264PCMA, simcam.H265AAC} {
+		t.Run(clip, func(t *testing.T) {
+			a := openArchive(t, Config{Segment: 4 * time.Second})
+			r := a.NewRecorder("gate", Always)
+			a.record(r, newCam(t, clip, epoch), 10*time.Second)
+			r.close(-1)
+			p, err := a.Open(t.Context(), "gate", epoch, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			want := newCam(t, clip, epoch)
+			var video, audio int
+			last := map[bool]int64{true: -1, false: -1}
+			for _, u := range readAll(t, p) {
+				isVideo := u.Codec.IsVideo()
+				if isVideo {
+					exp := want.clip.Pictures[video%len(want.clip.Pictures)]
+					if !bytes.Equal(u.Data, exp.Data()) || u.Key != exp.Key {
+						t.Fatalf("picture %d differs", video)
+					}
+					if d := u.DTS - int64(video)*pictureTicks; d < -90 || d > 90 {
+						t.Errorf("picture %d at %d, want %d", video, u.DTS, video*pictureTicks)
+					}
+					video++
+				} else {
+					exp := want.clip.Frames[audio%len(want.clip.Frames)]
+					if !bytes.Equal(u.Data, exp) {
+						t.Fatalf("audio %d differs: % x, want % x", audio, u.Data[:8], exp[:8])
+					}
+					audio++
+				}
+				if u.DTS <= last[isVideo] {
+					t.Errorf("a time of %v steps back from %d to %d", u.Codec, last[isVideo], u.DTS)
+				}
+				last[isVideo] = u.DTS
+				if at := epoch.Add(time.Duration(u.DTS) * time.Second / media.Clock); u.Arrived.Sub(at).Abs() > 2*time.Millisecond {
+					t.Errorf("recorded at %v, its time says %v", u.Arrived, at)
+				}
+				if u.Desc.Video.Codec != want.clip.Video.Codec || u.Desc.Audio.Codec != want.clip.Audio.Codec ||
+					u.Desc.Video.Width != want.clip.Video.Width || u.Desc.Video.FPS != 25 {
+					t.Fatalf("described as %+v", u.Desc)
+				}
+				if u.Announce != (video+audio == 1) {
+					t.Errorf("unit %d: announce %v", video+audio, u.Announce)
+				}
+				u.Release()
+			}
+			if video != 250 || audio < 9*want.clip.Audio.SampleRate/want.clip.FrameSamples {
+				t.Errorf("%d pictures, %d sounds", video, audio)
+			}
+			e, ok := p.Extent(t.Context())
+			if !ok || e.VideoUnits != video || e.AudioUnits != audio || e.KeyUnits != 5 {
+				t.Errorf("extent %+v, %v", e, ok)
+			}
+		})
+	}
+}
+
+// times lists the DTS of what comes, in milliseconds.
+func times(t *testing.T, p *Player, at time.Duration, scale float64, most int) []int64 {
+	t.Helper()
+	if err := p.Play(t.Context(), epoch.Add(at), scale); err != nil {
+		t.Fatal(err)
+	}
+	var list []int64
+	for range most {
+		u, err := p.Read(t.Context())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, u.DTS/90)
+		if u.Desc.HasAudio() != (scale == 1) || !u.Codec.IsVideo() && scale != 1 {
+			t.Errorf("scale %v: %v, described with audio: %v", scale, u.Codec, u.Desc.HasAudio())
+		}
+		if (scale > 4 || scale < 0) && !u.Key {
+			t.Errorf("scale %v: a picture at %d that is no key", scale, u.DTS/90)
+		}
+		u.Release()
+	}
+	return list
+}
+
+// TestPlayerMoves seeks, speeds up and reads backwards over a gap; key pictures come every two seconds, and
+// from 10 s to 20 s nothing is recorded.
+func TestPlayerMoves(t *testing.T) {
+	a := openArchive(t, Config{Segment: 4 * time.Second})
+	r := a.NewRecorder("gate", Always)
+	c := newCam(t, simcam.H264PCMA, epoch)
+	a.record(r, c, 10*time.Second)
+	r.close(-1)
+	c.skip(10 * time.Second)
+	a.record(r, c, 10*time.Second) // this segment is being written
+	found, err := a.Find(t.Context(), "gate", epoch, epoch.Add(time.Hour), None)
+	if err != nil || len(found) != 6 || !found[5].Live || found[4].Live {
+		t.Fatalf("found %d (%v): %+v", len(found), err, found)
+	}
+	p, err := a.Open(t.Context(), "gate", epoch.Add(3*time.Second), epoch.Add(27*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	const base = -3000 // times count from the span's beginning
+	for _, m := range []struct {
+		name  string
+		at    time.Duration
+		scale float64
+		most  int
+		want  []int64
+	}{
+		{"in the middle of a group", 5 * time.Second, 2, 3, []int64{4000, 4040, 4080}},
+		{"in the gap", 15 * time.Second, 2, 2, []int64{20000, 20040}},
+		{"fast", 3 * time.Second, 8, 99, []int64{2000, 4000, 6000, 8000, 20000, 22000, 24000, 26000}},
+		{"fast from the gap", 15 * time.Second, 16, 2, []int64{20000, 22000}},
+		{"backwards", 25 * time.Second, -1, 99, []int64{24000, 22000, 20000, 8000, 6000, 4000}},
+		{"backwards from the gap", 15 * time.Second, -4, 2, []int64{8000, 6000}},
+		{"backwards from the end", 99 * time.Second, -4, 2, []int64{26000, 24000}},
+		{"beyond the end", 99 * time.Second, 1, 2, nil},
+		{"in front of the beginning", 0, 2, 1, []int64{2000}},
+	} {
+		var want []int64
+		for _, ms := range m.want {
+			want = append(want, ms+base)
+		}
+		if got := times(t, p, m.at, m.scale, m.most); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", m.name, got, want)
+		}
+	}
+	all := times(t, p, 3*time.Second, 0.5, 9999)
+	for i := 1; i < len(all); i++ {
+		if step := all[i] - all[i-1]; step != 40 && step != 10040 && step != 39 && step != 41 {
+			t.Errorf("at %d ms a step of %d ms", all[i], step)
+		}
+	}
+	if len(all) != 8*25+7*25 {
+		t.Errorf("%d pictures in the span", len(all))
+	}
+	r.close(-1)
+}
+
+// TestPlayerFollowsTheRecorder reads to the end of what is there, and on when there is more.
+func TestPlayerFollowsTheRecorder(t *testing.T) {
+	a := openArchive(t, Config{Segment: 4 * time.Second})
+	r := a.NewRecorder("gate", Always)
+	c := newCam(t, simcam.H264PCMA, epoch)
+	a.record(r, c, 3*time.Second)
+	p, err := a.Open(t.Context(), "gate", epoch, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	seen, last := 0, int64(-1)
+	for round := range 4 {
+		for _, u := range readAll(t, p) {
+			if u.Codec.IsVideo() {
+				if u.DTS <= last {
+					t.Fatalf("round %d: from %d back to %d", round, last, u.DTS)
+				}
+				seen, last = seen+1, u.DTS
+			}
+			u.Release()
+		}
+		if recorded := int(c.picture); seen > recorded || seen < recorded-30 {
+			t.Errorf("round %d: %d of %d pictures were read", round, seen, recorded)
+		}
+		a.record(r, c, 3*time.Second)
+	}
+	r.close(-1)
+	for _, u := range readAll(t, p) {
+		if u.Codec.IsVideo() {
+			seen++
+		}
+		u.Release()
+	}
+	if seen != c.picture {
+		t.Errorf("%d of %d pictures were read in the end", seen, c.picture)
+	}
+}
+
+// TestNothing wants the error that becomes a 404.
+func TestNothing(t *testing.T) {
+	a := openArchive(t, Config{})
+	r := a.NewRecorder("gate", Always)
+	a.record(r, newCam(t, simcam.H264PCMA, epoch), 3*time.Second)
+	r.close(-1)
+	for _, c := range []struct {
+		camera   string
+		from, to time.Duration
+	}{
+		{"other", 0, time.Hour},
+		{"gate", time.Minute, time.Hour},
+		{"gate", -time.Hour, 0},
+		{"gate", 2 * time.Second, time.Second},
+	} {
+		if _, err := a.Open(context.Background(), c.camera, epoch.Add(c.from), epoch.Add(c.to)); !errors.Is(err, ErrNothing) {
+			t.Errorf("%s %v–%v: %v", c.camera, c.from, c.to, err)
+		}
+	}
+}

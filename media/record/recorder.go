@@ -1,0 +1,385 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gbgate/media"
+)
+
+// Mode says when a camera is recorded.
+type Mode uint8
+
+// The modes; a camera that is never recorded has no Recorder.
+const (
+	Always  Mode = iota
+	OnAlarm      // around alarms, and when told to by hand
+)
+
+const (
+	partLength = media.Clock * 9 / 10 // a part ends with the first picture after this
+	partBytes  = 8 << 20              // or when it has grown to this
+	stallAfter = 2 * time.Second      // without units a part is written out
+	gapTicks   = 3 * media.Clock      // a longer step between two units begins a new segment
+	// A camera's clock runs a little differently from ours; units of one that stalls come late.
+	jitter   = 500 * time.Millisecond // so much between two segments is none
+	maxDrift = 2 * time.Second        // more in a segment begins a new one
+	overtime = 15 * time.Second       // a segment that should end waits so long for a key picture
+)
+
+// Units is what a Recorder reads: a media.Reader, or what has one in it.
+type Units interface {
+	Read(ctx context.Context) (*media.Unit, error)
+	Inline(f func(*media.Unit) bool)
+}
+
+// Recorder records one camera. Run does the work; the other methods may be called at any time.
+type Recorder struct {
+	archive *Archive
+	camera  string
+	mode    Mode
+	log     *slog.Logger
+
+	mu     sync.Mutex // taken by whoever writes to the stream, so nothing is done under it that can block
+	until  time.Time  // an alarm's recording lasts until then
+	manual bool
+	kick   context.CancelFunc // wakes Run from its Read
+	ring   ring
+	take   take
+	newest time.Time // arrival of the newest unit
+	stats  RecorderStatus
+}
+
+// RecorderStatus is a snapshot of a recorder.
+type RecorderStatus struct {
+	Mode      Mode
+	Recording Kind      // None: nothing is written now
+	Since     time.Time // start of the segment that is written
+	Parts     uint64    // written since the start
+	Bytes     uint64
+	Lost      uint64 // units that could not be written
+	Err       error  // why the last attempt to write failed; nil when it did not
+}
+
+// NewRecorder returns a recorder of a camera. There is one at a time for each camera.
+func (a *Archive) NewRecorder(camera string, mode Mode) *Recorder {
+	return &Recorder{
+		archive: a, camera: camera, mode: mode, log: a.cfg.Log.With("camera", camera),
+		ring: ring{span: a.cfg.Pre},
+	}
+}
+
+// Alarm makes what is recorded from now on an alarm's, and in mode OnAlarm begins to record, for the time
+// that the configuration gives after it.
+func (r *Recorder) Alarm() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = time.Now().Add(r.archive.cfg.Post)
+	r.wake()
+}
+
+// Manual starts or stops recording by hand.
+func (r *Recorder) Manual(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.manual = on
+	r.wake()
+}
+
+// wake lets Run look at what is wanted. r.mu is held.
+func (r *Recorder) wake() {
+	if r.kick != nil {
+		r.kick()
+	}
+}
+
+// Status returns a snapshot.
+func (r *Recorder) Status() RecorderStatus {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	st := r.stats
+	st.Mode = r.mode
+	return st
+}
+
+// wanted is what a unit of now is recorded as. r.mu is held.
+func (r *Recorder) wanted() Kind {
+	switch {
+	case time.Now().Before(r.until):
+		return Alarm
+	case r.manual:
+		return Manual
+	case r.mode == Always:
+		return Time
+	}
+	return None
+}
+
+// Run records what comes from units until that ends or ctx does, and says why.
+func (r *Recorder) Run(ctx context.Context, units Units) error {
+	units.Inline(r.inline)
+	defer func() {
+		r.mu.Lock()
+		r.ring.clear()
+		r.mu.Unlock()
+		r.close(-1)
+	}()
+	for {
+		wait, cancel := context.WithTimeoutCause(ctx, stallAfter, errStall)
+		r.mu.Lock()
+		r.kick = cancel
+		r.mu.Unlock()
+		u, err := units.Read(wait)
+		woken := wait.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			r.step(u)
+			u.Release()
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case woken:
+			r.idle()
+		default:
+			return err
+		}
+	}
+}
+
+var errStall = errors.New("no pictures")
+
+// inline takes a unit on the goroutine that writes to the stream, if that means memory only.
+func (r *Recorder) inline(u *media.Unit) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.accept(u)
+}
+
+// accept takes a unit unless it needs the disk. r.mu is held.
+func (r *Recorder) accept(u *media.Unit) bool {
+	r.newest = u.Arrived
+	switch {
+	case r.take.recording():
+		if r.due(u) != goOn {
+			return false
+		}
+		r.take.add(u)
+	case r.wanted() == None:
+		r.ring.add(u)
+	case !r.archive.working.Load():
+		r.stats.Lost++
+	default:
+		return !r.take.begins(u)
+	}
+	return true
+}
+
+// verdict is what a unit means for what is being written.
+type verdict uint8
+
+const (
+	goOn    verdict = iota
+	flush           // the part in front of it is done
+	renew           // it begins a new segment
+	finish          // nothing more is to be recorded
+	forsake         // the volume does not take it
+)
+
+// due judges a unit. r.mu is held.
+func (r *Recorder) due(u *media.Unit) verdict {
+	t := &r.take
+	if !r.archive.working.Load() {
+		return forsake
+	}
+	begins := u.Key || !u.Desc.HasVideo()
+	if !begins {
+		if r.wanted() == None && time.Now().After(r.until.Add(overtime)) {
+			return finish
+		}
+		if t.full(u) {
+			return flush
+		}
+		return goOn
+	}
+	wanted := r.wanted()
+	switch {
+	case wanted == None:
+		return finish
+	case wanted != t.kind, u.DTS-t.last > gapTicks, u.DTS < t.last, !t.format.continues(u),
+		t.age(u) >= r.archive.cfg.Segment, t.drifted(u):
+		return renew
+	case t.full(u):
+		return flush
+	}
+	return goOn
+}
+
+// step takes a unit that may need the disk.
+func (r *Recorder) step(u *media.Unit) {
+	r.mu.Lock()
+	r.newest = u.Arrived
+	if !r.take.recording() {
+		if r.wanted() == None {
+			r.ring.add(u)
+			r.mu.Unlock()
+			return
+		}
+		queued := r.ring.drain()
+		r.mu.Unlock()
+		for _, q := range queued {
+			r.put(q)
+			q.Release()
+		}
+		r.put(u)
+		return
+	}
+	r.mu.Unlock()
+	r.put(u)
+}
+
+// put records a unit.
+func (r *Recorder) put(u *media.Unit) {
+	r.mu.Lock()
+	if !r.take.recording() {
+		r.begin(u)
+		r.mu.Unlock()
+		return
+	}
+	v := r.due(u)
+	r.mu.Unlock()
+	switch v {
+	case goOn:
+	case flush:
+		r.flush(r.take.following(u))
+	case renew, finish:
+		r.close(r.take.following(u))
+	case forsake:
+		r.abandon(nil)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.take.recording():
+		r.take.add(u)
+	case v == finish:
+		r.ring.add(u)
+	default:
+		r.begin(u)
+	}
+}
+
+// begin starts a segment with u, if one can start with it. Its file is made with its first part. r.mu is held.
+func (r *Recorder) begin(u *media.Unit) {
+	kind := r.wanted()
+	if kind == None || !r.take.begins(u) {
+		return
+	}
+	if !r.archive.working.Load() {
+		r.stats.Lost++
+		return
+	}
+	r.take.begin(u, kind)
+}
+
+// flush writes the part out. next is the time of the unit that follows, < 0: not known.
+func (r *Recorder) flush(next int64) {
+	t := &r.take // the stream's writer does not touch it while Run is outside of Read
+	if t.part.empty() {
+		return
+	}
+	if t.segment == nil {
+		s, err := newSegment(r.archive.cfg.Dir, t.name(r.camera), t.format, r.archive.volume.Create)
+		if err != nil {
+			r.abandon(err)
+			return
+		}
+		t.segment = s
+		r.archive.began(r.camera, s)
+	}
+	before := t.segment.size
+	err := t.segment.append(&t.part, t.ticks(next))
+	if err != nil {
+		r.abandon(err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.Err = nil
+	r.stats.Parts++
+	r.stats.Bytes += uint64(t.segment.size - before)
+	r.stats.Recording, r.stats.Since = t.kind, time.UnixMilli(t.segment.name.start)
+}
+
+// close ends the segment, if there is one.
+func (r *Recorder) close(next int64) {
+	r.flush(next)
+	t := &r.take
+	if t.segment != nil {
+		if err := r.archive.ended(r.camera, t.segment); err != nil {
+			r.fail(err)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	t.end()
+	r.stats.Recording, r.stats.Since = None, time.Time{}
+}
+
+// abandon ends the segment as it is, because the volume (err nil: as others have found) or the camera does
+// not let it go on.
+func (r *Recorder) abandon(err error) {
+	t := &r.take
+	lost := len(t.part.pictures) + len(t.part.frames)
+	if err != nil {
+		r.fail(err)
+	}
+	if t.segment != nil {
+		_ = r.archive.ended(r.camera, t.segment)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.Lost += uint64(lost)
+	r.stats.Recording, r.stats.Since = None, time.Time{}
+	t.part.reset()
+	t.end()
+}
+
+func (r *Recorder) fail(err error) {
+	var format formatError
+	if !errors.As(err, &format) {
+		r.archive.failed(err)
+	}
+	r.mu.Lock()
+	again := r.stats.Err != nil && r.stats.Err.Error() == err.Error()
+	r.stats.Err = err
+	r.mu.Unlock()
+	if !again {
+		r.log.Error("camera is not recorded", "reason", err.Error())
+	}
+}
+
+// idle is called where no unit came for a while, or somebody wants something else.
+func (r *Recorder) idle() {
+	r.mu.Lock()
+	silence := time.Since(r.newest)
+	recording, wanted := r.take.recording(), r.wanted()
+	var queued []*media.Unit
+	if !recording && wanted != None {
+		queued = r.ring.drain()
+	}
+	r.mu.Unlock()
+	for _, u := range queued {
+		r.put(u)
+		u.Release()
+	}
+	switch {
+	case !recording && len(queued) == 0:
+	case silence >= 5*stallAfter, recording && wanted == None && silence >= stallAfter:
+		r.close(-1)
+	case silence >= stallAfter || len(queued) > 0:
+		r.flush(-1)
+	}
+}

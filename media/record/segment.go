@@ -1,0 +1,279 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"gbgate/media"
+)
+
+// maxLength is more than a segment ever lasts.
+const maxLength = 24 * time.Hour
+
+// file is what a segment is written to: an *os.File, or one that fails in a test.
+type file interface {
+	io.Writer
+	Truncate(size int64) error
+	Close() error
+}
+
+// segment is a file that is being written. Only its recorder's goroutine changes it; readers ask progress.
+type segment struct {
+	dir    string
+	name   name
+	format *format
+	file   file
+	path   string
+
+	sequence uint32
+
+	mu     sync.Mutex
+	size   int64 // of what is whole in the file
+	end    int64 // ticks, of the last part
+	keys   []keyPlace
+	closed bool
+}
+
+// keyPlace is where a key picture is.
+type keyPlace struct {
+	pts    int64 // ticks since the segment's start
+	offset int64 // of the moof
+	sample int   // which of the pictures in it, from 0
+}
+
+func createFile(path string) (file, error) {
+	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
+}
+
+// newSegment creates the file; its first bytes come with the first part. Where the name is taken (the clock
+// was set back), the start moves on by a millisecond.
+func newSegment(dir string, n name, f *format, create func(string) (file, error)) (*segment, error) {
+	s := &segment{dir: dir, name: n, format: f}
+	for range 1000 {
+		s.path = filepath.Join(dir, s.name.path())
+		out, err := create(s.path)
+		if errors.Is(err, os.ErrNotExist) {
+			if err = os.MkdirAll(filepath.Dir(s.path), 0o755); err != nil {
+				return nil, err
+			}
+			out, err = create(s.path)
+		}
+		if err == nil {
+			s.file = out
+			return s, nil
+		}
+		if !errors.Is(err, os.ErrExist) {
+			return nil, err
+		}
+		s.name.start++
+	}
+	return nil, os.ErrExist
+}
+
+// append writes a part: with the first one also what stands at a file's beginning, in one call.
+func (s *segment) append(p *part, next int64) error {
+	var init []byte
+	if s.size == 0 {
+		var err error
+		if init, err = s.format.marshal(); err != nil {
+			return formatError{err}
+		}
+	}
+	offset := s.size + int64(len(init))
+	end := p.end(next)
+	keys := p.keys(offset)
+	b := p.finish(s.format, s.sequence+1, offset, next)
+	if init != nil {
+		b = append(init, b...)
+	}
+	if err := s.write(b); err != nil {
+		return err
+	}
+	s.sequence++
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.size += int64(len(b))
+	s.end = max(s.end, end)
+	s.keys = append(s.keys, keys...)
+	return nil
+}
+
+// formatError is the camera's fault, not the disk's.
+type formatError struct{ error }
+
+// write takes back what a failing disk has taken half.
+func (s *segment) write(b []byte) error {
+	n, err := s.file.Write(b)
+	if err == nil && n < len(b) {
+		err = io.ErrShortWrite
+	}
+	if err != nil {
+		_ = s.file.Truncate(s.size)
+	}
+	return err
+}
+
+// finish writes the table of key pictures, closes the file and gives it its final name. A segment without a
+// part is removed.
+func (s *segment) finish() (length int64, err error) {
+	if s.size == 0 {
+		err = errors.Join(s.file.Close(), os.Remove(s.path))
+		s.close(s.path, s.name)
+		return 0, err
+	}
+	table := marshalKeys(s.keys, s.track())
+	if err = s.write(table); err == nil {
+		s.mu.Lock()
+		s.size += int64(len(table))
+		s.mu.Unlock()
+	}
+	if e := s.file.Close(); err == nil {
+		err = e
+	}
+	final := s.name
+	final.length = min(s.end/(media.Clock/1000), maxLength.Milliseconds())
+	path := filepath.Join(s.dir, final.path())
+	if e := os.Rename(s.path, path); e != nil {
+		s.close(s.path, s.name)
+		return final.length, errors.Join(err, e)
+	}
+	s.close(path, final)
+	return final.length, err
+}
+
+func (s *segment) close(path string, n name) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed, s.path, s.name = true, path, n
+}
+
+// track is the one whose samples readers may begin at.
+func (s *segment) track() uint32 {
+	if s.format.video.Codec.IsVideo() {
+		return videoTrack
+	}
+	return audioTrack
+}
+
+// progress is how far a segment is: what readers may read, and how long it lasts so far.
+type progress struct {
+	path string
+	name name
+	size int64
+	end  int64
+	keys []keyPlace // from the one asked for on
+}
+
+func (s *segment) progress(keysFrom int) progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := progress{path: s.path, name: s.name, size: s.size, end: s.end}
+	if keysFrom < len(s.keys) {
+		p.keys = append(p.keys, s.keys[keysFrom:]...)
+	}
+	return p
+}
+
+// length is how long a segment lasts so far, in ms.
+func (s *segment) length() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.end / (media.Clock / 1000)
+}
+
+// end is where a part ends, before it is finished: its pictures, if it has any.
+func (p *part) end(next int64) int64 {
+	end := int64(0)
+	if n := len(p.pictures); n > 0 {
+		last := p.pictures[n-1]
+		end = last.dts + last.duration
+		if n > 1 && last.duration == 0 {
+			end = last.dts + p.pictures[n-2].duration
+		}
+		if next > last.dts {
+			end = next
+		}
+	} else if n := len(p.frames); n > 0 {
+		last := p.frames[n-1]
+		end = last.dts + last.duration
+	}
+	return end
+}
+
+// keys lists what a reader may begin at in a part whose moof is at offset.
+func (p *part) keys(offset int64) []keyPlace {
+	var keys []keyPlace
+	for i, s := range p.pictures {
+		if s.key {
+			keys = append(keys, keyPlace{s.pts, offset, i})
+		}
+	}
+	if len(p.pictures) == 0 && len(p.frames) > 0 {
+		keys = append(keys, keyPlace{p.frames[0].dts, offset, 0})
+	}
+	return keys
+}
+
+const (
+	tfraEntry = 20
+	mfraBytes = 8 + 24 + 16
+)
+
+// marshalKeys returns an mfra box, which ends a finished file (ISO/IEC 14496-12 8.8.9).
+func marshalKeys(keys []keyPlace, track uint32) []byte {
+	b := make([]byte, 0, mfraBytes+tfraEntry*len(keys))
+	b, mfra := openBox(b, "mfra")
+	b, at := openFullBox(b, "tfra", 1, 0)
+	b = binary.BigEndian.AppendUint32(b, track)
+	b = binary.BigEndian.AppendUint32(b, 1) // sample numbers take two bytes, the other numbers one
+	b = binary.BigEndian.AppendUint32(b, uint32(len(keys)))
+	for _, k := range keys {
+		b = binary.BigEndian.AppendUint64(b, uint64(max(0, k.pts)))
+		b = binary.BigEndian.AppendUint64(b, uint64(k.offset))
+		b = append(b, 1, 1) // traf and trun
+		b = binary.BigEndian.AppendUint16(b, uint16(k.sample+1))
+	}
+	closeBox(b, at)
+	b, at = openFullBox(b, "mfro", 0, 0)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(b)+4-mfra))
+	closeBox(b, at)
+	closeBox(b, mfra)
+	return b
+}
+
+// parseKeys reads the body of an mfra box for the moofs between low and high.
+func parseKeys(body []byte, track uint32, low, high int64) ([]keyPlace, error) {
+	var keys []keyPlace
+	err := eachBox(body, func(kind string, body []byte) error {
+		if kind != "tfra" {
+			return nil
+		}
+		c := &cursor{b: body}
+		long := c.u32()>>24 == 1
+		if c.u32() != track {
+			return nil
+		}
+		sizes := c.u32()
+		n := c.u32()
+		if sizes != 1 || !long || uint64(n)*tfraEntry > uint64(len(c.b)) {
+			return errors.New("a table of another form")
+		}
+		keys = make([]keyPlace, 0, n)
+		for range n {
+			k := keyPlace{pts: int64(min(c.u64(), maxTicks)), offset: int64(c.u64())}
+			c.skip(2)
+			k.sample = int(c.u16()) - 1
+			if k.offset < low || k.offset >= high || k.sample < 0 {
+				return errors.New("a key picture outside of the file")
+			}
+			keys = append(keys, k)
+		}
+		return c.err()
+	})
+	return keys, err
+}
