@@ -124,6 +124,7 @@ func (v *View) setHome(channel *Channel, h *manscdp.HomePosition) error {
 		return errBadValue
 	}
 	channel.setHomePosition(h)
+	v.site.cfg.Ledger.noteHome(channel.Name, h)
 	return nil
 }
 

@@ -11,7 +11,7 @@ import (
 func (v *View) DeviceInfo(_ context.Context, q *manscdp.DeviceInfoQuery) (*manscdp.DeviceInfoResponse, error) {
 	answer := &manscdp.DeviceInfoResponse{Header: q.Answer(), Result: manscdp.OK}
 	if q.DeviceID == v.cfg.NodeID {
-		answer.DeviceName, answer.Manufacturer = v.cfg.Name, v.cfg.Manufacturer
+		answer.DeviceName, answer.Manufacturer = v.name(), v.cfg.Manufacturer
 		answer.Model, answer.Firmware = v.cfg.Model, v.cfg.Firmware
 		answer.Channel = len(v.visible())
 		return answer, nil

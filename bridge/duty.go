@@ -18,7 +18,8 @@ type duty struct {
 // duties holds the duty of each device by the code that the superior knows it by. Devices
 // without an entry are armed. Its size is bounded by the devices that exist: callers check.
 type duties struct {
-	latch time.Duration // a latch is released after it; not positive: there is none
+	latch   time.Duration                   // a latch is released after it; not positive: there is none
+	changed func(device string, g guardSet) // of what is to be kept; nil: nobody is told
 
 	mu sync.Mutex
 	of map[string]*duty
@@ -40,6 +41,41 @@ func (d *duties) arm(id string, armed bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.get(id).disarmed = !armed
+	d.tell(id)
+}
+
+// tell tells what is to be kept of a device. d.mu is held.
+func (d *duties) tell(id string) {
+	if d.changed != nil {
+		one := d.of[id]
+		d.changed(id, guardSet{
+			Disarmed: one.disarmed, Motion: switchedOff(one.report.MotionDetection),
+			Intrusion: switchedOff(one.report.FieldDetection),
+		})
+	}
+}
+
+// switchedOff is a switch where it is not on, which is the default.
+func switchedOff(flag *int) *int {
+	if on(flag) {
+		return nil
+	}
+	return new(0)
+}
+
+// restore takes over what was kept and returns how many devices are disarmed.
+func (d *duties) restore(kept map[string]guardSet) (disarmed int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for id, g := range kept {
+		one := d.get(id)
+		one.disarmed = g.Disarmed
+		one.report.MotionDetection, one.report.FieldDetection = g.Motion, g.Intrusion
+		if g.Disarmed {
+			disarmed++
+		}
+	}
+	return disarmed
 }
 
 // reset releases the latch of a device.
@@ -69,6 +105,7 @@ func (d *duties) setReport(id string, r *manscdp.AlarmReport) {
 	if r.FieldDetection != nil {
 		one.report.FieldDetection = new(*r.FieldDetection)
 	}
+	d.tell(id)
 }
 
 // report tells which kinds of alarms of a device are on; all are until switched off.

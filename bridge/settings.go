@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"gbgate/gb28181/manscdp"
 )
@@ -15,6 +19,7 @@ import (
 const (
 	minInterval, maxInterval = 5 * time.Second, 300 * time.Second
 	minCount, maxCount       = 1, 10
+	maxName                  = 128                       // characters
 	minExpires, maxExpires   = time.Hour, 24 * time.Hour // 2022 A.2.3.2.1 wants at least 3600 s
 )
 
@@ -27,8 +32,45 @@ var (
 // SetTuning tells the view where BasicParam is read and set. Without it, it is refused.
 func (v *View) SetTuning(t Tuning) {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.tuning = t
+	v.tuning, v.usual = t, heartbeatOf(t)
+	v.mu.Unlock()
+	set := v.site.cfg.Ledger.superior(v.account())
+	switch {
+	case set.Heartbeat == nil:
+	case set.Over == nil || *set.Over != v.usual:
+		v.log.Info("the heartbeat is the configuration's, which has changed since the platform set it")
+		v.noteHeartbeat(v.usual)
+	default:
+		h := *set.Heartbeat
+		v.log.Info("the heartbeat is as the platform has set it", "interval_s", h.Interval, "count", h.Count, "expires_s", h.Expires)
+		setHeartbeat(t, h)
+	}
+}
+
+func heartbeatOf(t Tuning) heartbeat {
+	interval, count, expires := t.Tuned()
+	return heartbeat{int(interval / time.Second), count, int(expires / time.Second)}
+}
+
+// setHeartbeat sets what was kept, within bounds: the file may have been written by hand.
+func setHeartbeat(t Tuning, h heartbeat) {
+	t.Tune(bounded(h.Interval, minInterval, maxInterval), min(max(h.Count, minCount), maxCount),
+		bounded(h.Expires, minExpires, maxExpires))
+}
+
+// noteHeartbeat keeps what the superior has set; what the configuration says anyway needs no keeping.
+func (v *View) noteHeartbeat(h heartbeat) {
+	v.mu.Lock()
+	usual := v.usual
+	v.mu.Unlock()
+	v.site.cfg.Ledger.note(v.account(), func(s *superiorSet) bool {
+		was, over := s.Heartbeat, s.Over
+		s.Heartbeat, s.Over = &h, &usual
+		if h == usual {
+			s.Heartbeat, s.Over = nil, nil
+		}
+		return !reflect.DeepEqual(was, s.Heartbeat) || !reflect.DeepEqual(over, s.Over)
+	})
 }
 
 func (v *View) tuned() Tuning {
@@ -67,7 +109,7 @@ func (v *View) ConfigDownload(_ context.Context, q *manscdp.ConfigDownloadQuery)
 // basicParam is the same for the node and its channels, but for name and place: Dahua answers
 // for the node only, WVP asks both.
 func (v *View) basicParam(id string) *manscdp.BasicParam {
-	p := &manscdp.BasicParam{Name: v.cfg.Name}
+	p := &manscdp.BasicParam{Name: v.name()}
 	if c, ok := v.channel(id); ok {
 		p.Name = v.title(c)
 	}
@@ -130,8 +172,12 @@ func (v *View) configure(c *manscdp.DeviceConfig) error {
 			if c.DeviceID != v.cfg.NodeID || tuning == nil {
 				return errNotOurs
 			}
-			if p := c.BasicParam; p.HeartBeatInterval <= 0 && p.HeartBeatCount <= 0 && p.Expiration <= 0 {
-				return errNoSetting // a name alone: ours is the configuration's
+			p := c.BasicParam
+			if p.HeartBeatInterval <= 0 && p.HeartBeatCount <= 0 && p.Expiration <= 0 && p.Name == "" {
+				return errNoSetting
+			}
+			if utf8.RuneCountInString(p.Name) > maxName || strings.ContainsFunc(p.Name, unicode.IsControl) {
+				return errBadValue
 			}
 			steps = append(steps, func() error { v.tune(tuning, c.BasicParam); return nil })
 		case "AlarmReport":
@@ -167,7 +213,25 @@ func (v *View) tune(t Tuning, p *manscdp.BasicParam) {
 		expires = bounded(p.Expiration, minExpires, maxExpires)
 	}
 	t.Tune(interval, count, expires)
+	v.noteHeartbeat(heartbeatOf(t))
+	if p.Name != "" {
+		v.rename(p.Name)
+	}
 	v.log.Info("superior set the heartbeat", "interval", interval.String(), "count", count, "expires", expires.String())
+}
+
+// rename takes the name that the superior calls us by; our own one ends that.
+func (v *View) rename(name string) {
+	if name == v.cfg.Name {
+		name = ""
+	}
+	v.mu.Lock()
+	changed := v.called != name
+	v.called = name
+	v.mu.Unlock()
+	if changed {
+		v.site.cfg.Ledger.note(v.account(), func(s *superiorSet) bool { s.Name = name; return true })
+	}
 }
 
 // bounded is so many seconds, not below low and not above high.

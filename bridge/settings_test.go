@@ -58,7 +58,8 @@ func TestBasicParam(t *testing.T) {
 			manscdp.OK,
 			registration{300 * time.Second, 24 * time.Hour, 10},
 		},
-		{"a name only", node, basic(manscdp.BasicParam{Name: "x"}), manscdp.ERROR, before},
+		{"a name only", node, basic(manscdp.BasicParam{Name: "x"}), manscdp.OK, before},
+		{"a name that is none", node, basic(manscdp.BasicParam{Name: "x\x00"}), manscdp.ERROR, before},
 		{"a channel", gate, basic(manscdp.BasicParam{HeartBeatInterval: 20}), manscdp.ERROR, before},
 		{
 			"with something that we can't", node,

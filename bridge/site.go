@@ -45,6 +45,7 @@ type Config struct {
 	Room    func() error  // asked before each new call: its error refuses it with 486; nil: there is always room
 	Log     *slog.Logger
 
+	Ledger     *Ledger    // what superiors have set; nil: kept until the end of the process
 	Groups     []Group    // business groups and virtual organisations
 	Districts  []District // names of administrative divisions; a camera's division needs none
 	Recordings Recordings // nil: nothing is recorded
@@ -79,6 +80,9 @@ func NewSite(cfg Config, cameras []Camera) *Site {
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Ledger == nil {
+		cfg.Ledger = &Ledger{}
 	}
 	s := &Site{cfg: cfg, calls: make(map[sender]struct{}), slots: newSlots()}
 	s.now.Store(s.tabulate(nil, cameras, cfg.Groups))

@@ -85,6 +85,9 @@ func (s *Site) newGear(cam Camera) *gear {
 	}
 	if cam.PTZ != nil {
 		g.motion = newMotion(cam.PTZ, &s.tasks, log)
+		if home := s.cfg.Ledger.home(cam.Name); home != nil {
+			g.setHomePosition(home)
+		}
 	}
 	if cam.Lookout != nil {
 		g.events = &listener{

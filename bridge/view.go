@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"sync"
@@ -16,6 +17,7 @@ import (
 // ViewConfig says what one superior sees of the site and how media goes to it.
 type ViewConfig struct {
 	Superior string            // its name in the configuration
+	Account  string            // whose settings are whose over restarts: its code and ours; "" = Superior
 	NodeID   string            // our code there
 	Channels []string          // patterns over camera names (path.Match); "*" is all
 	IDs      map[string]string // camera name, or a group's ID → its code for this superior, where different
@@ -72,8 +74,10 @@ type View struct {
 	snapshots     *snapshots
 
 	mu     sync.Mutex
-	tuning Tuning // nil: none
-	tree   *tree  // of the table seen last
+	tuning Tuning    // nil: none
+	usual  heartbeat // tuning's before the superior set it
+	called string    // the name that the superior gave us; "" = none
+	tree   *tree     // of the table seen last
 	calls  map[*gear]int
 }
 
@@ -93,9 +97,29 @@ func (s *Site) View(cfg ViewConfig) *View {
 	v.fixed, v.moving = &manscdp.ItemInfo{PTZType: manscdp.PTZFixed}, &manscdp.ItemInfo{PTZType: manscdp.PTZDome}
 	v.choice = newMatcher(cfg.Channels)
 	v.share = newShare(cfg.Bandwidth)
-	v.duties.latch = cfg.AlarmLatch
+	v.remember()
 	v.snapshots = newSnapshots(cfg, v.log)
 	return v
+}
+
+// remember takes over what the superior had set before our start.
+func (v *View) remember() {
+	set := v.site.cfg.Ledger.superior(v.account())
+	v.called = set.Name
+	v.duties.latch = v.cfg.AlarmLatch
+	v.duties.changed = func(device string, g guardSet) { v.site.cfg.Ledger.noteGuard(v.account(), device, g) }
+	if n := v.duties.restore(set.Guards); n > 0 {
+		v.log.Warn("the platform has disarmed devices: their alarms do not go upward", "devices", n)
+	}
+}
+
+func (v *View) account() string { return cmp.Or(v.cfg.Account, v.cfg.Superior) }
+
+// name is what we are called above.
+func (v *View) name() string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return cmp.Or(v.called, v.cfg.Name)
 }
 
 // sees tells whether the superior is shown the channel.

@@ -4,11 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
+
+	"gbgate/bridge/statefile"
 )
 
 // maxFile bounds what is read: 10 000 cameras and 100 000 codes need about 10 MB.
@@ -27,17 +26,12 @@ type document struct {
 // two cameras share a code, is an error that names it.
 func Open(path string) (*Store, error) {
 	s := &Store{path: path, cameras: map[string]string{}, owners: map[string]string{}}
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
+	text, err := statefile.Read(path, maxFile)
+	if err != nil {
+		return nil, fmt.Errorf("ID store: %w", err)
+	}
+	if text == nil {
 		return s, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("ID store: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("ID store: %w", err)
 	}
 	if err := s.decode(text); err != nil {
 		return nil, fmt.Errorf("ID store %s: %w", path, err)
@@ -46,9 +40,6 @@ func Open(path string) (*Store, error) {
 }
 
 func (s *Store) decode(text []byte) error {
-	if len(text) > maxFile {
-		return fmt.Errorf("is larger than %d bytes", maxFile)
-	}
 	var d document
 	if err := json.Unmarshal(text, &d); err != nil {
 		return fmt.Errorf("is damaged (%w); put back a copy, or remove it and import the sheet again", err)
@@ -84,36 +75,9 @@ func (s *Store) Save() error {
 	if err != nil {
 		return fmt.Errorf("ID store: %w", err)
 	}
-	if err := replace(s.path, append(text, '\n')); err != nil {
+	if err := statefile.Replace(s.path, append(text, '\n')); err != nil {
 		return fmt.Errorf("ID store: %w", err)
 	}
 	s.changed = false
 	return nil
-}
-
-// replace writes text beside path, brings it to the disk, and only then gives it the name.
-func replace(path string, text []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, filepath.Base(path)+".*.new")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // gone already when all went well
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync() // some file systems can't; the rename itself has happened
-	return d.Close()
 }

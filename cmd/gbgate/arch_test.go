@@ -39,8 +39,10 @@ var arrows = map[string][]string{
 	"bridge": {
 		"media", "media/*",
 		"gb28181", "gb28181/manscdp", "gb28181/sdp", "gb28181/mansrtsp",
+		"bridge/statefile",
 	},
-	"bridge/idstore":     {},
+	"bridge/idstore":     {"bridge/statefile"},
+	"bridge/statefile":   {},
 	"bridge/onvif":       {},
 	"cmd/gbgate":         {"*"},
 	"cmd/gbgate/admin":   {},

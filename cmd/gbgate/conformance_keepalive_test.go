@@ -9,6 +9,7 @@ import (
 	"gbgate/cascade/rehearsal"
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sipua"
+	"gbgate/rtsp/simcam"
 )
 
 // Line 2 of the list: keepalive.
@@ -128,5 +129,53 @@ func line2BasicParamChangesTheInterval(t *testing.T) {
 	got, err := r.node.ConfigDownload(t.Context(), "", "BasicParam")
 	if err != nil || got.Result != "OK" || got.BasicParam == nil || got.BasicParam.HeartBeatInterval != 5 {
 		t.Errorf("ConfigDownload: %+v, %v", got, err)
+	}
+}
+
+// What a platform has set is there after a restart of the program: heartbeat, name, home position and guard.
+func TestLine2SettingsSurviveARestart(t *testing.T) {
+	t.Parallel()
+	cam := startCamera(t, simcam.Config{})
+	device, err := simcam.ListenONVIF(simcam.ONVIFConfig{StreamURL: cam.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, device.Run)
+	r := newRig(t, setup{
+		compat: "video_loss_alarm = true\n", // DeviceStatus tells of the guard
+		rest:   strings.Replace(cameraTOML("dome", channelID, "", "", ""), `url = ""`, `onvif = "`+device.URL()+`"`, 1),
+	})
+	ctx := soon(t, time.Minute)
+	res, err := r.node.DeviceConfig(ctx, "", manscdp.Settings{BasicParam: &manscdp.BasicParam{
+		Name: "一号站", HeartBeatInterval: 77, HeartBeatCount: 4,
+	}})
+	if err != nil || res.Result != "OK" {
+		t.Fatalf("DeviceConfig: %+v, %v", res, err)
+	}
+	for _, c := range []manscdp.DeviceControl{
+		{GuardCmd: "ResetGuard"}, {HomePosition: &manscdp.HomePosition{Enabled: 1, ResetTime: 3600}},
+	} {
+		if res, err := r.node.Command(ctx, channelID, c); err != nil || res.Result != "OK" {
+			t.Fatalf("%s: %+v, %v", c.Kind(), res, err)
+		}
+	}
+	if code := r.gateway.terminate(t); code != exitGood {
+		t.Errorf("exit %d", code)
+	}
+	start(t, program(t), "run", "-c", r.gateway.config)
+	if err := r.node.WaitState(ctx, func(s rehearsal.NodeState) bool { return s.Registrations == 2 }); err != nil {
+		t.Fatal(err)
+	}
+	basic, err := r.node.ConfigDownload(ctx, "", "BasicParam")
+	if err != nil || basic.BasicParam.HeartBeatInterval != 77 || basic.BasicParam.HeartBeatCount != 4 || basic.BasicParam.Name != "一号站" {
+		t.Errorf("BasicParam %+v, %v", basic.BasicParam, err)
+	}
+	home, err := r.node.HomePosition(ctx, channelID)
+	if err != nil || home.HomePosition == nil || home.HomePosition.ResetTime != 3600 {
+		t.Errorf("home position %+v, %v", home.HomePosition, err)
+	}
+	status, err := r.node.DeviceStatus(ctx, channelID)
+	if err != nil || len(status.Alarms) != 1 || status.Alarms[0].DutyStatus != "OFFDUTY" {
+		t.Errorf("DeviceStatus %+v, %v", status, err)
 	}
 }

@@ -37,6 +37,7 @@ type gateway struct {
 	ports   map[string]*rtpout.Ports // by media_ports
 	poller  *rtsp.Poller
 	memory  *memory.Guard
+	ledger  *bridge.Ledger
 }
 
 // side is one superior: the platform as it is spoken to, and the site as it sees it.
@@ -58,6 +59,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	if cfg.Gateway.GPSD != "" {
 		g.gpsd = &bridge.GPSD{Address: cfg.Gateway.GPSD, Log: log}
 	}
+	g.ledger = bridge.OpenLedger(filepath.Join(cfg.Gateway.StateDir, "settings.json"), log)
 	if g.poller, err = rtsp.NewPoller(); err != nil {
 		return nil, err
 	}
@@ -65,7 +67,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		_ = g.poller.Close()
 		return nil, err
 	}
-	g.site = bridge.NewSite(siteConfig(cfg, g.ports[cfg.Gateway.MediaPorts], g.gpsd, g.memory.Admit, log), cameras(cfg, g.devices))
+	g.site = bridge.NewSite(g.siteConfig(), cameras(cfg, g.devices))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
 		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
@@ -113,6 +115,7 @@ func (g *gateway) run(ctx context.Context) error {
 	below, lower := errgroup.WithContext(lower)
 	below.Go(func() error { return fatal("SIP", g.ua.Run(lower)) })
 	below.Go(func() error { return fatal("cameras", g.site.Run(lower)) })
+	below.Go(func() error { return fatal("settings", g.ledger.Run(lower)) })
 	below.Go(func() error { return fatal("admin", g.admin.Run(lower)) })
 	below.Go(func() error { return watchdog(lower, func() { g.status() }, g.log) })
 	if g.gpsd != nil {

@@ -21,12 +21,14 @@ import (
 
 // The functions of this file put the configuration into the words of the packages.
 
-func siteConfig(
-	cfg *config.Config, ports *rtpout.Ports, gpsd *bridge.GPSD, room func() error, log *slog.Logger,
-) bridge.Config {
-	site := bridge.Config{Linger: cfg.Gateway.Linger, Ports: ports, Room: room, Log: log, Groups: groups(cfg)}
-	if gpsd != nil {
-		site.Position = gpsd
+func (g *gateway) siteConfig() bridge.Config {
+	cfg := g.cfg
+	site := bridge.Config{
+		Linger: cfg.Gateway.Linger, Ports: g.ports[cfg.Gateway.MediaPorts], Ledger: g.ledger, Room: g.memory.Admit,
+		Log: g.log, Groups: groups(cfg),
+	}
+	if g.gpsd != nil {
+		site.Position = g.gpsd
 	}
 	districts := map[string]string{}
 	for _, s := range cfg.Superiors {
@@ -91,7 +93,7 @@ func viewConfig(cfg *config.Config, s *config.Superior, ports *rtpout.Ports, log
 		host, _, _ = net.SplitHostPort(s.Address) // validated with the configuration
 	}
 	v := bridge.ViewConfig{
-		Superior: s.Name, NodeID: s.NodeID, Channels: s.Channels, IDs: s.IDs,
+		Superior: s.Name, Account: s.ID + "/" + s.NodeID, NodeID: s.NodeID, Channels: s.Channels, IDs: s.IDs,
 		Name: cfg.Gateway.Name, Manufacturer: "gbgate", Model: "gbgate", Firmware: version,
 		Groups: s.Groups, Districts: len(s.Districts) > 0, SelfItem: q.CatalogSelfItem, ParentMode: parent,
 		Audio:       audio,

@@ -1,0 +1,240 @@
+package bridge
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"gbgate/bridge/statefile"
+	"gbgate/gb28181/manscdp"
+)
+
+const (
+	ledgerFormat = 1
+	maxLedger    = 8 << 20 // bytes of the file
+	maxSigners   = 256     // superiors in it
+	maxGuards    = 20_000  // devices of one superior in it
+	maxHomes     = 20_000
+	// ledgerDelay is how long a change waits for others: a superior that arms and disarms all night must not wear
+	// out a flash disk.
+	ledgerDelay = 2 * time.Second
+	ledgerAgain = 30 * time.Second // after a write that failed
+)
+
+// Ledger keeps what superiors have set over restarts: heartbeat and name (BasicParam), guard and alarm reports, home
+// positions. It is one file; what happens less than two seconds before the power fails may be missing in it. The zero
+// value keeps everything until the end of the process.
+type Ledger struct {
+	path string // "" = no file
+	log  *slog.Logger
+
+	mu      sync.Mutex
+	book    ledgerBook
+	changed bool
+	dirty   chan struct{} // holds one token when changed
+}
+
+// ledgerBook is the file.
+type ledgerBook struct {
+	Format    int                    `json:"format"`
+	Superiors map[string]superiorSet `json:"superiors,omitempty"` // by ViewConfig.Account
+	Homes     map[string]homeSet     `json:"home_positions,omitempty"`
+}
+
+// superiorSet is what one superior has set.
+type superiorSet struct {
+	Name      string              `json:"name,omitempty"` // what it calls us
+	Heartbeat *heartbeat          `json:"heartbeat,omitempty"`
+	Over      *heartbeat          `json:"over,omitempty"` // the configuration's when Heartbeat was set
+	Guards    map[string]guardSet `json:"guards,omitempty"`
+}
+
+// heartbeat is a Tuning's values in seconds.
+type heartbeat struct {
+	Interval int `json:"interval"`
+	Count    int `json:"count"`
+	Expires  int `json:"expires"`
+}
+
+// guardSet is what a superior has said about the alarms of one device, where that is not the default.
+type guardSet struct {
+	Disarmed  bool `json:"disarmed,omitempty"`
+	Motion    *int `json:"motion,omitempty"`
+	Intrusion *int `json:"intrusion,omitempty"`
+}
+
+// homeSet is a home position (看守位) in the file.
+type homeSet struct {
+	Enabled   int  `json:"enabled"`
+	ResetTime int  `json:"reset_time"`
+	Preset    *int `json:"preset,omitempty"`
+}
+
+// OpenLedger reads a ledger. A damaged file is put aside and told in the log: what superiors had set is lost then, which
+// they can set again, and everything else works.
+func OpenLedger(path string, log *slog.Logger) *Ledger {
+	l := &Ledger{path: path, log: log, dirty: make(chan struct{}, 1)}
+	text, err := statefile.Read(path, maxLedger)
+	if err == nil && text != nil {
+		err = l.decode(text)
+	}
+	if err != nil {
+		aside := path + ".damaged"
+		log.Error("what superiors had set is not readable and begins anew", "file", path, "kept_as", aside, "error", err)
+		_ = os.Rename(path, aside)
+		l.book = ledgerBook{}
+	}
+	return l
+}
+
+func (l *Ledger) decode(text []byte) error {
+	var b ledgerBook
+	if err := json.Unmarshal(text, &b); err != nil {
+		return err
+	}
+	if b.Format != ledgerFormat {
+		return fmt.Errorf("it has format %d, this program knows %d", b.Format, ledgerFormat)
+	}
+	l.book = b
+	return nil
+}
+
+// Run writes what changes, until ctx ends.
+func (l *Ledger) Run(ctx context.Context) error {
+	for wait := ledgerDelay; ; {
+		select {
+		case <-l.dirty:
+		case <-ctx.Done():
+			if err := l.save(); err != nil {
+				l.log.Error("what superiors have set is not saved", "error", err)
+			}
+			return context.Cause(ctx)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+		wait = ledgerDelay
+		if err := l.save(); err != nil {
+			l.log.Warn("what superiors have set is not saved yet", "error", err)
+			wait = ledgerAgain
+		}
+	}
+}
+
+// save writes the file if anything has changed.
+func (l *Ledger) save() error {
+	l.mu.Lock()
+	if !l.changed || l.path == "" {
+		l.mu.Unlock()
+		return nil
+	}
+	l.changed = false
+	l.book.Format = ledgerFormat
+	text, err := json.MarshalIndent(l.book, "", " ")
+	l.mu.Unlock()
+	if err == nil {
+		err = statefile.Replace(l.path, append(text, '\n'))
+	}
+	if err != nil {
+		l.mu.Lock()
+		l.touch()
+		l.mu.Unlock()
+	}
+	return err
+}
+
+// touch notes a change; l.mu is held.
+func (l *Ledger) touch() {
+	l.changed = true
+	select {
+	case l.dirty <- struct{}{}:
+	default:
+	}
+}
+
+// superior is what one has set; the guards are the caller's own.
+func (l *Ledger) superior(account string) superiorSet {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.book.Superiors[account]
+	s.Guards = maps.Clone(s.Guards)
+	return s
+}
+
+// note changes what a superior has set; change says whether it did.
+func (l *Ledger) note(account string, change func(*superiorSet) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, known := l.book.Superiors[account]
+	if !known && len(l.book.Superiors) >= maxSigners {
+		return
+	}
+	if !change(&s) {
+		return
+	}
+	if l.book.Superiors == nil {
+		l.book.Superiors = make(map[string]superiorSet)
+	}
+	l.book.Superiors[account] = s
+	l.touch()
+}
+
+// noteGuard keeps what a superior has said about a device; the zero value is the default and takes no room.
+func (l *Ledger) noteGuard(account, device string, g guardSet) {
+	l.note(account, func(s *superiorSet) bool {
+		was, known := s.Guards[device]
+		switch {
+		case was.equal(g), !known && len(s.Guards) >= maxGuards:
+			return false
+		case g.equal(guardSet{}):
+			delete(s.Guards, device)
+		case s.Guards == nil:
+			s.Guards = map[string]guardSet{device: g}
+		default:
+			s.Guards[device] = g
+		}
+		return true
+	})
+}
+
+func (g guardSet) equal(h guardSet) bool {
+	return g.Disarmed == h.Disarmed && on(g.Motion) == on(h.Motion) && on(g.Intrusion) == on(h.Intrusion)
+}
+
+// home is the home position of a camera; nil: never set.
+func (l *Ledger) home(camera string) *manscdp.HomePosition {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	h, ok := l.book.Homes[camera]
+	if !ok {
+		return nil
+	}
+	return &manscdp.HomePosition{Enabled: h.Enabled, ResetTime: h.ResetTime, PresetIndex: h.Preset}
+}
+
+// noteHome keeps a camera's home position.
+func (l *Ledger) noteHome(camera string, h *manscdp.HomePosition) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.book.Homes == nil {
+		l.book.Homes = make(map[string]homeSet)
+	}
+	if _, known := l.book.Homes[camera]; !known && len(l.book.Homes) >= maxHomes {
+		return
+	}
+	set := homeSet{Enabled: h.Enabled, ResetTime: h.ResetTime, Preset: h.PresetIndex}
+	if reflect.DeepEqual(set, l.book.Homes[camera]) {
+		return
+	}
+	l.book.Homes[camera] = set
+	l.touch()
+}

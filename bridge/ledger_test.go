@@ -1,0 +1,216 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gbgate/gb28181/manscdp"
+)
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// living is one life of a gateway: a site with its ledger and one superior's view.
+type living struct {
+	*View
+	tuning *registration
+	end    func()
+}
+
+func live(t *testing.T, path string, usual registration) *living {
+	t.Helper()
+	ledger := OpenLedger(path, quiet())
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = ledger.Run(ctx) }()
+	site := NewSite(Config{Ledger: ledger}, []Camera{
+		{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}, PTZ: &head{}}, {Name: "yard", ID: yard, Source: &camera{}},
+	})
+	l := &living{tuning: &usual}
+	l.View = site.View(ViewConfig{
+		Superior: "province", Account: "a/b", NodeID: node, Channels: []string{"*"}, Name: "box", AllowConfig: allowed,
+	})
+	l.SetTuning(l.tuning)
+	l.end = func() { cancel(); <-done }
+	return l
+}
+
+// order gives a command that must be carried out.
+func (l *living) order(t *testing.T, c manscdp.DeviceControl) {
+	t.Helper()
+	res, err := l.DeviceControl(t.Context(), &c)
+	if err != nil || res == nil || res.Result != manscdp.OK {
+		t.Fatalf("%s: %+v, %v", c.Kind(), res, err)
+	}
+}
+
+func (l *living) set(t *testing.T, id string, s manscdp.Settings) {
+	t.Helper()
+	res, err := l.DeviceConfig(t.Context(), &manscdp.DeviceConfig{Header: header(id), Settings: s})
+	if err != nil || res.Result != manscdp.OK {
+		t.Fatalf("%+v, %v", res, err)
+	}
+}
+
+// What a superior has set is there after a restart, and what it took back is not.
+func TestSettingsSurviveARestart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state", "settings.json")
+	usual := registration{time.Minute, time.Hour, 3}
+	a := live(t, path, usual)
+	a.set(t, node, manscdp.Settings{BasicParam: &manscdp.BasicParam{Name: "一号站", HeartBeatInterval: 30, HeartBeatCount: 5}})
+	a.set(t, gate, manscdp.Settings{AlarmReport: &manscdp.AlarmReport{MotionDetection: new(0)}})
+	a.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "ResetGuard"})
+	a.order(t, manscdp.DeviceControl{Header: header(gate), HomePosition: &manscdp.HomePosition{
+		Enabled: 1, ResetTime: 60, PresetIndex: new(3),
+	}})
+	a.end()
+
+	b := live(t, path, usual)
+	if want := (registration{30 * time.Second, time.Hour, 5}); *b.tuning != want {
+		t.Errorf("the heartbeat is %+v, want %+v", *b.tuning, want)
+	}
+	info, err := b.DeviceInfo(t.Context(), &manscdp.DeviceInfoQuery{Header: header(node)})
+	if err != nil || info.DeviceName != "一号站" {
+		t.Errorf("we are called %q, %v", info.DeviceName, err)
+	}
+	if r := b.duties.report(gate); *r.MotionDetection != 0 || *r.FieldDetection != 1 {
+		t.Errorf("the alarm report is %d, %d", *r.MotionDetection, *r.FieldDetection)
+	}
+	if got := b.duties.status(yard, node); got != "OFFDUTY" {
+		t.Errorf("the disarmed camera is %s", got)
+	}
+	home, err := b.HomePosition(t.Context(), &manscdp.HomePositionQuery{Header: header(gate)})
+	want := &manscdp.HomePosition{Enabled: 1, ResetTime: 60, PresetIndex: new(3)}
+	if diff := cmp.Diff(want, home.HomePosition); diff != "" || err != nil {
+		t.Errorf("home position (-want +got), %v:\n%s", err, diff)
+	}
+	b.set(t, node, manscdp.Settings{BasicParam: &manscdp.BasicParam{Name: "box", HeartBeatInterval: 60, HeartBeatCount: 3}})
+	b.set(t, gate, manscdp.Settings{AlarmReport: &manscdp.AlarmReport{MotionDetection: new(1)}})
+	b.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "SetGuard"})
+	b.end()
+
+	text, err := os.ReadFile(path)
+	if err != nil || strings.Contains(string(text), gate) || strings.Contains(string(text), "heartbeat") {
+		t.Errorf("%v: what was taken back is kept:\n%s", err, text)
+	}
+}
+
+// Who edits the configuration has the last word over a heartbeat that was set before.
+func TestConfigurationOverridesTheSuperior(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "settings.json")
+	a := live(t, path, registration{time.Minute, time.Hour, 3})
+	a.set(t, node, manscdp.Settings{BasicParam: &manscdp.BasicParam{HeartBeatInterval: 30}})
+	a.end()
+	changed := registration{20 * time.Second, time.Hour, 3}
+	b := live(t, path, changed)
+	if *b.tuning != changed {
+		t.Errorf("the heartbeat is %+v, want the configuration's %+v", *b.tuning, changed)
+	}
+	b.end()
+	c := live(t, path, registration{time.Minute, time.Hour, 3})
+	if c.tuning.interval != time.Minute {
+		t.Errorf("the heartbeat is %v again, which the configuration has overridden", c.tuning.interval)
+	}
+	c.end()
+}
+
+// A file that is damaged, of another release or far too large costs what is in it and nothing else.
+func TestDamagedLedger(t *testing.T) {
+	for name, text := range map[string]string{
+		"empty": "", "cut off": `{"format": 1, "superiors": {"a/b": {"na`, "garbage": "\x00\xff\x00",
+		"another release": `{"format": 99}`, "other types": `{"format": 1, "superiors": []}`,
+		"huge": strings.Repeat(" ", maxLedger+1), "null": "null",
+	} {
+		path := filepath.Join(t.TempDir(), "settings.json")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := live(t, path, registration{time.Minute, time.Hour, 3})
+		l.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "ResetGuard"})
+		l.end()
+		kept, err := os.ReadFile(path + ".damaged")
+		if err != nil || string(kept) != text {
+			t.Errorf("%s: the file is not kept aside: %v", name, err)
+		}
+		if got := OpenLedger(path, quiet()).superior("a/b").Guards[yard]; !got.Disarmed {
+			t.Errorf("%s: afterwards nothing is kept", name)
+		}
+	}
+	// Values that no superior could have set.
+	path := filepath.Join(t.TempDir(), "settings.json")
+	text := `{"format": 1, "superiors": {"a/b": {"heartbeat": {"interval": 0, "count": -1, "expires": 1},
+"over": {"interval": 60, "count": 3, "expires": 3600}}}}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := live(t, path, registration{time.Minute, time.Hour, 3})
+	if want := (registration{minInterval, minExpires, 1}); *l.tuning != want {
+		t.Errorf("the heartbeat is %+v, want %+v", *l.tuning, want)
+	}
+	l.end()
+}
+
+// The same command again and again costs no writes, and the file has a bound.
+func TestLedgerIsBounded(t *testing.T) {
+	l := OpenLedger(filepath.Join(t.TempDir(), "settings.json"), quiet())
+	for range 3 {
+		l.noteGuard("a", gate, guardSet{Disarmed: true})
+	}
+	if err := l.save(); err != nil {
+		t.Fatal(err)
+	}
+	l.noteGuard("a", gate, guardSet{Disarmed: true})
+	l.noteGuard("a", yard, guardSet{Motion: new(1)})
+	if l.changed {
+		t.Error("what is the same is written again")
+	}
+	for i := range maxSigners + 10 {
+		l.noteGuard(string(rune('a'+i)), gate, guardSet{Disarmed: true})
+	}
+	if n := len(l.book.Superiors); n > maxSigners {
+		t.Errorf("%d superiors", n)
+	}
+	for i := range maxGuards + 10 {
+		l.noteGuard("a", string(rune(i)), guardSet{Disarmed: true})
+		l.noteHome(string(rune(i)), &manscdp.HomePosition{Enabled: 1})
+	}
+	if n := len(l.book.Superiors["a"].Guards); n > maxGuards {
+		t.Errorf("%d devices", n)
+	}
+	if n := len(l.book.Homes); n > maxHomes {
+		t.Errorf("%d home positions", n)
+	}
+}
+
+// Changes are collected, and a disk that refuses is tried again.
+func TestLedgerWritesBehind(t *testing.T) {
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		path := filepath.Join(dir, "state", "settings.json")
+		if err := os.WriteFile(filepath.Join(dir, "state"), nil, 0o600); err != nil { // a file where the folder should be
+			t.Fatal(err)
+		}
+		l := &Ledger{path: path, log: quiet(), dirty: make(chan struct{}, 1)}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = l.Run(ctx) }()
+		l.noteGuard("a", gate, guardSet{Disarmed: true})
+		time.Sleep(ledgerDelay + time.Second)
+		if err := os.Remove(filepath.Join(dir, "state")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(ledgerAgain)
+		if _, err := os.Stat(path); err != nil {
+			t.Errorf("after the disk is well again: %v", err)
+		}
+		cancel()
+		<-done
+	})
+}
