@@ -18,21 +18,28 @@ type ReplayURL struct {
 	channel  int
 }
 
+type replayTemplate struct {
+	template string
+	zone     *time.Location // of its times
+}
+
 // replayTemplates are the makers' ways. Hikvision's Z means UTC on paper and the device's own clock on many devices.
-func replayTemplates() map[string]struct{ template, zone string } {
-	const local = "Asia/Shanghai"
-	return map[string]struct{ template, zone string }{
-		"hikvision": {"/Streaming/tracks/{ch}01?starttime={start:20060102T150405Z}&endtime={end:20060102T150405Z}", "UTC"},
+func replayTemplates() map[string]replayTemplate {
+	local := time.FixedZone("CST", 8*3600) // China has no other time
+	return map[string]replayTemplate{
+		"hikvision": {
+			"/Streaming/tracks/{ch}01?starttime={start:20060102T150405Z}&endtime={end:20060102T150405Z}", time.UTC,
+		},
 		"dahua": {
 			"/cam/playback?channel={ch}&subtype=0&starttime={start:2006_01_02_15_04_05}&endtime={end:2006_01_02_15_04_05}",
 			local,
 		},
-		"uniview": {"/c{ch}/b{start:unix}/e{end:unix}/replay/", "UTC"},
+		"uniview": {"/c{ch}/b{start:unix}/e{end:unix}/replay/", time.UTC},
 		"xvr": {
 			"/rtsp/playback?channel={ch}&subtype=0&starttime={start:2006-01-02T15:04:05Z}&endtime={end:2006-01-02T15:04:05Z}" +
 				"&localtime=true", local,
 		},
-		"vivotek": {"/mod.sdp?stime={start:20060102_150405.000}&etime={end:20060102_150405.000}&loctime=0", "UTC"},
+		"vivotek": {"/mod.sdp?stime={start:20060102_150405.000}&etime={end:20060102_150405.000}&loctime=0", time.UTC},
 	}
 }
 
@@ -52,12 +59,7 @@ func ReplayMakers() []string {
 func ParseReplayURL(text, live string, channel int, zone *time.Location) (*ReplayURL, error) {
 	u := &ReplayURL{template: text, zone: time.UTC, channel: channel}
 	if known, ok := replayTemplates()[text]; ok {
-		u.template = known.template
-		if z, err := time.LoadLocation(known.zone); err == nil {
-			u.zone = z
-		} else {
-			u.zone = time.FixedZone(known.zone, 8*3600)
-		}
+		u.template, u.zone = known.template, known.zone
 	}
 	if zone != nil {
 		u.zone = zone

@@ -36,6 +36,9 @@ type Camera struct {
 	mu      sync.Mutex
 	known   *layout
 	lastKey time.Time // when a key picture was last asked for
+	// The recordings that were listed last, and when.
+	recorded   []Recording
+	recordedAt time.Time
 }
 
 // layout is what was learned about the camera.

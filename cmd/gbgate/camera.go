@@ -18,10 +18,11 @@ import (
 
 // device is one configured camera with what reaches it. A reload keeps those that it does not change.
 type device struct {
-	cfg    config.Camera
-	source *source
-	head   *head    // nil: fixed, or nothing but RTSP
-	events *lookout // nil: nobody listens to it
+	cfg     config.Camera
+	source  *source
+	head    *head    // nil: fixed, or nothing but RTSP
+	events  *lookout // nil: nobody listens to it
+	archive *archive // nil: it records nothing itself
 }
 
 // devices makes the cameras of cfg; those of before whose configuration is the same go on.
@@ -46,6 +47,10 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 			if c.Events != "off" {
 				d.events = &lookout{camera: cam, own: c.AlarmCodes()}
 			}
+		}
+		var err error
+		if d.archive, err = newArchive(c, d.source.onvif, log); err != nil {
+			return nil, err
 		}
 		all[c.Name] = d
 	}

@@ -30,6 +30,7 @@ type gateway struct {
 	ua      *sipua.Endpoint
 	devices map[string]device // by name; as current, changed by update only
 	current *config.Config    // cfg, or what update made of it
+	nvr     nvr               // what cameras and recorders have recorded themselves
 	site    *bridge.Site
 	sides   []side
 	gpsd    *bridge.GPSD // nil: nobody knows where we are
@@ -67,6 +68,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		_ = g.poller.Close()
 		return nil, err
 	}
+	g.nvr.use(g.devices)
 	g.site = bridge.NewSite(g.siteConfig(), cameras(cfg, g.devices))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
@@ -102,6 +104,7 @@ func (g *gateway) update(cfg *config.Config) error {
 		return err
 	}
 	g.devices, g.current = next, cfg
+	g.nvr.use(next)
 	g.site.SetCameras(cameras(cfg, next), groups(cfg))
 	return nil
 }

@@ -25,7 +25,7 @@ func (g *gateway) siteConfig() bridge.Config {
 	cfg := g.cfg
 	site := bridge.Config{
 		Linger: cfg.Gateway.Linger, Ports: g.ports[cfg.Gateway.MediaPorts], Ledger: g.ledger, Room: g.memory.Admit,
-		Log: g.log, Groups: groups(cfg),
+		Log: g.log, Groups: groups(cfg), Recordings: &g.nvr,
 	}
 	if g.gpsd != nil {
 		site.Position = g.gpsd

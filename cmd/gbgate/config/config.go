@@ -92,7 +92,13 @@ type Camera struct {
 	Transport    string  `toml:"transport"` // tcp | udp | auto
 	PTZ          string  `toml:"ptz"`       // auto | onvif | off
 	Record       string  `toml:"record"`    // off | always | alarm
-	Events       string  `toml:"events"`    // auto | onvif | off
+	// What the camera or its recorder has recorded itself.
+	Replay         string `toml:"replay"`          // "" = nothing | onvif | a maker | a URL with {start} and {end}
+	RecordingToken string `toml:"recording_token"` // of ONVIF; "" = the one of this camera's video source
+	ReplayChannel  int    `toml:"replay_channel"`  // of the recorder; 0 = that of url, else 1
+	ReplayZone     string `toml:"replay_zone"`     // "UTC" or "+08:00": of the times in the URL; "" = the maker's usual
+	ReplayDays     int    `toml:"replay_days"`     // how far back it reaches, where it can't be searched; 0 = unknown
+	Events         string `toml:"events"`          // auto | onvif | off
 	// AlarmMap makes events alarms, or changes what they are: topic → "method/type", "method" or "off".
 	AlarmMap      map[string]string `toml:"alarm_map"`
 	AlarmInterval time.Duration     `toml:"alarm_interval"` // at least so long between two alarms of one kind

@@ -99,6 +99,7 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	c.oneOf("transport", cam.Transport, "tcp", "udp", "auto")
 	c.oneOf("ptz", cam.PTZ, "auto", "onvif", "off")
 	c.oneOf("record", cam.Record, "off", "always", "alarm")
+	c.replay(cam)
 	p.events(c, cam)
 	if cam.CivilCode != "" && !division(cam.CivilCode) {
 		c.fault("civil_code", "%q is no division code of 2, 4, 6 or 8 digits", cam.CivilCode)

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"gbgate/bridge"
+	"gbgate/bridge/onvif"
+	"gbgate/cmd/gbgate/config"
+	"gbgate/gb28181"
+	"gbgate/media"
+	"gbgate/rtsp"
+)
+
+const (
+	findTime = 10 * time.Second // for a search in a recorder
+	openTime = 15 * time.Second // until a recorder plays
+	coarse   = time.Hour        // pieces of what can't be searched
+)
+
+// nvr is the recordings that live in the cameras and recorders of the site.
+type nvr struct {
+	mu       sync.Mutex
+	archives map[string]*archive // by camera
+}
+
+// use takes over the cameras of a configuration.
+func (n *nvr) use(all map[string]device) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.archives = make(map[string]*archive)
+	for name, d := range all {
+		if d.archive != nil {
+			n.archives[name] = d.archive
+		}
+	}
+}
+
+func (n *nvr) of(camera string) *archive {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.archives[camera]
+}
+
+// Find implements bridge.Recordings.
+func (n *nvr) Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]bridge.Recording, error) {
+	a := n.of(camera)
+	if a == nil || kind != "all" && kind != "time" {
+		return nil, nil // why a recorder recorded is not told
+	}
+	return a.find(ctx, from, to)
+}
+
+// Open implements bridge.Recordings.
+func (n *nvr) Open(ctx context.Context, camera string, from, to time.Time) (bridge.Playback, error) {
+	a := n.of(camera)
+	if a == nil {
+		return nil, gb28181.Errorf(404, "No record")
+	}
+	return a.open(ctx, from, to)
+}
+
+// archive is what was recorded of one camera, by itself or by its recorder.
+type archive struct {
+	cfg   config.Camera
+	onvif *onvif.Camera   // searches, and plays where replay is nil; nil: nobody searches
+	url   *rtsp.ReplayURL // nil: ONVIF says where to play from
+	log   *slog.Logger
+}
+
+// newArchive returns nil for a camera without recordings of its own.
+func newArchive(c config.Camera, cam *onvif.Camera, log *slog.Logger) (*archive, error) {
+	if c.Replay == "" {
+		return nil, nil //nolint:nilnil // it has none
+	}
+	a := &archive{cfg: c, onvif: cam, log: log.With("camera", c.Name)}
+	if c.Replay == "onvif" {
+		return a, nil
+	}
+	zone, _ := config.ParseZone(c.ReplayZone) // validated with the configuration
+	var err error
+	if a.url, err = rtsp.ParseReplayURL(c.Replay, c.URL, c.ReplayChannel, zone); err != nil {
+		return nil, errors.New("camera." + c.Name + ".replay: " + err.Error())
+	}
+	return a, nil
+}
+
+// find asks the recorder what it has. Where it can't be searched, it has what the configuration says.
+func (a *archive) find(ctx context.Context, from, to time.Time) ([]bridge.Recording, error) {
+	if a.onvif == nil {
+		return a.presumed(from, to, time.Now()), nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, findTime)
+	defer cancel()
+	spans, err := a.search(ctx, from, to)
+	if err != nil {
+		a.log.Warn("recorder can't be searched", "reason", err)
+		if a.cfg.ReplayDays > 0 {
+			return a.presumed(from, to, time.Now()), nil
+		}
+		return nil, err
+	}
+	list := make([]bridge.Recording, 0, len(spans))
+	for _, s := range spans {
+		list = append(list, bridge.Recording{Start: s.From, End: s.Until, Kind: "time"})
+	}
+	return list, nil
+}
+
+func (a *archive) search(ctx context.Context, from, to time.Time) ([]onvif.Span, error) {
+	r, err := a.onvif.Recording(ctx, a.cfg.RecordingToken)
+	if err != nil {
+		return nil, err
+	}
+	if now := time.Now(); to.After(now) {
+		to = now
+	}
+	if !from.Before(to) {
+		return nil, nil
+	}
+	return a.onvif.Client().Spans(ctx, r, from, to)
+}
+
+// presumed cuts the days that the recorder keeps into hours.
+func (a *archive) presumed(from, to, now time.Time) []bridge.Recording {
+	if first := now.AddDate(0, 0, -a.cfg.ReplayDays); from.Before(first) {
+		from = first
+	}
+	if to.After(now) {
+		to = now
+	}
+	var list []bridge.Recording
+	for at := from.Truncate(coarse); at.Before(to); at = at.Add(coarse) {
+		end := at.Add(coarse)
+		if end.After(now) {
+			end = now
+		}
+		list = append(list, bridge.Recording{Start: at, End: end, Kind: "time"})
+	}
+	return list
+}
+
+// open begins to play.
+func (a *archive) open(ctx context.Context, from, to time.Time) (bridge.Playback, error) {
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
+	cfg := rtsp.ReplayConfig{Config: rtsp.Config{
+		Name: a.cfg.Name, Username: a.cfg.Username, Password: *a.cfg.Password, UserAgent: "gbgate", Log: a.log,
+	}}
+	if a.url != nil {
+		cfg.Locate, cfg.ByRange = a.url.At, a.url.ByRange()
+	} else {
+		address, err := a.address(ctx)
+		if err != nil {
+			return nil, playbackError(err)
+		}
+		cfg.ONVIF, cfg.Locate = true, func(time.Time, time.Time) string { return address }
+	}
+	replay, err := rtsp.OpenReplay(ctx, cfg, from, to)
+	if err != nil {
+		return nil, playbackError(err)
+	}
+	return &playback{replay}, nil
+}
+
+// address asks where the recording is played from.
+func (a *archive) address(ctx context.Context) (string, error) {
+	r, err := a.onvif.Recording(ctx, a.cfg.RecordingToken)
+	if err != nil {
+		return "", err
+	}
+	return a.onvif.Client().ReplayURI(ctx, r.Token)
+}
+
+// playback is a recorder's replay in the bridge's words.
+type playback struct{ *rtsp.Replay }
+
+// Play implements bridge.Playback.
+func (p *playback) Play(ctx context.Context, at time.Time, scale float64) error {
+	return playbackError(p.Replay.Play(ctx, at, scale))
+}
+
+// Extent implements bridge.Playback: no recorder says how much it has.
+func (p *playback) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
+
+// playbackError tells the superior what stands in the way of a playback.
+func playbackError(err error) error {
+	if e, ok := errors.AsType[*rtsp.Error](err); ok {
+		switch e.Kind {
+		case rtsp.NotFound:
+			return gb28181.Errorf(404, "No record")
+		case rtsp.Busy:
+			return gb28181.Errorf(486, "%s", e.Text)
+		case rtsp.Unsupported:
+			return gb28181.Errorf(400, "%s", e.Text)
+		default:
+			return gb28181.Errorf(480, "%s", e.Text)
+		}
+	}
+	if e, ok := errors.AsType[*onvif.Error](err); ok {
+		return gb28181.Errorf(480, "%s", e)
+	}
+	return err
+}
+
+var (
+	_ bridge.Recordings = (*nvr)(nil)
+	_ bridge.Playback   = (*playback)(nil)
+)

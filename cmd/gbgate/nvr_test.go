@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"gbgate/bridge"
+	"gbgate/cascade/rehearsal"
+	"gbgate/cmd/gbgate/config"
+	"gbgate/gb28181"
+	"gbgate/rtsp"
+	"gbgate/rtsp/simcam"
+)
+
+// startRecorder runs a recorder with an ONVIF side of two recordings, of which the second is the one that plays.
+func startRecorder(t *testing.T, spans [][2]time.Time, q simcam.ArchiveQuirks) (*simcam.Archive, *simcam.ONVIF) {
+	t.Helper()
+	a, err := simcam.ListenArchive(simcam.ArchiveConfig{
+		Spans: spans, Quirks: q, Username: "admin", Password: "p@ss:w/rd#1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, a.Run)
+	d, err := simcam.ListenONVIF(simcam.ONVIFConfig{
+		Username: "admin", Password: "p@ss:w/rd#1", StreamURL: "rtsp://127.0.0.1:1/live", ReplayURL: a.URL(),
+		Recordings: []simcam.ONVIFRecording{{Token: "rec0", Source: "elsewhere"}, {Token: "rec1", Source: "vs1", Spans: spans}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, d.Run)
+	return a, d
+}
+
+// archivesOf makes the recordings of one configured camera.
+func archivesOf(t *testing.T, c config.Camera) *nvr {
+	t.Helper()
+	password := "p@ss:w/rd#1"
+	c.Name, c.Username, c.Password = "dome", "admin", &password
+	cfg := config.Default()
+	cfg.Gateway.StateDir = t.TempDir()
+	cfg.Cameras = []config.Camera{c}
+	all, err := devices(cfg, nil, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := &nvr{}
+	n.use(all)
+	return n
+}
+
+// What a recorder holds is found by its ONVIF search and played by its replay, at any speed and backwards.
+func TestRecorderIsFoundAndPlayed(t *testing.T) {
+	day := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
+	spans := [][2]time.Time{{day, day.Add(2 * time.Hour)}, {day.Add(3 * time.Hour), day.Add(27 * time.Hour)}}
+	_, d := startRecorder(t, spans, simcam.ArchiveQuirks{})
+	c := config.DefaultCamera()
+	c.ONVIF, c.Replay = d.URL(), "onvif"
+	n := archivesOf(t, c)
+	found, err := n.Find(t.Context(), "dome", day.Add(time.Hour), day.Add(48*time.Hour), "all")
+	want := []bridge.Recording{
+		{Start: day.Add(time.Hour), End: spans[0][1], Kind: "time"}, {Start: spans[1][0], End: spans[1][1], Kind: "time"},
+	}
+	if err != nil || !slices.Equal(found, want) {
+		t.Errorf("found %v %v, want %v", found, err, want)
+	}
+	if found, err := n.Find(t.Context(), "dome", day, day.Add(48*time.Hour), "alarm"); len(found) > 0 || err != nil {
+		t.Errorf("alarm recordings: %v %v", found, err)
+	}
+	from := spans[1][0].Add(time.Hour)
+	p, err := n.Open(t.Context(), "dome", from, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for _, c := range []struct {
+		at    time.Duration
+		scale float64
+		step  int64 // ticks between pictures
+	}{{0, 1, 3600}, {10 * time.Hour, 16, 180000}, {time.Hour, -4, -180000}} {
+		if err := p.Play(t.Context(), from.Add(c.at), c.scale); err != nil {
+			t.Fatal(err)
+		}
+		var dts []int64
+		for len(dts) < 5 {
+			u, err := p.Read(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if u.Codec.IsVideo() {
+				dts = append(dts, u.DTS)
+			}
+			u.Release()
+		}
+		at := int64(c.at/time.Second) * 90000
+		if !slices.Equal(dts, []int64{at, at + c.step, at + 2*c.step, at + 3*c.step, at + 4*c.step}) {
+			t.Errorf("at %v × %v: %v", c.at, c.scale, dts)
+		}
+	}
+	if _, err := n.Open(t.Context(), "dome", day.Add(30*time.Hour), time.Time{}); statusOf(err) != 404 {
+		t.Errorf("beyond the end: %v, want 404", err)
+	}
+	if _, err := n.Open(t.Context(), "unknown", day, time.Time{}); statusOf(err) != 404 {
+		t.Errorf("a camera without recordings: %v, want 404", err)
+	}
+}
+
+// A superior is told what the camera's recorder holds.
+func TestRecorderIsQueriedFromAbove(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
+	var spans [][2]time.Time
+	for i := range 300 { // ten minutes each, with five between
+		begin := day.Add(time.Duration(i) * 15 * time.Minute)
+		spans = append(spans, [2]time.Time{begin, begin.Add(10 * time.Minute)})
+	}
+	_, d := startRecorder(t, spans, simcam.ArchiveQuirks{})
+	platform := startPlatform(t, rehearsal.Config{})
+	camera := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+d.URL()+`"`, 1)
+	g := startGateway(t, 0, superiorTOML(platform, "", "tcp")+camera+"replay = \"onvif\"\n")
+	got, err := node(t, platform).RecordInfo(t.Context(), channelID, day, day.Add(100*time.Hour), "all")
+	if err != nil || len(got.Items) != len(spans) || len(got.Faults) > 0 {
+		t.Fatalf("%+v, %v; want %d items", got, err, len(spans))
+	}
+	for i, item := range got.Items {
+		if !item.Start.Equal(spans[i][0]) || !item.End.Equal(spans[i][1]) || item.Type != "time" {
+			t.Errorf("item %d: %v–%v %s, want %v", i, item.Start, item.End, item.Type, spans[i])
+		}
+	}
+	if code := g.terminate(t); code != exitGood {
+		t.Errorf("exit %d", code)
+	}
+}
+
+func statusOf(err error) int {
+	code, _ := gb28181.StatusOf(err)
+	return code
+}
+
+// A recorder that only plays by its maker's URLs has what the configuration says, in hours, and no more.
+func TestRecorderWithoutSearch(t *testing.T) {
+	now := time.Now().UTC()
+	a, err := simcam.ListenArchive(simcam.ArchiveConfig{
+		Vendor: "hikvision", Spans: [][2]time.Time{{now.AddDate(0, 0, -3), now}},
+		Quirks: simcam.ArchiveQuirks{NoExtension: true, NoRateControl: true},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, a.Run)
+	c := config.DefaultCamera()
+	c.URL, c.Replay, c.ReplayDays = "rtsp://"+a.Addr().String()+"/Streaming/Channels/301", "hikvision", 2
+	n := archivesOf(t, c)
+	found, err := n.Find(t.Context(), "dome", now.AddDate(0, 0, -10), now.AddDate(0, 0, 10), "time")
+	if err != nil || len(found) < 48 || len(found) > 50 {
+		t.Fatalf("%d recordings, %v; want the hours of two days", len(found), err)
+	}
+	for i, r := range found[1:] {
+		if !r.Start.Equal(found[i].End) || !r.End.After(r.Start) {
+			t.Errorf("%v follows %v", r, found[i])
+		}
+	}
+	p, err := n.Open(t.Context(), "dome", found[5].Start, found[5].Start.Add(time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	pictures := 0
+	for {
+		u, err := p.Read(t.Context())
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Codec.IsVideo() {
+			pictures++
+		}
+		u.Release()
+	}
+	if pictures != 25 {
+		t.Errorf("%d pictures of one second", pictures)
+	}
+	if err := p.Play(t.Context(), found[5].Start, -1); statusOf(err) != 400 {
+		t.Errorf("backwards: %v, want 400", err)
+	}
+}
+
+// The makers that the configuration lets through are those whose URLs are known.
+func TestReplayMakersAreKnown(t *testing.T) {
+	for _, maker := range append(rtsp.ReplayMakers(), "kedacom") {
+		camera := cameraTOML("dome", channelID, "rtsp://127.0.0.1:1/x", "", "") + "replay = \"" + maker + "\"\nreplay_days = 1\n"
+		_, err := config.Load(writeConfig(t, 0, "", camera))
+		if refused := err != nil; refused != (maker == "kedacom") {
+			t.Errorf("%s: %v", maker, err)
+		}
+	}
+}
