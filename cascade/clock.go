@@ -39,18 +39,32 @@ func tellsTime(t time.Time) bool { return t.Year() >= 2020 && t.Year() < 2100 }
 // adjust takes a newly measured offset over; p.mu is held.
 func (p *Platform) adjust(offset time.Duration) {
 	offset = offset.Round(time.Second)
-	if !p.cfg.Compat.OffsetTimes || (offset-p.shift).Abs() < steady || !tellsTime(time.Now().Add(offset)) {
+	if !p.cfg.Compat.OffsetTimes || (offset-p.shift+stepped(p.shiftAt)).Abs() < steady || !tellsTime(time.Now().Add(offset)) {
 		return
 	}
 	p.log.Info("times are written as the platform's clock has them", "offset", offset.String())
-	p.shift = offset
+	p.shift, p.shiftAt = offset, time.Now()
+}
+
+// stepped is how much our clock was set forward since a moment, 0 for the zero time: a box without a battery starts
+// in 1970 and gets its time when the network is there. (Sleep looks the same, but a box on a site does not sleep.)
+func stepped(since time.Time) time.Duration {
+	if since.IsZero() {
+		return 0
+	}
+	now := time.Now()
+	step := now.Round(0).Sub(since.Round(0)) - now.Sub(since) // by the wall clock, by the monotonic one
+	if step.Abs() < steady {
+		return 0
+	}
+	return step.Round(time.Second)
 }
 
 // ahead is how much later the superior's times are than ours.
 func (p *Platform) ahead() time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.shift
+	return p.shift - stepped(p.shiftAt)
 }
 
 // later is a time d later; the zero time stays.

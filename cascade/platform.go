@@ -53,6 +53,8 @@ type Platform struct {
 	pace    rhythm
 	status  Status
 	shift   time.Duration            // how much later times are on the superior's clock; 0 without OffsetTimes
+	shiftAt time.Time                // when shift was measured
+	dated   time.Time                // when status.ClockOffset was measured
 	subs    map[string]*subscription // by Call-ID
 	waiting []manscdp.Message        // published while not registered, oldest first
 	calls   map[string]*Call         // by Call-ID

@@ -354,6 +354,7 @@ func (p *Platform) learn(res *sipua.Response) {
 	// A Date never sets a clock: srs-sip sends year 222213, others UTC as local time.
 	if d := res.Header("Date"); d != "" {
 		p.status.ClockOffset, p.status.ClockKnown = clockOffset(d, p.cfg.Compat.DateIsUTC)
+		p.dated = time.Now()
 		if p.status.ClockKnown {
 			p.adjust(p.status.ClockOffset)
 		}

@@ -50,6 +50,7 @@ type CallStatus struct {
 func (p *Platform) Status() Status {
 	p.mu.Lock()
 	s := p.status
+	s.ClockOffset -= stepped(p.dated)
 	calls := make([]*Call, 0, len(p.calls))
 	for _, c := range p.calls {
 		calls = append(calls, c)

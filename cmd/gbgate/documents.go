@@ -105,7 +105,7 @@ type callDoc struct {
 
 func (g *gateway) status() statusDoc {
 	doc := statusDoc{
-		Verdict: good, Version: version, Started: g.started, ID: g.cfg.Gateway.ID, SIP: g.ua.Addr().String(),
+		Verdict: good, Version: version, Started: corrected(g.started), ID: g.cfg.Gateway.ID, SIP: g.ua.Addr().String(),
 		Superiors: g.superiors(), Cameras: g.cameras(), Calls: g.calls(),
 		Memory: memoryOf(g.memory.State()),
 	}
@@ -152,7 +152,7 @@ func (g *gateway) superiors() []superiorDoc {
 
 func superior(s cascade.Status) superiorDoc {
 	d := superiorDoc{
-		Name: s.Name, ID: s.ID, Verdict: good, State: s.State.String(), Since: s.Since,
+		Name: s.Name, ID: s.ID, Verdict: good, State: s.State.String(), Since: corrected(s.Since),
 		RegisteredUntil: optional(s.RegisteredUntil), KeepaliveAnswered: optional(s.KeepaliveAnswered),
 		RequestReceived: optional(s.RequestReceived), Calls: len(s.Calls),
 	}
@@ -184,7 +184,7 @@ func camera(c *bridge.Channel) cameraDoc {
 	health, feed := c.Status()
 	d := cameraDoc{
 		Name: c.Name, ID: string(c.ID), Verdict: good, Status: health.Condition.String(), Reason: health.Reason,
-		Since: health.Since, Checked: optional(health.Checked), Feed: feed.State.String(), Viewers: feed.Viewers,
+		Since: corrected(health.Since), Checked: optional(health.Checked), Feed: feed.State.String(), Viewers: feed.Viewers,
 		Frames: feed.Units, Bytes: feed.Bytes, Cached: feed.CachedBytes,
 	}
 	if health.Condition != bridge.ON {
@@ -211,7 +211,7 @@ func (g *gateway) calls() []callDoc {
 	for _, c := range calls {
 		d := callDoc{
 			Superior: c.Superior, Camera: c.Camera, Channel: c.Channel, Transport: c.Transport, Remote: c.Remote,
-			LocalPort: c.LocalPort, SSRC: c.SSRC, Since: c.Since, Packets: c.Packets, Bytes: c.Bytes,
+			LocalPort: c.LocalPort, SSRC: c.SSRC, Since: corrected(c.Since), Packets: c.Packets, Bytes: c.Bytes,
 			Dropped: c.Dropped, Skipped: c.Skipped, MaxBurst: c.MaxBurst, Path: c.Path,
 		}
 		if c.RRs > 0 {
@@ -226,7 +226,15 @@ func optional(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
+	t = corrected(t)
 	return &t
+}
+
+// corrected is a moment by the clock as it is now: a box without a battery starts in 1970 and gets its
+// time later.
+func corrected(t time.Time) time.Time {
+	now := time.Now()
+	return now.Add(t.Sub(now)) // the difference is that of the monotonic clock
 }
 
 func (g *gateway) adminConfig() admin.Config {
