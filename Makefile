@@ -26,8 +26,8 @@ demo: build ## two simulated cameras, a superior platform and the gateway betwee
 	bin/gbgate demo
 
 .PHONY: test
-test: test-tools ## all tests under the race detector
-	go test -race -count=1 -timeout 20m ./...
+test: test-tools ## all tests, which mostly wait and so run 8 at a time, under the race detector
+	go test -race -count=1 -parallel 8 -timeout 20m ./...
 
 .PHONY: test-tools
 test-tools: ## see that the programs the tests call are there, install them if allowed

@@ -262,6 +262,7 @@ func secretFile(t *testing.T, password string) string {
 
 // A camera is looked at from its ONVIF address down to its pictures.
 func TestProbeCamera(t *testing.T) {
+	t.Parallel()
 	const password = "p@ss:w/rd#1"
 	camera := runCamera(t, simcam.Config{Username: "admin", Password: password})
 	device := runDevice(t, simcam.ONVIFConfig{
@@ -287,6 +288,7 @@ func TestProbeCamera(t *testing.T) {
 }
 
 func TestProbeStream(t *testing.T) {
+	t.Parallel()
 	camera := runCamera(t, simcam.Config{Clip: simcam.H265AAC})
 	doc := probeCamera(t, exitGood, camera.URL())
 	if len(doc.Streams) != 1 || doc.Streams[0].Codec != "H.265" || doc.Streams[0].Audio != "AAC" || doc.ONVIF != nil {

@@ -56,6 +56,7 @@ const channelID = "34020100001320000001"
 // The whole road with foreign peers at both ends: a camera by GStreamer, a superior by SIPp with
 // a receiver of its own, and tshark reading along. What arrives is what the camera sent.
 func TestForeignCameraReachesForeignSuperior(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		codec, audio, user, password string
 	}{
@@ -63,6 +64,7 @@ func TestForeignCameraReachesForeignSuperior(t *testing.T) {
 		{"hevc", "aac", "", ""},
 	} {
 		t.Run(c.codec+"-"+c.audio, func(t *testing.T) {
+			t.Parallel()
 			f := makeFilm(t, c.codec, c.audio)
 			args := []string{"testdata/peers/gst_camera.py", f.path, f.codec, f.audio}
 			if c.user != "" {

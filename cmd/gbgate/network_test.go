@@ -165,6 +165,7 @@ func noCalls(doc statusDoc) bool { return len(doc.Calls) == 0 }
 // 64 channels over UDP with a round trip of 20 ms: whole, in order, in messages that need no fragments, one after the
 // other.
 func TestNetworkCatalogOverALongWay(t *testing.T) {
+	t.Parallel()
 	var w wire
 	platform := startPlatform(t, rehearsal.Config{Password: "12345678", Trace: w.trace})
 	slow := relay.Path{Delay: 10 * time.Millisecond}

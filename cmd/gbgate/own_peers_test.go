@@ -72,6 +72,7 @@ func node(t *testing.T, p *rehearsal.Platform) *rehearsal.Node {
 }
 
 func TestDemoOnceAsJSON(t *testing.T) {
+	t.Parallel()
 	out, complaints, code := run(t, program(t), "demo", "--once", "--json")
 	var doc demoDoc
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
@@ -90,9 +91,11 @@ func TestDemoOnceAsJSON(t *testing.T) {
 // Every clip over every transport, SIP over UDP and TCP: FFmpeg decodes what was saved and counts
 // every picture; the sound is the clip's, sample by sample.
 func TestEveryTransportIsDecodedByFFmpeg(t *testing.T) {
+	t.Parallel()
 	for _, sip := range []string{"udp", "tcp"} {
 		for _, name := range []string{simcam.H264PCMA, simcam.H265AAC} {
 			t.Run(sip+"/"+name, func(t *testing.T) {
+				t.Parallel()
 				cam := startCamera(t, simcam.Config{Clip: name, Username: "admin", Password: "p@ss:w/rd#1"})
 				platform := startPlatform(t, rehearsal.Config{Password: "12345678", Algorithm: "SHA-256", QOP: true})
 				g := startGateway(t, 0, superiorTOML(platform, "12345678", sip)+
@@ -158,9 +161,11 @@ func playAndDecode(t *testing.T, n *rehearsal.Node, transport string, clip *simc
 }
 
 func TestOneCameraSessionForAllViewers(t *testing.T) {
+	t.Parallel()
 	cam := startCamera(t, simcam.Config{})
 	platform := startPlatform(t, rehearsal.Config{})
-	g := startGateway(t, 0, superiorTOML(platform, "", "udp")+cameraTOML("gate", channelID, cam.URL(), "", ""))
+	g := startGateway(t, 0, superiorTOML(platform, "", "udp")+"compat.max_sessions_per_channel = 0\n"+
+		cameraTOML("gate", channelID, cam.URL(), "", ""))
 	n := node(t, platform)
 	results := make(chan error, 9)
 	for i := range cap(results) {
@@ -187,6 +192,7 @@ func TestOneCameraSessionForAllViewers(t *testing.T) {
 
 // What is wrong from any side gives a code and a plain line, and costs only its own call.
 func TestBadInputCostsOnlyItsOwnCall(t *testing.T) {
+	t.Parallel()
 	cam := startCamera(t, simcam.Config{Username: "admin", Password: "right"})
 	platform := startPlatform(t, rehearsal.Config{Password: "12345678"})
 	const wrong, off, garbage, unknown = "34020100001320000002", "34020100001320000003", "34020100001320000004", "34020100001320000099"
@@ -294,6 +300,7 @@ func sendNoise(t *testing.T, sip string) {
 }
 
 func TestWrongPasswordUpward(t *testing.T) {
+	t.Parallel()
 	registers := make(chan struct{}, 1000)
 	platform := startPlatform(t, rehearsal.Config{
 		Password: "right",
@@ -322,6 +329,7 @@ func TestWrongPasswordUpward(t *testing.T) {
 }
 
 func TestWrongUsage(t *testing.T) {
+	t.Parallel()
 	bad := filepath.Join(t.TempDir(), "bad.toml")
 	if err := os.WriteFile(bad, []byte("[gateway]\nid = \"1\"\nsip_lisen = \"\"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -354,6 +362,7 @@ func TestWrongUsage(t *testing.T) {
 }
 
 func TestHealthzAnswers(t *testing.T) {
+	t.Parallel()
 	cam := startCamera(t, simcam.Config{})
 	platform := startPlatform(t, rehearsal.Config{})
 	g := startGateway(t, 0, superiorTOML(platform, "", "udp")+cameraTOML("gate", channelID, cam.URL(), "", ""))

@@ -15,6 +15,7 @@ import (
 
 // A reload takes a good file, and a bad one costs nothing.
 func TestReload(t *testing.T) {
+	t.Parallel()
 	cam := startCamera(t, simcam.Config{})
 	platform := startPlatform(t, rehearsal.Config{Password: "12345678"})
 	lists := superiorTOML(platform, "12345678", "udp") + cameraTOML("gate", channelID, cam.URL(), "", "")
