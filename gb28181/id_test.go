@@ -1,6 +1,9 @@
 package gb28181
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestParseID(t *testing.T) {
 	for _, tc := range []struct {
@@ -111,4 +114,25 @@ func TestTypeCodeNames(t *testing.T) {
 	if got, want := len(seen)-1, 47; got != want {
 		t.Errorf("%d types have a name, want %d", got, want)
 	}
+}
+
+// FuzzID: whatever text is asked what it is, nothing but 20 digits is a valid code, and its parts are pieces of it.
+func FuzzID(f *testing.F) {
+	for _, id := range []string{"34020000002000000001", "340201", "3402010000132000000", "", "３４", "34020100002160000001"} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		id, err := ParseID(text)
+		if err == nil && !id.Valid() {
+			t.Errorf("%q is taken, but not valid", text)
+		}
+		for _, part := range []string{
+			ID(text).CivilCode(), ID(text).Domain(), ID(text).Industry(), ID(text).Network(), ID(text).Serial(),
+		} {
+			if !strings.Contains(text, part) {
+				t.Errorf("%q has no part %q", text, part)
+			}
+		}
+		_ = ID(text).IsRecorder() || ID(text).IsGroup() || ID(text).IsDistrict() || ID(text).IsSystem() || ID(text).IsCamera()
+	})
 }

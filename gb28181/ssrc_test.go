@@ -66,3 +66,19 @@ func TestNewSSRC(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSSRC: a y= line that gives a number gives the same again when we write it.
+func FuzzSSRC(f *testing.F) {
+	for _, y := range []string{"0200000001", "0BEBC201", " 1200000001 ", "18446744073709551616", "4294967296", ""} {
+		f.Add(y)
+	}
+	f.Fuzz(func(t *testing.T, y string) {
+		n, ok := ParseSSRC(y)
+		if ok == (n == 0) {
+			t.Errorf("%q gives %d, %v", y, n, ok)
+		}
+		if again, ok2 := ParseSSRC(FormatSSRC(n)); ok && (!ok2 || again != n) {
+			t.Errorf("%q gives %d, and written %d", y, n, again)
+		}
+	})
+}

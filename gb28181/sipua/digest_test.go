@@ -159,3 +159,24 @@ func TestChallengerNonceEnds(t *testing.T) {
 		t.Error("changed nonce is fresh")
 	}
 }
+
+// FuzzAuthorize: an answer to any challenge is one header line.
+func FuzzAuthorize(f *testing.F) {
+	for _, challenge := range []string{
+		`Digest realm="3402000000",nonce="6fe9ba44a76be22a",algorithm=MD5`,
+		`Digest realm="3402000000", nonce="1", qop="auth,auth-int", opaque="x", algorithm=SHA-256`,
+		`Digest realm="a\"b",nonce="",stale=TRUE`, `Basic realm="x"`, `Digest `,
+	} {
+		f.Add(challenge)
+	}
+	c := Credentials{Username: "34020000001320000001", Password: "12345678"}
+	f.Fuzz(func(t *testing.T, challenge string) {
+		value, err := c.Authorize([]string{challenge}, "REGISTER", "sip:34020000002000000001@3402000000")
+		if err != nil || strings.ContainsAny(challenge, "\r\n\x00") { // no header's value has these
+			return
+		}
+		if strings.ContainsAny(value, "\r\n\x00") || !strings.HasPrefix(value, "Digest ") {
+			t.Errorf("%q is answered %q", challenge, value)
+		}
+	})
+}
