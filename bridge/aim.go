@@ -43,22 +43,32 @@ func (v *View) HomePosition(_ context.Context, q *manscdp.HomePositionQuery) (*m
 	return &manscdp.HomePositionResponse{Header: q.Answer(), HomePosition: c.gear.homePosition()}, nil
 }
 
-// CruiseTrackList tells that a channel has no cruise tracks.
+// CruiseTrackList lists the cruise tracks (巡航轨迹) of a channel.
 func (v *View) CruiseTrackList(_ context.Context, q *manscdp.CruiseTrackListQuery) (
 	*manscdp.CruiseTrackListResponse, error,
 ) {
 	if err := v.known(q.DeviceID); err != nil {
 		return nil, err
 	}
-	return &manscdp.CruiseTrackListResponse{Header: q.Answer()}, nil
+	answer := &manscdp.CruiseTrackListResponse{Header: q.Answer()}
+	if c, err := v.device(q.DeviceID); err == nil && c.pilot != nil {
+		answer.Tracks = c.pilot.tours.list()
+		answer.SumNum = len(answer.Tracks)
+	}
+	return answer, nil
 }
 
-// CruiseTrack tells that there is no cruise track of that number.
+// CruiseTrack describes one cruise track; one that there is not has no points.
 func (v *View) CruiseTrack(_ context.Context, q *manscdp.CruiseTrackQuery) (*manscdp.CruiseTrackResponse, error) {
 	if err := v.known(q.DeviceID); err != nil {
 		return nil, err
 	}
-	return &manscdp.CruiseTrackResponse{Header: q.Answer(), Number: q.Number}, nil
+	answer := &manscdp.CruiseTrackResponse{Header: q.Answer(), Number: q.Number}
+	if c, err := v.device(q.DeviceID); err == nil && c.pilot != nil {
+		answer.Name, answer.Points = c.pilot.tours.points(q.Number)
+		answer.SumNum = len(answer.Points)
+	}
+	return answer, nil
 }
 
 // PTZPosition tells where a channel looks; one that can't tell answers without a position.

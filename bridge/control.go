@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 )
 
@@ -16,9 +15,6 @@ var (
 	errNoUpgrade = errors.New("firmware is not taken from a platform")
 	errNoRecord  = errors.New("nothing records here")
 )
-
-// minVelocity is what a set direction with speed 0 means: slowest, not stop.
-const minVelocity = 0.05
 
 // DeviceControl carries one command out. A nil answer is a command that has none by the
 // standard (GB/T 28181-2022 §9.3.1); such a command's failure is only logged.
@@ -67,7 +63,13 @@ func (v *View) control(ctx context.Context, channel *Channel, c *manscdp.DeviceC
 	case manscdp.ControlHomePosition:
 		return v.setHome(channel, c.HomePosition)
 	case manscdp.ControlIFrame:
-		return nil // a viewer always starts at a key picture; asking the camera for one comes with ONVIF
+		return keyFrame(ctx, channel)
+	case manscdp.ControlDragZoomIn:
+		return v.dragZoom(ctx, channel, c.DragZoomIn, true)
+	case manscdp.ControlDragZoomOut:
+		return v.dragZoom(ctx, channel, c.DragZoomOut, false)
+	case manscdp.ControlPTZPrecise:
+		return v.aim(ctx, channel, c.PTZPreciseCtrl)
 	default:
 		return errors.ErrUnsupported
 	}
@@ -114,6 +116,17 @@ func (v *View) reboot(ctx context.Context, c *manscdp.DeviceControl) error {
 	return channel.Rebooter.Reboot(ctx)
 }
 
+// keyFrame asks a camera for a key picture. One that can't be asked is no failure: every viewer
+// begins at a key picture anyway.
+func keyFrame(ctx context.Context, channel *Channel) error {
+	if channel.KeyFramer == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	defer cancel()
+	return channel.KeyFramer.RequestKeyFrame(ctx)
+}
+
 // setHome keeps the home position (看守位).
 func (v *View) setHome(channel *Channel, h *manscdp.HomePosition) error {
 	switch {
@@ -126,57 +139,4 @@ func (v *View) setHome(channel *Channel, h *manscdp.HomePosition) error {
 	channel.setHomePosition(h)
 	v.site.cfg.Ledger.noteHome(channel.Name, h)
 	return nil
-}
-
-// ptz translates a front-end control instruction (GB/T 28181-2022 annex A.3).
-func (v *View) ptz(ctx context.Context, channel *Channel, c *manscdp.DeviceControl) error {
-	if channel.PTZ == nil || v.cfg.NoPTZ {
-		return errNoPTZ
-	}
-	cmd, err := gb28181.ParsePTZ(c.PTZCmd, v.cfg.StrictPTZ)
-	if err != nil {
-		return err
-	}
-	name := ""
-	if c.PTZCmdParams != nil {
-		name = c.PTZCmdParams.PresetName
-	}
-	motion, head := channel.motion, channel.motion.ptz
-	switch cmd.Op {
-	case gb28181.PTZMove:
-		return motion.drive(ctx, body, v, !cmd.IsStop(), func(ctx context.Context) error {
-			if cmd.IsStop() {
-				return head.Stop(ctx)
-			}
-			return head.Move(ctx, velocity(cmd.Pan, cmd.PanSpeed, 255),
-				velocity(cmd.Tilt, cmd.TiltSpeed, 255), velocity(cmd.Zoom, cmd.ZoomSpeed, 15))
-		})
-	case gb28181.PTZLens:
-		return motion.drive(ctx, lens, v, !cmd.IsStop(), func(ctx context.Context) error {
-			return head.Lens(ctx, velocity(cmd.Focus, cmd.FocusSpeed, 255), velocity(cmd.Iris, cmd.IrisSpeed, 255))
-		})
-	case gb28181.PTZSetPreset, gb28181.PTZGotoPreset, gb28181.PTZDeletePreset:
-		return motion.do(ctx, cmd.Op == gb28181.PTZGotoPreset, func(ctx context.Context) error {
-			return preset(ctx, head, cmd, name)
-		})
-	default:
-		return errors.ErrUnsupported
-	}
-}
-
-func preset(ctx context.Context, head PTZ, cmd gb28181.PTZCommand, name string) error {
-	switch n := int(cmd.Preset); {
-	case n == 0:
-		return errBadValue // reserved
-	case cmd.Op == gb28181.PTZSetPreset:
-		return head.SetPreset(ctx, n, name)
-	case cmd.Op == gb28181.PTZGotoPreset:
-		return head.GotoPreset(ctx, n)
-	default:
-		return head.RemovePreset(ctx, n)
-	}
-}
-
-func velocity(direction int8, speed uint8, full float64) float64 {
-	return float64(direction) * max(minVelocity, float64(speed)/full)
 }

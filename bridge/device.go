@@ -48,3 +48,26 @@ type Rebooter interface {
 type KeyFramer interface {
 	RequestKeyFrame(ctx context.Context) error
 }
+
+// Homer is a PTZ with a home position of its own.
+type Homer interface {
+	GotoHome(ctx context.Context) error
+}
+
+// Aimer is a PTZ that goes to a position, in the units of PTZPositioner; nil leaves an axis alone.
+type Aimer interface {
+	MoveTo(ctx context.Context, pan, tilt, zoom *float64) error
+}
+
+// DragZoomer is a PTZ that brings a part of the picture to its middle.
+type DragZoomer interface {
+	// DragZoom aims at x, y (−1 … 1 from the middle, right and up) and zooms by factor: 2 makes
+	// things twice as big, 0.5 half as big.
+	DragZoom(ctx context.Context, x, y, factor float64) error
+}
+
+// Switcher is a PTZ with auxiliary switches (辅助开关).
+type Switcher interface {
+	// Switch turns switch n, 1 … 255, on or off: 1 is the wiper, 2 by custom a lamp.
+	Switch(ctx context.Context, n int, on bool) error
+}

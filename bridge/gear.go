@@ -18,8 +18,7 @@ type gear struct {
 	motion *motion   // nil: fixed
 	events *listener // nil: nobody listens to the camera
 
-	mu   sync.Mutex
-	home *manscdp.HomePosition // 看守位; nil: never set
+	pilot *pilot // nil: fixed
 }
 
 // run keeps feed and health going until ctx ends, and lets the camera stand still then.
@@ -32,6 +31,7 @@ func (g *gear) run(ctx context.Context) {
 			defer others.Done()
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
 			defer cancel()
+			g.pilot.close()
 			g.motion.halt(last, func(*axis) bool { return true })
 		})
 	}
@@ -43,18 +43,10 @@ func (g *gear) run(ctx context.Context) {
 }
 
 func (g *gear) homePosition() *manscdp.HomePosition {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.home == nil {
+	if g.pilot == nil {
 		return nil
 	}
-	h := *g.home
-	return &h
+	return g.pilot.homePosition()
 }
 
-func (g *gear) setHomePosition(h *manscdp.HomePosition) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	one := *h
-	g.home = &one
-}
+func (g *gear) setHomePosition(h *manscdp.HomePosition) { g.pilot.setHome(*h) }

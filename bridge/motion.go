@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -17,7 +18,10 @@ const (
 	stopTries     = 3
 )
 
-var errSuperseded = errors.New("a newer command came while the camera was busy")
+var (
+	errSuperseded = errors.New("a newer command came while the camera was busy")
+	errHeld       = errors.New("camera is steered by another platform")
+)
 
 // Which movements go on until they are stopped, and are stopped apart.
 const (
@@ -44,12 +48,28 @@ type motion struct {
 	turn  *semaphore.Weighted // the camera does one thing at a time, first come, first served
 
 	mu    sync.Mutex
+	owner *View     // who moved the camera last
+	held  time.Time // until then only it, or one above it, may
 	axes  [axes]axis
 	timer *time.Timer // nil: never needed so far
 }
 
 func newMotion(ptz PTZ, t *tasks, log *slog.Logger) *motion {
 	return &motion{ptz: ptz, tasks: t, log: log, turn: semaphore.NewWeighted(1)}
+}
+
+// claim lets v command the camera, unless another holds it whose priority is not below v's. Who
+// commands holds it for its own PTZLock.
+func (m *motion) claim(v *View) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if m.owner != nil && m.owner != v && now.Before(m.held) && m.owner.cfg.PTZPriority >= v.cfg.PTZPriority {
+		return fmt.Errorf("%w: platform %s holds it for another %d s", errHeld,
+			m.owner.cfg.Superior, int(m.held.Sub(now).Seconds())+1)
+	}
+	m.owner, m.held = v, now.Add(v.cfg.PTZLock)
+	return nil
 }
 
 // drive begins, changes or (moves is false) ends a movement by f. While the camera is busy only
@@ -148,6 +168,9 @@ func (m *motion) schedule() {
 func (m *motion) release(v *View) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.owner == v {
+		m.owner = nil
+	}
 	for i := range m.axes {
 		if m.axes[i].mover == v {
 			m.axes[i].due = time.Now()

@@ -46,6 +46,7 @@ type Config struct {
 	Log     *slog.Logger
 
 	Ledger     *Ledger    // what superiors have set; nil: kept until the end of the process
+	StateDir   string     // where cruises and scans are kept; "" = in memory
 	Groups     []Group    // business groups and virtual organisations
 	Districts  []District // names of administrative divisions; a camera's division needs none
 	Recordings Recordings // nil: nothing is recorded

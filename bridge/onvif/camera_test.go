@@ -114,9 +114,24 @@ func TestMovement(t *testing.T) {
 			do:   func(ctx context.Context, c *onvif.Camera) error { return c.DragZoom(ctx, 0.5, -0.5, 30) },
 			want: []string{"RelativeMove 0.500 -0.500 1.000"},
 		},
+		"drag zoom without fields of view": { // a picture is 60° wide there, of 360°
+			quirks: quirks{NoFOV: true},
+			do:     func(ctx context.Context, c *onvif.Camera) error { return c.DragZoom(ctx, 0.5, -0.5, 30) },
+			want:   []string{"RelativeMove 0.083 -0.094 1.000"},
+		},
+		"precisely one axis": {
+			do: func(ctx context.Context, c *onvif.Camera) error {
+				return errors.Join(
+					c.MoveTo(ctx, new(0.5), nil, nil), c.MoveTo(ctx, nil, new(-0.25), nil), c.MoveTo(ctx, nil, nil, new(0.75)),
+				)
+			},
+			want: []string{
+				"AbsoluteMove 0.500 0.000 0.000", "AbsoluteMove 0.500 -0.250 0.000", "AbsoluteMove 0.500 -0.250 0.750",
+			},
+		},
 		"home, wiper": {
 			do: func(ctx context.Context, c *onvif.Camera) error {
-				return errors.Join(c.GotoHome(ctx), c.Switch(ctx, "tt:Wiper|On"))
+				return errors.Join(c.GotoHome(ctx), c.Switch(ctx, 1, true))
 			},
 			want: []string{"GotoHomePosition", "SendAuxiliaryCommand tt:Wiper|On"},
 		},
@@ -167,7 +182,7 @@ func TestPosition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := start(t, simcam.ONVIFConfig{Quirks: quirks})
 			c := camera(t, d, onvif.CameraConfig{})
-			must(t, c.MoveTo(t.Context(), -0.5, 0.25, 0.75))
+			must(t, c.MoveTo(t.Context(), new(-0.5), new(0.25), new(0.75)))
 			pan, tilt, zoom, err := c.Position(t.Context())
 			must(t, err)
 			simPan, simTilt, simZoom := d.Position()
@@ -186,7 +201,7 @@ func TestFixedCamera(t *testing.T) {
 	if err := c.Move(t.Context(), 1, 0, 0); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Move: %v, want unsupported", err)
 	}
-	if err := c.Switch(t.Context(), "tt:IRLamp|On"); !errors.Is(err, errors.ErrUnsupported) {
+	if err := c.Switch(t.Context(), 2, true); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Switch: %v, want unsupported", err)
 	}
 }
@@ -226,11 +241,11 @@ func TestLastCommandWins(t *testing.T) {
 
 func TestPresets(t *testing.T) {
 	d := start(t, simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{ASCIINames: true}})
-	store := onvif.PresetFile(filepath.Join(t.TempDir(), "presets.json"))
+	store := onvif.PresetFile(filepath.Join(t.TempDir(), "presets", "dome.json"))
 	c := camera(t, d, onvif.CameraConfig{Presets: store})
 	ctx := t.Context()
 	must(
-		t, c.MoveTo(ctx, 0.5, 0.5, 0), c.SetPreset(ctx, 7, "东门"), c.MoveTo(ctx, -0.5, 0, 0), c.SetPreset(ctx, 3, "gate"),
+		t, c.MoveTo(ctx, new(0.5), new(0.5), new(0.0)), c.SetPreset(ctx, 7, "东门"), c.MoveTo(ctx, new(-0.5), new(0.0), new(0.0)), c.SetPreset(ctx, 3, "gate"),
 		c.GotoPreset(ctx, 7),
 	)
 	if pan, tilt, _ := d.Position(); math.Abs(pan-0.5)+math.Abs(tilt-0.5) > 0.01 {

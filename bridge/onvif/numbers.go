@@ -54,6 +54,9 @@ func (f PresetFile) Save(list []Preset) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(filepath.Dir(string(f)), 0o755); err != nil {
+		return err
+	}
 	temp, err := os.CreateTemp(filepath.Dir(string(f)), ".presets-*")
 	if err != nil {
 		return err

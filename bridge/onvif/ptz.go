@@ -28,6 +28,12 @@ func (r Range) velocity(v float64) float64 {
 	return v * r.Max
 }
 
+// span is the length of the range.
+func (r Range) span() float64 { return r.Max - r.Min }
+
+// within keeps x in the range.
+func (r Range) within(x float64) float64 { return max(r.Min, min(r.Max, x)) }
+
 // to is the inverse of from.
 func (r Range) to(x float64) float64 {
 	if r.Max == r.Min {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"gbgate/cascade/rehearsal"
+	"gbgate/gb28181"
+	"gbgate/gb28181/manscdp"
 	"gbgate/rtsp/simcam"
 )
 
@@ -26,22 +28,45 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	if err != nil || len(r.Faults) > 0 || r.Codec != "H.264" {
 		t.Errorf("play: %+v %v", r, err)
 	}
-	// The camera is still pulled: the next viewer would wait for its key picture, which is asked for.
+	// The camera is still pulled: the next viewer would wait for its key picture, which is asked for, unless the
+	// first one had to wait, too, and it was asked for just now.
 	r, err = n.Play(t.Context(), rehearsal.PlayRequest{Channel: channelID, Transport: "udp", Pictures: 1})
-	if err != nil || device.Calls("SetSynchronizationPoint") != 1 {
+	if err != nil || device.Calls("SetSynchronizationPoint") == 0 {
 		t.Errorf("second play: %+v %v, asked %d times for a key picture", r, err, device.Calls("SetSynchronizationPoint"))
 	}
-	for _, c := range []struct{ ptz, does string }{
-		{"A50F0101FF0000B5", "ContinuousMove"}, // right, full speed
-		{"A50F0100000000B5", "Stop"},
-		{"A50F018100030039", "SetPreset"},
-		{"A50F01820003003A", "GotoPreset"},
+	ptz := func(code string) manscdp.DeviceControl { return manscdp.DeviceControl{PTZCmd: code} }
+	point := gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 3}.Encode()
+	cruise := gb28181.PTZCommand{Op: gb28181.PTZStartCruise, Group: 1}.Encode()
+	wiper := gb28181.PTZCommand{Op: gb28181.PTZAuxOn, Switch: 1}.Encode()
+	box := &manscdp.DragZoom{Length: 640, Width: 360, MidPointX: 400, MidPointY: 100, LengthX: 64, LengthY: 36}
+	for _, c := range []struct {
+		control manscdp.DeviceControl
+		does    string
+	}{
+		{ptz("A50F0101FF0000B5"), "ContinuousMove"}, // right, full speed
+		{ptz("A50F0100000000B5"), "Stop"},
+		{ptz("A50F018100030039"), "SetPreset"},
+		{ptz("A50F01820003003A"), "GotoPreset"},
+		{manscdp.DeviceControl{DragZoomIn: box}, "RelativeMove"},
+		{manscdp.DeviceControl{PTZPreciseCtrl: &manscdp.PTZPrecise{Pan: new(90.0)}}, "AbsoluteMove"},
+		{ptz(wiper), "SendAuxiliaryCommand"},
+		{ptz("A50F0141FF0000F5"), "Move"}, // focus far
+		{ptz(point), ""},
+		{ptz(cruise), "GotoPreset"},
 	} {
 		before := device.Calls(c.does)
-		if err := n.Control(t.Context(), channelID, c.ptz); err != nil {
+		if _, err := n.Command(t.Context(), channelID, c.control); err != nil {
 			t.Fatal(err)
 		}
-		waitFor(t, c.does, func() bool { return device.Calls(c.does) > before })
+		if c.does != "" {
+			waitFor(t, c.does, func() bool { return device.Calls(c.does) > before })
+		}
+	}
+	if got, err := n.CruiseTracks(t.Context(), channelID); err != nil || len(got.Tracks) != 1 || got.Tracks[0].Number != 1 {
+		t.Errorf("cruise tracks %+v %v, want number 1", got, err)
+	}
+	if at, err := n.PTZPosition(t.Context(), channelID); err != nil || at.Pan == nil || at.Zoom == nil {
+		t.Errorf("position %+v %v", at, err)
 	}
 	if got, err := n.Presets(t.Context(), channelID); err != nil || len(got.Presets) != 1 || got.Presets[0].ID != 3 {
 		t.Errorf("presets %+v %v, want number 3", got, err)

@@ -103,7 +103,8 @@ func viewConfig(cfg *config.Config, s *config.Superior, ports *rtpout.Ports, log
 		SourceGrace: s.SourceGrace, RefuseH265: !q.AllowH265, MaxPayload: q.PayloadMTU,
 		Bandwidth:   s.BandwidthKbps,
 		Interleaved: q.TCPFraming == "interleaved", DialRetry: q.TCPRetries, FormatLine: q.SDPAnswerF,
-		StrictPTZ: q.StrictPTZ, PTZWatchdog: q.PTZWatchdog, AllowTeleBoot: q.AllowTeleBoot,
+		StrictPTZ: q.StrictPTZ, PTZWatchdog: q.PTZWatchdog,
+		PTZLock: q.PTZLock, PTZPriority: q.PTZPriority, AllowTeleBoot: q.AllowTeleBoot,
 		AllowConfig: q.AllowDeviceConfig, Ports: ports,
 		AlarmLatch: latch, VideoLossAlarm: q.VideoLossAlarm, SuperiorHost: host, Log: log,
 	}

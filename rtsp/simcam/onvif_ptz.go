@@ -160,10 +160,13 @@ func (d *ONVIF) ptzStatus() string {
 	pan, tilt, zoom := d.axes()
 	p, moving, zooming := d.head.state()
 	word := map[bool]string{false: "IDLE", true: "MOVING"}
-	return in("tptz:GetStatusResponse", in("tptz:PTZStatus",
-		in("tt:Position",
-			fmt.Sprintf(`<tt:PanTilt x="%.4f" y="%.4f"/>`, pan.out(p[0]), tilt.out(p[1])),
-			fmt.Sprintf(`<tt:Zoom x="%.4f"/>`, zoom.out(p[2]))),
+	at := in("tt:Position",
+		fmt.Sprintf(`<tt:PanTilt x="%.4f" y="%.4f"/>`, pan.out(p[0]), tilt.out(p[1])),
+		fmt.Sprintf(`<tt:Zoom x="%.4f"/>`, zoom.out(p[2])))
+	if d.cfg.Quirks.NoPosition {
+		at = ""
+	}
+	return in("tptz:GetStatusResponse", in("tptz:PTZStatus", at,
 		in("tt:MoveStatus", el("tt:PanTilt", word[moving]), el("tt:Zoom", word[zooming])),
 		el("tt:UtcTime", xsTime(d.now()))))
 }
@@ -187,11 +190,15 @@ func (d *ONVIF) ptzNode(name string) string {
 		return in(name, el("tt:URI", base+"ZoomSpaces/"+uri), limits("tt:XRange", x))
 	}
 	full := axis{-1, 1, -1}
+	fov := flat("tt:RelativePanTiltTranslationSpace", "TranslationSpaceFov", full, full)
+	if d.cfg.Quirks.NoFOV {
+		fov = ""
+	}
 	return in(name+` token="node1"`, el("tt:Name", "head"), in("tt:SupportedPTZSpaces",
 		flat("tt:AbsolutePanTiltPositionSpace", "PositionGenericSpace", pan, tilt),
 		line("tt:AbsoluteZoomPositionSpace", "PositionGenericSpace", zoom),
 		flat("tt:RelativePanTiltTranslationSpace", "TranslationGenericSpace", full, full),
-		flat("tt:RelativePanTiltTranslationSpace", "TranslationSpaceFov", full, full),
+		fov,
 		line("tt:RelativeZoomTranslationSpace", "TranslationGenericSpace", full),
 		flat("tt:ContinuousPanTiltVelocitySpace", "VelocityGenericSpace", full, full),
 		line("tt:ContinuousZoomVelocitySpace", "VelocityGenericSpace", full)),

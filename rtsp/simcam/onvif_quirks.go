@@ -30,6 +30,8 @@ type ONVIFQuirks struct {
 	NoNodes         bool          // GetNodes is empty
 	InfiniteSpaces  bool          // limits are -INF … INF (onvif_srvd)
 	DegreeSpaces    bool          // positions count 0 … 360, 0 … 180 and 0 … 10 (onvif_simple_server)
+	NoFOV           bool          // no translation by fields of view
+	NoPosition      bool          // the status holds no position
 	NoStop          bool          // Stop is a fault (Cohu)
 	StopIgnored     bool          // Stop succeeds and does nothing
 	OneAxis         bool          // a diagonal movement is a fault (Arenti)

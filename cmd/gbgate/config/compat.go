@@ -90,6 +90,8 @@ type CompatMedia struct {
 type CompatControl struct {
 	PTZ                 bool          `toml:"ptz"`
 	PTZWatchdog         time.Duration `toml:"ptz_watchdog"` // a move without a stop ends after this
+	PTZLock             time.Duration `toml:"ptz_lock"`     // a camera is its own so long after each of its commands
+	PTZPriority         int           `toml:"ptz_priority"` // a higher one takes a locked camera over
 	StrictPTZ           bool          `toml:"ptz_strict_checksum"`
 	AllowTeleBoot       bool          `toml:"allow_teleboot"`
 	AllowDeviceConfig   []string      `toml:"allow_device_config"`   // BasicParam, AlarmReport, SnapShotConfig …

@@ -66,6 +66,7 @@ func (p *parser) compatMedia(c check, q CompatMedia) {
 }
 
 func (p *parser) compatControl(c check, q CompatControl) {
+	c.between("ptz_lock", q.PTZLock, 0, time.Hour)
 	if q.PTZWatchdog != 0 {
 		c.between("ptz_watchdog", q.PTZWatchdog, time.Second, 10*time.Minute)
 	}

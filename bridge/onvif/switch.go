@@ -1,0 +1,54 @@
+package onvif
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// switchNames are what cameras call the auxiliary switches of GB/T 28181-2022 annex A.3.6, of which
+// only the wiper is the standard's; the others are custom.
+func switchNames(n int) []string {
+	switch n {
+	case 1:
+		return []string{"Wiper"}
+	case 2:
+		return []string{"IRLamp", "IR", "Light", "Lamp", "WhiteLight"}
+	case 3:
+		return []string{"Heater"}
+	case 4:
+		return []string{"Defog", "Defroster", "Demist"}
+	case 5:
+		return []string{"Fan", "Cooler"}
+	case 6:
+		return []string{"Washer", "WashingProcedure"}
+	}
+	return nil
+}
+
+// Switch turns an auxiliary switch, by the command that the camera lists for it: 1 wiper, 2 lamp, 3
+// heater, 4 demister, 5 fan, 6 washer.
+func (c *Camera) Switch(ctx context.Context, n int, on bool) error {
+	release, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	l, err := c.learn(ctx)
+	if err != nil {
+		return err
+	}
+	state := "Off"
+	if on {
+		state = "On"
+	}
+	for _, name := range switchNames(n) {
+		at := slices.IndexFunc(l.node.Auxiliary, func(command string) bool {
+			return strings.EqualFold(local(command), name+"|"+state)
+		})
+		if at >= 0 {
+			return c.forget(c.client.Auxiliary(ctx, l.ptz.Token, l.node.Auxiliary[at]))
+		}
+	}
+	return &Error{Kind: ActionNotSupported, Op: "SendAuxiliaryCommand", Text: "camera lists no such switch"}
+}

@@ -1,0 +1,281 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"gbgate/gb28181/manscdp"
+)
+
+const (
+	scanLook   = 500 * time.Millisecond // between two looks at where a scanning camera is
+	scanBlind  = 4                      // so many looks may fail in a row
+	usualReset = time.Minute            // ResetTime of a home position that has none
+	leastReset = 5 * time.Second
+	mostReset  = 24 * time.Hour
+)
+
+var (
+	errTakenOver = errors.New("somebody moves the camera")
+	errBlind     = errors.New("the camera does not tell where it looks")
+)
+
+// pilot moves a camera when nobody does: a cruise (巡航), a scan (线扫), the way back to the home
+// position (看守位). It does one thing at a time, and a command from above takes the camera out of
+// its hands. Cruise and scan go on when the superior that began them is gone, as a dome's own do.
+type pilot struct {
+	motion *motion
+	tours  *tours
+	log    *slog.Logger
+
+	mu      sync.Mutex
+	closed  bool
+	program string                  // what goes on; "" = nothing
+	end     context.CancelCauseFunc // of it
+	number  uint64                  // of the program started last
+	home    *manscdp.HomePosition   // nil: never set
+	timer   *time.Timer             // of the way home; nil: never needed
+}
+
+// start begins a program in place of the one before.
+func (p *pilot) start(name string, run func(ctx context.Context) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halt(errTakenOver)
+	if p.closed || !p.motion.tasks.begin() {
+		return
+	}
+	ctx, end := context.WithCancelCause(context.Background())
+	p.number++
+	number := p.number
+	p.program, p.end = name, end
+	p.log.Info("camera moves by itself", "program", name)
+	go func() {
+		defer p.motion.tasks.end()
+		err := run(ctx)
+		end(nil)
+		p.finished(number, name, err)
+	}()
+}
+
+func (p *pilot) finished(number uint64, name string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, errShutdown) {
+		p.log.Warn("camera does not move by itself any more", "program", name, "reason", err.Error())
+	}
+	if p.number == number {
+		p.program, p.end = "", nil
+		p.arm()
+	}
+}
+
+// takeOver ends a program: somebody moves the camera now.
+func (p *pilot) takeOver() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halt(errTakenOver)
+	p.arm()
+}
+
+// touch notes that the camera is used, which puts the way home off.
+func (p *pilot) touch() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.arm()
+}
+
+// halt ends the program. p.mu is held.
+func (p *pilot) halt(why error) {
+	if p.end != nil {
+		p.end(why)
+		p.program, p.end = "", nil
+		p.number++
+	}
+}
+
+// close ends everything for good.
+func (p *pilot) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	p.halt(errShutdown)
+	p.arm()
+}
+
+// setHome keeps the home position and begins to wait.
+func (p *pilot) setHome(h manscdp.HomePosition) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.home = &h
+	p.arm()
+}
+
+// homePosition returns a copy; nil: never set.
+func (p *pilot) homePosition() *manscdp.HomePosition {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.home == nil {
+		return nil
+	}
+	h := *p.home
+	return &h
+}
+
+// arm sets the timer of the way home anew, or stops it while it has no business. p.mu is held.
+func (p *pilot) arm() {
+	if p.home == nil || p.home.Enabled != 1 || p.closed || p.program != "" {
+		if p.timer != nil {
+			p.timer.Stop()
+		}
+		return
+	}
+	reset := usualReset
+	if p.home.ResetTime > 0 {
+		reset = bounded(p.home.ResetTime, leastReset, mostReset)
+	}
+	if p.timer == nil {
+		p.timer = time.AfterFunc(reset, p.goHome)
+		return
+	}
+	p.timer.Reset(reset)
+}
+
+// goHome brings the camera back. Where that fails it is tried again a ResetTime later.
+func (p *pilot) goHome() {
+	p.mu.Lock()
+	due := !p.closed && p.program == "" && p.home != nil && p.home.Enabled == 1
+	var home manscdp.HomePosition
+	if due {
+		home = *p.home
+	}
+	due = due && p.motion.tasks.begin()
+	p.mu.Unlock()
+	if !due {
+		return
+	}
+	defer p.motion.tasks.end()
+	ctx, cancel := context.WithTimeout(context.Background(), deviceTimeout)
+	defer cancel()
+	err := p.motion.do(ctx, true, func(ctx context.Context) error {
+		if home.PresetIndex != nil && *home.PresetIndex > 0 {
+			return p.motion.ptz.GotoPreset(ctx, *home.PresetIndex)
+		}
+		if h, ok := p.motion.ptz.(Homer); ok {
+			return h.GotoHome(ctx)
+		}
+		return errNoPTZ
+	})
+	if err != nil {
+		p.log.Info("camera does not go home", "reason", err.Error())
+		p.touch()
+		return
+	}
+	p.log.Info("camera goes home")
+}
+
+// command runs something that ends by itself, unless the camera was taken over meanwhile.
+func (p *pilot) command(ctx context.Context, f func(ctx context.Context) error) error {
+	return p.motion.do(ctx, false, func(limited context.Context) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return f(limited)
+	})
+}
+
+// cruise visits the points of a cruise round and round. A point that can't be reached is passed
+// over; when none can, it ends.
+func (p *pilot) cruise(ctx context.Context, c cruise) error {
+	for failures := 0; ; {
+		for _, preset := range c.Presets {
+			err := p.command(ctx, func(ctx context.Context) error { return p.motion.ptz.GotoPreset(ctx, preset) })
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err == nil {
+				failures = 0
+			} else if failures++; failures >= len(c.Presets) {
+				return err
+			}
+			if !wait(ctx, c.dwell()) {
+				return context.Cause(ctx)
+			}
+		}
+	}
+}
+
+// wait returns false when ctx ends before d is over.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// scan turns to and fro between two borders. It looks where the camera is, as no two turn alike.
+func (p *pilot) scan(ctx context.Context, where PTZPositioner, left, right float64, speed int) error {
+	velocity := max(minVelocity, float64(speed)/maxSpeed)
+	toward, going, blind := 1.0, 0.0, 0
+	defer func() {
+		if !errors.Is(context.Cause(ctx), errTakenOver) { // who took it over has given it another movement
+			last, cancel := context.WithTimeout(context.Background(), stopWithin)
+			defer cancel()
+			_ = p.motion.do(last, false, p.motion.ptz.Stop)
+		}
+	}()
+	for {
+		if pan, ok := p.look(ctx, where); ok {
+			blind = 0
+			toward = turn(pan, left, right, toward)
+		} else if blind++; blind >= scanBlind {
+			return errBlind
+		}
+		if toward != going {
+			err := p.command(ctx, func(ctx context.Context) error {
+				return p.motion.ptz.Move(ctx, toward*velocity, 0, 0)
+			})
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			going = toward
+		}
+		if !wait(ctx, scanLook) {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+func (p *pilot) look(ctx context.Context, where PTZPositioner) (pan float64, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	defer cancel()
+	pan, _, _, err := where.Position(ctx)
+	return pan, err == nil
+}
+
+// turn says which way a camera at pan is to go on that went toward (+1 right, −1 left) between two
+// borders; beyond one it turns to the nearer border. Pan is a circle of 2.
+func turn(pan, left, right, toward float64) float64 {
+	const circle = 2
+	round := func(v float64) float64 { return math.Mod(math.Mod(v, circle)+circle, circle) }
+	span, at := round(right-left), round(pan-left)
+	switch {
+	case at < span:
+		return toward
+	case at-span < circle-at:
+		return -1
+	default:
+		return 1
+	}
+}
