@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"time"
 
+	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sdp"
 	"gbgate/media"
 )
@@ -41,6 +42,15 @@ type Keeper interface {
 	Kept() io.Closer
 	// Keep, called after Answer, leaves c to the dialog, which closes it in the end.
 	Keep(c io.Closer)
+}
+
+// Steered is a Call whose superior may control what it is sent, and is told when that is over.
+type Steered interface {
+	// OnControl makes f take playback controls (MANSRTSP in INFO); f may be called concurrently. The reply is the body
+	// of the answer.
+	OnControl(f func(body []byte) (reply []byte, err error))
+	// Notify sends a message inside the call's dialog and waits for its answer.
+	Notify(ctx context.Context, m manscdp.Message) error
 }
 
 // Kinder is an error that knows what kind of failure it is; kinds change how a feed retries.

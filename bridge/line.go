@@ -34,11 +34,17 @@ func targetOf(offer *sdp.Offer) target { return target{offer.Remote, offer.SSRC,
 // line returns the sender for a call: the one of the call before in the dialog where that can send as offer wants,
 // else a new one.
 func (v *View) line(call Call, offer *sdp.Offer) (l *line, inherited bool, err error) {
+	var kept *line
 	if k, ok := call.(Keeper); ok {
-		l, ok := k.Kept().(*line)
-		if ok && l.udp && offer.Transport == sdp.UDP && l.local == call.LocalIP() && l.Err() == nil {
-			return l, true, nil
-		}
+		kept, _ = k.Kept().(*line)
+	}
+	return v.lineOr(kept, call, offer)
+}
+
+// lineOr returns kept, which may be nil, where that can send as offer wants, else a new line.
+func (v *View) lineOr(kept *line, call Call, offer *sdp.Offer) (l *line, inherited bool, err error) {
+	if kept != nil && kept.udp && offer.Transport == sdp.UDP && kept.local == call.LocalIP() && kept.Err() == nil {
+		return kept, true, nil
 	}
 	sender, err := rtpout.Open(v.sending(offer, call.LocalIP(), offer.SSRC))
 	if err != nil {

@@ -25,17 +25,21 @@ const (
 	spreadShare = 0.8
 )
 
-var errNotLive = gb28181.Errorf(488, "only live play is available")
+var errNoTalk = gb28181.Errorf(488, "Talk is not available")
 
-// ServeMedia is one live call, from INVITE to BYE: wait for the camera, bind a port, answer,
+// ServeMedia is one call, from INVITE to BYE: wait for the camera, bind a port, answer,
 // and send until somebody hangs up.
 func (v *View) ServeMedia(ctx context.Context, call Call) error {
 	if err := v.room(call); err != nil {
 		return err
 	}
 	offer := call.Offer()
-	if offer.Kind != sdp.Play {
-		return errNotLive
+	switch offer.Kind {
+	case sdp.Play:
+	case sdp.Playback, sdp.Download:
+		return v.serveRecording(ctx, call)
+	case sdp.Talk:
+		return errNoTalk
 	}
 	channel, ok := v.channel(call.Channel())
 	if !ok {
@@ -94,7 +98,11 @@ func (v *View) numbered(offer *sdp.Offer) *sdp.Offer {
 		return offer
 	}
 	own := *offer
-	own.SSRC = gb28181.NewSSRC(gb28181.SSRCLive, v.cfg.NodeID, v.site.serial.Add(1))
+	kind := gb28181.SSRCLive
+	if offer.Kind == sdp.Playback || offer.Kind == sdp.Download {
+		kind = gb28181.SSRCHistory
+	}
+	own.SSRC = gb28181.NewSSRC(kind, v.cfg.NodeID, v.site.serial.Add(1))
 	return &own
 }
 
@@ -122,8 +130,13 @@ func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.C
 	transport := map[sdp.Transport]rtpout.Transport{
 		sdp.UDP: rtpout.UDP, sdp.TCPPassive: rtpout.TCPActive, sdp.TCPActive: rtpout.TCPPassive,
 	}[offer.Transport]
+	patience := time.Duration(0) // the default
+	if offer.Kind == sdp.Playback || offer.Kind == sdp.Download {
+		patience = recordPatience
+	}
 	return rtpout.Config{
 		Transport: transport, Local: local, Remote: offer.Remote, Ports: cmp.Or(v.cfg.Ports, v.site.cfg.Ports),
+		WriteTimeout: patience, StallTimeout: patience,
 		SSRC: ssrc, PayloadType: offer.PayloadType, MaxPayload: v.cfg.MaxPayload, Interleaved: v.cfg.Interleaved,
 		RTCP: v.cfg.RTCP, CNAME: v.cfg.NodeID, DialRetry: v.cfg.DialRetry, Log: v.log,
 	}

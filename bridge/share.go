@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -38,11 +39,7 @@ func (s *share) take(n int, key bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	depth := s.rate * shareDepth.Seconds()
-	now := time.Now()
-	if !s.since.IsZero() {
-		s.left = min(depth, s.left+s.rate*now.Sub(s.since).Seconds())
-	}
-	s.since = now
+	s.fill(depth)
 	floor := -depth / 2
 	if key {
 		floor = min(0, depth-float64(n)) // one bigger than the bucket waits until it is full
@@ -52,4 +49,60 @@ func (s *share) take(n int, key bool) bool {
 	}
 	s.left -= float64(n)
 	return true
+}
+
+// Ranks of those who may wait for their part of a share: what a recording takes must be left to others, as parts of
+// the bucket.
+const (
+	watched = 0.0 // somebody looks at it
+	fetched = 0.5 // a file that is downloaded takes what live calls and playbacks leave
+)
+
+// wait returns when n bytes of a rank may be sent, or the cause of ctx.
+func (s *share) wait(ctx context.Context, n int, rank float64) error {
+	if s == nil {
+		return nil
+	}
+	depth := s.rate * shareDepth.Seconds()
+	for {
+		s.mu.Lock()
+		s.fill(depth)
+		missing := float64(n) + min(rank*depth, max(depth-float64(n), 0)) - s.left
+		if full := depth - s.left; missing > full {
+			missing = full // bigger than the bucket: it goes when that is full
+		}
+		if missing <= 0 {
+			s.left -= float64(n)
+			s.mu.Unlock()
+			return nil
+		}
+		s.mu.Unlock()
+		if err := pause(ctx, max(time.Duration(missing/s.rate*float64(time.Second)), time.Millisecond)); err != nil {
+			return err
+		}
+	}
+}
+
+// fill reckons what has come into the bucket; s.mu is held.
+func (s *share) fill(depth float64) {
+	now := time.Now()
+	if !s.since.IsZero() {
+		s.left = min(depth, s.left+s.rate*now.Sub(s.since).Seconds())
+	}
+	s.since = now
+}
+
+// pause waits for d, or returns the cause of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }

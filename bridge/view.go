@@ -44,6 +44,13 @@ type ViewConfig struct {
 	FormatLine  string        // full | empty | omit: the f= line of our answers
 	Ports       *rtpout.Ports // for media; nil: those of the site
 
+	// Recordings.
+	MaxDownloadSpeed float64 // × real time; 0 = no limit
+	WallTimes        bool    // a playback's times are those of the wall and not of the recording (scale_pts)
+	ControlReplies   bool    // the answers to playback controls have a body
+	PauseAlive       bool    // a playback that pauses sends a sign of life every 5 s
+	NoMediaStatus    bool    // the end of a recording is told by BYE alone
+
 	NoPTZ         bool // this superior may not move cameras
 	StrictPTZ     bool
 	PTZWatchdog   time.Duration // a camera is stopped so long after the last command; 0 = 15 s, negative: never

@@ -16,7 +16,9 @@ type Answer struct {
 	Format     string         // f=, see Format; "" writes no f= line
 	BareFormat bool           // write "f=" with nothing after it
 	FileSize   int64          // Download: size in bytes, 0 when unknown
-	RejectPort uint16         // port of the media lines that we refuse: 0 (RFC 3264) or 9 with a=inactive
+	// DownloadSpeed is that of a Download, where one was asked for; 0 echoes what was.
+	DownloadSpeed float64
+	RejectPort    uint16 // port of the media lines that we refuse: 0 (RFC 3264) or 9 with a=inactive
 }
 
 // Answer builds the session description of the 200 OK (2022 Annex G): s=, t=
@@ -70,6 +72,9 @@ func (o *Offer) acceptMedia(offered *Media, a Answer) Media {
 	}
 	if o.Kind == Download {
 		if speed, ok := o.Session.Attr(offered, "downloadspeed"); ok {
+			if a.DownloadSpeed > 0 && a.DownloadSpeed != o.DownloadSpeed {
+				speed = strconv.FormatFloat(a.DownloadSpeed, 'f', -1, 64)
+			}
 			m.add("downloadspeed", speed)
 		}
 		if a.FileSize > 0 {

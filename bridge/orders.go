@@ -1,0 +1,202 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/mansrtsp"
+)
+
+const (
+	maxOrders = 16
+	// obeyWithin is how long a superior waits for an order to be carried out. One that takes longer, because a receiver
+	// takes nothing for now, is accepted all the same.
+	obeyWithin = 4 * time.Second
+)
+
+var errOrdered = errors.New("the superior wants something else")
+
+// order is a playback control on its way to the goroutine that plays.
+type order struct {
+	request *mansrtsp.Request
+	done    chan error // has room for the outcome
+}
+
+// orders is the mailbox of a player. What arrives interrupts what the player waits for.
+type orders struct {
+	mu      sync.Mutex
+	parent  context.Context //nolint:containedctx // the player's: set while it runs
+	waiting context.Context //nolint:containedctx // of parent, ended by an order
+	wake    context.CancelCauseFunc
+	list    []*order
+}
+
+func (o *orders) open(ctx context.Context) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.parent = ctx
+}
+
+func (o *orders) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.wake != nil {
+		o.wake(nil)
+	}
+	o.parent, o.waiting, o.wake = nil, nil, nil
+}
+
+// next returns the oldest order, or else the context to wait under until one comes.
+func (o *orders) next() (*order, context.Context) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.list) > 0 {
+		first := o.list[0]
+		o.list = o.list[1:]
+		return first, nil
+	}
+	if o.waiting == nil || o.waiting.Err() != nil {
+		if o.wake != nil {
+			o.wake(nil)
+		}
+		o.waiting, o.wake = context.WithCancelCause(o.parent)
+	}
+	return nil, o.waiting
+}
+
+// give hands an order over and waits for its outcome.
+func (o *orders) give(ctx context.Context, r *mansrtsp.Request) error {
+	one := &order{request: r, done: make(chan error, 1)}
+	o.mu.Lock()
+	if len(o.list) >= maxOrders {
+		o.mu.Unlock()
+		return gb28181.Errorf(503, "Too many playback controls are waiting")
+	}
+	o.list = append(o.list, one)
+	if o.wake != nil {
+		o.wake(errOrdered)
+	}
+	o.mu.Unlock()
+	timer := time.NewTimer(obeyWithin)
+	defer timer.Stop()
+	select {
+	case err := <-one.done:
+		return err
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return gb28181.Errorf(481, "Call Does Not Exist")
+	}
+}
+
+// obey carries out a playback control (MANSRTSP, GB/T 28181-2022 Annex B). After an error the playback goes on as it
+// was.
+func (p *player) obey(ctx context.Context, r *mansrtsp.Request) error {
+	if p.state == tornDown {
+		return gb28181.Errorf(400, "The playback was torn down")
+	}
+	switch r.Method {
+	case mansrtsp.Teardown:
+		p.state = tornDown
+		p.cfg.Log.Info("playback torn down by the platform")
+		return nil
+	case mansrtsp.Pause:
+		switch {
+		case p.state == finished:
+		case r.PauseAt != nil:
+			p.until, p.stops = r.PauseAt, paused
+		default:
+			p.state = paused
+		}
+		return nil
+	}
+	return p.play(ctx, r)
+}
+
+// wanted is where to play from and how fast.
+type wanted struct {
+	at    time.Time
+	seeks bool
+	scale float64
+	until *time.Duration
+}
+
+// wants says what a request to play means for a player as it is.
+func (p *player) wants(r *mansrtsp.Request) (wanted, error) {
+	w := wanted{at: p.at, scale: p.scale}
+	if !p.sent {
+		w.at = p.cfg.From
+	}
+	if r.HasScale {
+		w.scale = r.Scale
+	}
+	if g := r.Range; g != nil {
+		start := w.at.Sub(p.cfg.From)
+		if !g.Now {
+			start, w.seeks, w.at = g.Start, true, p.cfg.From.Add(g.Start)
+		}
+		if w.until = g.End; g.End != nil && *g.End < start && w.scale > 0 {
+			w.scale = -w.scale // "npt=600-120" is a way to ask for reverse play
+		}
+	}
+	if !p.cfg.To.IsZero() && w.at.After(p.cfg.To) {
+		w.at = p.cfg.To // there is nothing, and that is told as any end is
+	}
+	if p.download() {
+		if w.scale < 0 {
+			return w, gb28181.Errorf(400, "A download does not go backwards")
+		}
+		w.scale = min(w.scale, p.cfg.MaxSpeed)
+	}
+	return w, nil
+}
+
+// play resumes, seeks and changes the speed.
+func (p *player) play(ctx context.Context, r *mansrtsp.Request) error {
+	w, err := p.wants(r)
+	if err != nil {
+		return err
+	}
+	if p.state == finished && !w.seeks && w.scale == p.scale {
+		return nil // nothing is left to be resumed
+	}
+	if w.seeks || w.scale != p.scale && !p.download() {
+		limited, cancel := context.WithTimeout(ctx, seekWithin)
+		defer cancel()
+		began := time.Now()
+		scale := w.scale
+		if p.download() {
+			scale = 1
+		}
+		if err := p.src.Play(limited, w.at, scale); err != nil {
+			p.cfg.Log.Warn("playback control not carried out", "scale", w.scale, "at", w.at.Format(time.DateTime), "error", err)
+			if e, ok := errors.AsType[*gb28181.Error](err); ok {
+				return e
+			}
+			return gb28181.Errorf(400, "The recording cannot be played so")
+		}
+		p.turned(w)
+		p.cfg.Log.Debug("playback turns", "scale", w.scale, "at", w.at.Format(time.DateTime), "took", time.Since(began))
+	} else if w.scale != p.scale {
+		p.scale = w.scale
+		p.pace = pace{speed: w.scale, lag: p.pace.lag}
+	}
+	p.told = false
+	p.state, p.until, p.stops = playing, w.until, finished
+	return nil
+}
+
+// turned notes that the recording is read from another place or in another way.
+func (p *player) turned(w wanted) {
+	p.drop()
+	p.skip = skipping{}
+	same := (p.scale < 0) == (w.scale < 0)
+	if p.sent && !w.seeks && (w.scale > 0 || same) {
+		p.skip = skipping{on: true, to: p.dts, back: w.scale < 0}
+	}
+	p.scale, p.wait = w.scale, true
+	p.retime()
+}

@@ -1,0 +1,475 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/mansrtsp"
+	"gbgate/media"
+)
+
+// screen is an outlet that notes what is sent and when.
+type screen struct {
+	began time.Time
+	grace time.Duration
+
+	mu    sync.Mutex
+	shown []shown
+	told  int
+	lives int
+}
+
+func (s *screen) all() []shown {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.shown
+}
+
+// ends is how often the end was told.
+func (s *screen) ends() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.told
+}
+
+// shown is one unit as it was sent.
+type shown struct {
+	at       time.Duration // since the beginning
+	recorded time.Time
+	key      bool
+	audio    bool
+	dts      int64
+	clock    int64
+	spread   time.Duration
+}
+
+func (s *screen) ready(ctx context.Context, _ int) error { return context.Cause(ctx) }
+
+func (s *screen) send(_ context.Context, u *media.Unit, spread time.Duration) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.shown = append(s.shown, shown{
+		time.Since(s.began), u.Arrived, u.Key, u.Codec.IsAudio(), u.DTS, u.Clock, spread,
+	})
+	return nil
+}
+
+func (s *screen) alive(context.Context, int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lives++
+	return nil
+}
+
+func (s *screen) over(context.Context) (func(), time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told++
+	return func() {}, s.grace
+}
+
+// show is a player that runs in a bubble.
+type show struct {
+	*screen
+	t      *testing.T
+	player *player
+	tape   *tape
+	done   chan error
+	end    context.CancelFunc
+}
+
+func newShow(t *testing.T, tp *tape, cfg playerConfig) *show {
+	t.Helper()
+	cfg.Log = slog.New(slog.DiscardHandler)
+	src, err := tp.Open(t.Context(), "gate", cfg.From, cfg.To)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &show{t: t, tape: tp, player: newPlayer(src, cfg), done: make(chan error, 1)}
+	s.screen = &screen{began: time.Now(), grace: leaveWithin}
+	if _, err := s.player.first(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, end := context.WithCancel(t.Context())
+	s.end = end
+	go func() { s.done <- s.player.run(ctx, s.screen) }()
+	return s
+}
+
+// tell gives an order as its text.
+func (s *show) tell(body string) error {
+	s.t.Helper()
+	r, err := mansrtsp.Parse([]byte(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.player.orders.give(s.t.Context(), r)
+}
+
+// after lets time go by, and the player do what it does at its end.
+func (s *show) after(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// must gives an order, which is carried out.
+func (s *show) must(body string) {
+	s.t.Helper()
+	if err := s.tell(body); err != nil {
+		s.t.Errorf("%q: %v", body, err)
+	}
+	synctest.Wait()
+}
+
+// stop ends the player and judges what every receiver wants of the times.
+func (s *show) stop() {
+	s.t.Helper()
+	s.end()
+	if err := <-s.done; err != nil && !errors.Is(err, context.Canceled) {
+		s.t.Errorf("the player ended with %v", err)
+	}
+	if err := s.player.close(); err != nil || s.tape.left() != 0 {
+		s.t.Errorf("%d recordings are open (%v)", s.tape.left(), err)
+	}
+	var clock int64
+	last := map[bool]int64{}
+	for i, u := range s.all() {
+		if i == 0 && !u.key {
+			s.t.Error("the first unit is no key picture")
+		}
+		if u.clock <= clock || u.dts <= last[u.audio] {
+			s.t.Fatalf("unit %d (recorded %v): clock %d after %d, DTS %d after %d", i, u.recorded.Format(time.TimeOnly),
+				u.clock, clock, u.dts, last[u.audio])
+		}
+		clock, last[u.audio] = u.clock, u.dts
+	}
+}
+
+// video are the pictures among what was sent from number from on.
+func (s *show) video(from int) []shown {
+	var list []shown
+	for _, u := range s.all()[from:] {
+		if !u.audio {
+			list = append(list, u)
+		}
+	}
+	return list
+}
+
+func file(start, end string) Recording {
+	return Recording{Start: at(start), End: at(end), Kind: "time", Size: 1 << 20}
+}
+
+func twoHours() *tape {
+	return &tape{files: []Recording{file("08:00:00", "09:00:00"), file("09:00:00", "10:00:00")}}
+}
+
+// rate is how much recorded time goes by in a second of the wall and of the stream.
+func rate(list []shown) (wall, stream float64) {
+	if len(list) < 2 {
+		return math.NaN(), math.NaN()
+	}
+	first, last := list[0], list[len(list)-1]
+	recorded := last.recorded.Sub(first.recorded).Seconds()
+	return recorded / (last.at - first.at).Seconds(), recorded / ticks(last.dts-first.dts).Seconds()
+}
+
+func near(got, want float64) bool { return math.Abs(got-want) <= 0.02*math.Abs(want) }
+
+func TestPlaybackBeginsWithTheGroupOfPictures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShow(t, twoHours(), playerConfig{From: at("08:30:01"), To: at("08:30:11")})
+		s.after(9 * time.Second)
+		pictures := s.video(0)
+		if first := pictures[0].recorded; !first.Equal(at("08:30:00")) {
+			t.Errorf("it begins with %v, want the group of pictures that holds 08:30:01", first)
+		}
+		if wall, stream := rate(pictures); !near(wall, 1) || !near(stream, 1) {
+			t.Errorf("%.2f s of the recording go by in a second, %.2f in one of the stream; want 1 and 1", wall, stream)
+		}
+		if sound := len(s.all()) - len(pictures); sound < 200 {
+			t.Errorf("%d frames of sound in 9 s, want 25 a second", sound)
+		}
+		if s.ends() != 0 {
+			t.Error("the end was told before it came")
+		}
+		time.Sleep(3 * time.Second) // the end of the window
+		if last := s.all()[len(s.all())-1].recorded; s.ends() != 1 || !last.Before(at("08:30:11")) || last.Before(at("08:30:10")) {
+			t.Errorf("the last unit is of %v, the end was told %d times", last, s.ends())
+		}
+		select {
+		case <-s.done:
+			t.Error("hung up before the superior had its time to")
+		default:
+		}
+		s.after(9 * time.Second)
+		select {
+		case err := <-s.done:
+			if err != nil {
+				t.Errorf("ended with %v, want our BYE", err)
+			}
+			s.done <- nil
+		default:
+			t.Error("no end 10 s after the end was told")
+		}
+		s.stop()
+	})
+}
+
+// Over a gap of an hour nobody waits, and the stream's time goes on by one picture.
+func TestPlaybackCrossesAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp := &tape{files: []Recording{file("08:00:00", "08:00:04"), file("09:00:00", "09:00:04"), file("09:00:04", "09:00:08")}}
+		s := newShow(t, tp, playerConfig{From: at("08:00:00"), To: at("10:00:00")})
+		s.after(11*time.Second + 900*time.Millisecond)
+		pictures := s.video(0)
+		for i, u := range pictures[1:] {
+			if step := u.dts - pictures[i].dts; step != 3600 {
+				t.Errorf("a step of %d ticks before %v, want one picture's", step, u.recorded.Format(time.TimeOnly))
+			}
+			if wait := u.at - pictures[i].at; wait > 80*time.Millisecond {
+				t.Errorf("%v went by before %v", wait, u.recorded.Format(time.TimeOnly))
+			}
+		}
+		if n := len(pictures); n < 297 || n > 300 {
+			t.Errorf("%d pictures in 11.9 s, want 297", n)
+		}
+		s.stop()
+	})
+}
+
+func TestPauseAndResume(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		s.after(3100 * time.Millisecond)
+		s.must("PAUSE RTSP/1.0\r\nCSeq: 1\r\nPauseTime: now\r\n\r\n")
+		n := len(s.all())
+		s.after(time.Minute)
+		if len(s.all()) != n {
+			t.Fatalf("%d units were sent in a pause", len(s.all())-n)
+		}
+		s.mu.Lock()
+		if s.lives < 11 {
+			t.Errorf("%d occasions for a sign of life in a minute", s.lives)
+		}
+		s.mu.Unlock()
+		s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nRange: npt=now-\r\n\r\n")
+		s.after(3 * time.Second)
+		pictures := s.video(0)
+		for i, u := range pictures[1:] {
+			if step := u.recorded.Sub(pictures[i].recorded); step != tapeFrame {
+				t.Errorf("%v is missing before %v", step-tapeFrame, u.recorded.Format(time.TimeOnly))
+			}
+			if step := u.dts - pictures[i].dts; step > 3601 {
+				t.Errorf("the pause is a hole of %v in the stream", ticks(step))
+			}
+		}
+		if wall, _ := rate(s.video(n)); !near(wall, 1) {
+			t.Errorf("after the pause it goes at %.2f", wall)
+		}
+		if len(s.tape.turns()) != 0 {
+			t.Errorf("the recording was turned: %v", s.tape.turns())
+		}
+		s.must("PAUSE RTSP/1.0\r\nCSeq: 3\r\nPauseTime: 10\r\n\r\n")
+		s.after(20 * time.Second)
+		if last := s.all()[len(s.all())-1].recorded; !last.Before(at("08:30:10")) || last.Before(at("08:30:09")) {
+			t.Errorf("PauseTime 10: the last unit is of %v", last)
+		}
+		s.stop()
+	})
+}
+
+// Every scale goes at its speed, on the time line that the superior wants, and only 1 has sound; up to 4 all pictures are
+// sent, and none twice where the speed changes.
+func TestScales(t *testing.T) {
+	for _, wall := range []bool{false, true} {
+		for _, c := range []struct {
+			scale string
+			want  float64
+			all   bool
+		}{
+			{"0.25", 0.25, true},
+			{"0.5", 0.5, true},
+			{"1.000000", 1, true},
+			{"2", 2, true},
+			{"4.0", 4, true},
+			{"8", 8, false},
+			{"16", 16, false},
+			{"32", 16, false},
+			{"-1", -1, false},
+			{"-4", -4, false},
+		} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("09:30:00"), Wall: wall})
+				s.must("PLAY RTSP/1.0\r\nCSeq: 1\r\nRange: npt=600-\r\n\r\n")
+				s.after(2*time.Second + 50*time.Millisecond)
+				n := len(s.all())
+				s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nScale: " + c.scale + "\r\n\r\n")
+				s.after(12 * time.Second)
+				pictures, every := s.video(n), s.video(0)
+				got, stream := rate(pictures)
+				want := 1.0
+				if wall {
+					want = math.Abs(c.want)
+				}
+				if !near(got, c.want) || !near(math.Abs(stream), want) {
+					t.Errorf("scale %s: %.2f of the recording in a second, %.2f in one of the stream; want %.2f and %.2f",
+						c.scale, got, stream, c.want, want)
+				}
+				for i, u := range pictures {
+					if !c.all && !u.key {
+						t.Fatalf("scale %s sends more than key pictures", c.scale)
+					}
+					step := u.recorded.Sub(every[len(every)-len(pictures)+i-1].recorded)
+					if c.all && step != tapeFrame {
+						t.Fatalf("scale %s: a step of %v before picture %d", c.scale, step, i)
+					}
+				}
+				if sound := len(s.all()) - n - len(pictures); (sound > 0) != (c.want == 1) {
+					t.Errorf("scale %s has %d frames of sound", c.scale, sound)
+				}
+				// And back.
+				n = len(s.all())
+				s.must("PLAY RTSP/1.0\r\nCSeq: 3\r\nScale: 1.0\r\n\r\n")
+				s.after(3 * time.Second)
+				if got, _ := rate(s.video(n)[1:]); !near(got, 1) {
+					t.Errorf("after scale %s: %.2f", c.scale, got)
+				}
+				s.stop()
+			})
+		}
+	}
+}
+
+func TestSeek(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp := twoHours()
+		tp.took = 100 * time.Millisecond
+		s := newShow(t, tp, playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		s.after(time.Second)
+		for _, c := range []struct {
+			npt  string
+			want string
+		}{{"1801", "09:00:00"}, {"0", "08:30:00"}, {"5.5", "08:30:04"}, {"0:50:00", "09:20:00"}} {
+			n, asked := len(s.all()), time.Since(s.began)
+			s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nRange: npt=" + c.npt + "-\r\n\r\n")
+			s.after(500 * time.Millisecond)
+			first := s.all()[n]
+			if !first.recorded.Equal(at(c.want)) || !first.key {
+				t.Errorf("npt %s begins with %v", c.npt, first.recorded.Format(time.TimeOnly))
+			}
+			if took := first.at - asked; took > tp.took {
+				t.Errorf("npt %s: the first picture came after %v, %v of them the recording's", c.npt, took, tp.took)
+			}
+			if step := first.dts - s.all()[n-1].dts; step > 7200 {
+				t.Errorf("npt %s is a hole of %v in the stream", c.npt, ticks(step))
+			}
+		}
+		// Beyond the end there is nothing, which is told as any end is; from there it may go back.
+		s.must("PLAY RTSP/1.0\r\nCSeq: 3\r\nRange: npt=5000-\r\n\r\n")
+		s.after(time.Second)
+		if s.ends() != 1 {
+			t.Errorf("beyond the end: told %d times", s.ends())
+		}
+		n := len(s.all())
+		s.must("PLAY RTSP/1.0\r\nCSeq: 4\r\nRange: npt=10-20\r\n\r\n")
+		s.after(13 * time.Second)
+		if list := s.video(n); !list[0].recorded.Equal(at("08:30:10")) || list[len(list)-1].recorded.After(at("08:30:20")) || s.ends() != 2 {
+			t.Errorf("npt 10-20 goes from %v to %v, told %d times", list[0].recorded, list[len(list)-1].recorded, s.ends())
+		}
+		n = len(s.all())
+		s.must("PLAY RTSP/1.0\r\nCSeq: 5\r\nRange: npt=600-580\r\n\r\n")
+		s.after(30 * time.Second)
+		if list := s.video(n); !list[0].recorded.Equal(at("08:40:00")) || !list[len(list)-1].recorded.Equal(at("08:39:40")) {
+			t.Errorf("npt 600-580 goes from %v to %v", list[0].recorded, list[len(list)-1].recorded)
+		}
+		s.stop()
+	})
+}
+
+// Reverse play that comes to the beginning is at its end.
+func TestReverseToTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShow(t, twoHours(), playerConfig{From: at("08:59:56"), To: at("09:30:00")})
+		s.after(20 * time.Second)
+		s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nScale: -16\r\n\r\n")
+		s.after(5 * time.Second)
+		if s.ends() != 1 {
+			t.Errorf("told %d times", s.ends())
+		}
+		if last := s.all()[len(s.all())-1].recorded; last.After(at("08:59:56")) {
+			t.Errorf("the last picture is of %v", last)
+		}
+		s.must("PLAY RTSP/1.0\r\nCSeq: 3\r\nScale: 1\r\n\r\n")
+		n := len(s.all())
+		s.after(5 * time.Second)
+		if got, _ := rate(s.video(n)); !near(got, 1) {
+			t.Errorf("forwards again: %.2f", got)
+		}
+		s.stop()
+	})
+}
+
+func TestOrdersThatFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tp := twoHours()
+		s := newShow(t, tp, playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		s.after(time.Second)
+		tp.fail(errors.New("the recorder does not play backwards"))
+		n := len(s.all())
+		if code, _ := gb28181.StatusOf(s.tell("PLAY RTSP/1.0\r\nCSeq: 2\r\nScale: -1\r\n\r\n")); code != 400 {
+			t.Errorf("reverse play that the recorder lacks: %d, want 400", code)
+		}
+		s.after(5 * time.Second)
+		if got, _ := rate(s.video(n)); !near(got, 1) {
+			t.Errorf("after the refusal: %.2f, want it to go on", got)
+		}
+		s.must("TEARDOWN RTSP/1.0\r\nCSeq: 3\r\n\r\n")
+		n = len(s.all())
+		if code, _ := gb28181.StatusOf(s.tell("PLAY RTSP/1.0\r\nCSeq: 4\r\n\r\n")); code != 400 {
+			t.Errorf("PLAY after TEARDOWN: %d, want 400", code)
+		}
+		s.after(11 * time.Second)
+		if err := <-s.done; err != nil || s.ends() != 0 || len(s.all()) != n {
+			t.Errorf("TEARDOWN: %v, told %d times, %d more units; want our BYE", err, s.ends(), len(s.all())-n)
+		}
+		s.done <- nil
+		s.stop()
+	})
+}
+
+// A download goes at its speed with all pictures and the sound, within the cap, and its big pictures are spread so that
+// no stretch is sent at more than one and a half times the mean rate.
+func TestDownloadPace(t *testing.T) {
+	for _, c := range []struct{ speed, limit, want float64 }{{4, 8, 4}, {16, 8, 8}, {1, 8, 1}} {
+		synctest.Test(t, func(t *testing.T) {
+			tp := twoHours()
+			tp.size = 200_000
+			s := newShow(t, tp, playerConfig{From: at("08:30:00"), To: at("08:31:00"), Speed: c.speed, MaxSpeed: c.limit})
+			s.after(time.Duration(61/c.want*float64(time.Second)) + time.Second)
+			if got, _ := rate(s.video(0)); math.Abs(got-c.want) > 0.1*c.want || s.ends() != 1 {
+				t.Errorf("speed %v of at most %v: %.2f, told %d times", c.speed, c.limit, got, s.ends())
+			}
+			if n := len(s.video(0)); n != 1500 || len(s.all()) != 2999 {
+				t.Errorf("%d pictures, %d frames of sound; want 1500 and 1499", n, len(s.all())-n)
+			}
+			mean := float64(200_000+49*20_000) / 2 * c.want
+			for _, u := range s.video(100) {
+				if u.key && 200_000/u.spread.Seconds() > 1.5*mean {
+					t.Fatalf("a key picture in %v: %.0f bytes a second, the mean is %.0f", u.spread, 200_000/u.spread.Seconds(), mean)
+				}
+			}
+			if code, _ := gb28181.StatusOf(s.tell("PLAY RTSP/1.0\r\nCSeq: 4\r\nScale: -1\r\n\r\n")); code != 400 {
+				t.Errorf("a download backwards: %d, want 400", code)
+			}
+			s.stop()
+		})
+	}
+}
