@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,4 +72,32 @@ func TestNoShareIsNoLimit(t *testing.T) {
 	if s := newShare(0); s != nil || !s.take(1<<30, true) {
 		t.Error("no limit was asked for")
 	}
+}
+
+// A download takes what is left and waits for it; a playback beside it goes on at its rate.
+func TestShareMakesDownloadsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const kbps = 8000
+		s := newShare(kbps)
+		began := time.Now()
+		for range 400 { // 20 MB at 1 MB/s
+			if err := s.wait(t.Context(), 50_000, fetched); err != nil {
+				t.Fatal(err)
+			}
+			if !s.take(10_000, false) {
+				t.Fatal("a live picture is left out because of a download")
+			}
+		}
+		if took := time.Since(began); took < 22*time.Second || took > 26*time.Second {
+			t.Errorf("24 MB took %v at 1 MB/s", took)
+		}
+		if err := s.wait(t.Context(), 3_000_000, fetched); err != nil { // bigger than the bucket
+			t.Error(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.wait(ctx, 1, watched); err == nil {
+			t.Error("waiting does not end with its context")
+		}
+	})
 }

@@ -108,6 +108,8 @@ func viewConfig(cfg *config.Config, s *config.Superior, ports *rtpout.Ports, log
 		AllowConfig: q.AllowDeviceConfig, Ports: ports,
 		AlarmLatch: latch, VideoLossAlarm: q.VideoLossAlarm, SuperiorHost: host, Log: log,
 	}
+	v.MaxDownloadSpeed, v.WallTimes = s.MaxDownloadSpeed, q.ScalePTS == "wall"
+	v.ControlReplies, v.PauseAlive, v.NoMediaStatus = q.MANSRTSPBody, q.PauseKeepalive, !q.MediaStatus
 	if v.PTZWatchdog == 0 {
 		v.PTZWatchdog = -1 // 0 in the file is never
 	}

@@ -48,6 +48,12 @@ func TestAnswerDetails(t *testing.T) {
 			"\r\nm=video 30002 RTP/AVP 97\r\na=sendonly\r\na=rtpmap:97 PS/90000\r\n",
 		}, nil},
 		{"no file size in a play", play, Answer{Local: local, FileSize: 5}, nil, []string{"filesize"}},
+		{
+			"the speed that a download gets", bend("s=Play", "s=Download") + "a=downloadspeed:16\r\n",
+			Answer{Local: local, DownloadSpeed: 8, FileSize: 5},
+			[]string{"\r\na=downloadspeed:8\r\na=filesize:5\r\n"},
+			nil,
+		},
 		{"audio refused", av, Answer{Local: local}, []string{"\r\nm=audio 0 RTP/AVP 8\r\ny="}, []string{"inactive"}},
 		{
 			"audio refused with port 9",

@@ -60,10 +60,11 @@ type Superior struct {
 	RegisterRetry     time.Duration `toml:"register_retry"`
 	KeepaliveInterval time.Duration `toml:"keepalive_interval"`
 	KeepaliveMax      int           `toml:"keepalive_max"`
-	BandwidthKbps     int           `toml:"bandwidth_kbps"` // 0 = no limit
-	MaxCalls          int           `toml:"max_calls"`      // 0 = no limit
-	SourceGrace       time.Duration `toml:"source_grace"`   // a call outlives its camera by this
-	AllowSources      []string      `toml:"allow_sources"`  // CIDRs; empty = anywhere
+	BandwidthKbps     int           `toml:"bandwidth_kbps"`     // 0 = no limit
+	MaxCalls          int           `toml:"max_calls"`          // 0 = no limit
+	MaxDownloadSpeed  float64       `toml:"max_download_speed"` // × real time; 0 = no limit
+	SourceGrace       time.Duration `toml:"source_grace"`       // a call outlives its camera by this
+	AllowSources      []string      `toml:"allow_sources"`      // CIDRs; empty = anywhere
 
 	Compat Compat `toml:"compat"`
 }
@@ -140,6 +141,7 @@ func DefaultSuperior() Superior {
 		KeepaliveInterval: time.Minute,
 		KeepaliveMax:      3,
 		MaxCalls:          64,
+		MaxDownloadSpeed:  8,
 		SourceGrace:       10 * time.Second,
 		Compat:            DefaultCompat(),
 	}

@@ -11,10 +11,8 @@ func inactive() map[string][]string {
 	return map[string][]string{
 		"admin": {"password_file"},
 		"superior.compat": {
-			"mediastatus", "mediastatus_from",
 			"default_stream",
-			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream", "scale_pts", "mansrtsp_reply_body",
-			"pause_keepalive",
+			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},
 		"camera": {"sub_url", "record"},

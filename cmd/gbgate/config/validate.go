@@ -163,6 +163,9 @@ func (p *parser) oneSuperior(i int, names map[string]string) {
 		c.fault("keepalive_max", "is %d; 1 to 10 make sense", s.KeepaliveMax)
 	}
 	c.between("source_grace", s.SourceGrace, 0, 10*time.Minute)
+	if !(s.MaxDownloadSpeed >= 0 && s.MaxDownloadSpeed <= 1000) {
+		c.fault("max_download_speed", "is %v; it may be 0 (no limit) to 1000", s.MaxDownloadSpeed)
+	}
 	if s.MaxCalls < 0 || s.BandwidthKbps < 0 {
 		c.fault("max_calls", "and bandwidth_kbps can't be negative (0 = no limit)")
 	}
