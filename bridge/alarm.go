@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"time"
 
 	"gbgate/gb28181/manscdp"
@@ -16,13 +17,37 @@ type Alarm struct {
 	Description string
 }
 
-// Raise reports an alarm of a camera to every superior that sees it and has not disarmed it. It
-// never blocks.
+// Raise reports an alarm of a camera, or of the gateway itself (""), to every superior that sees it and has
+// not disarmed it. It never blocks.
 func (s *Site) Raise(camera string, a Alarm) {
 	if a.At.IsZero() {
 		a.At = time.Now()
 	}
 	s.hub.tell(func(b *mailbox) { b.alarm(sourced{camera, a}) })
+}
+
+// WatchAlarms calls alarm with every alarm that is raised, and active where something that a camera notices
+// begins to go on, such as movement, and where it is over; from one goroutine, until ctx ends. camera is "" for
+// alarms of the gateway itself.
+func (s *Site) WatchAlarms(
+	ctx context.Context, alarm func(camera string, a Alarm), active func(camera string, on bool),
+) error {
+	box := s.hub.open()
+	defer s.hub.close(box)
+	for {
+		select {
+		case <-box.ready:
+			n := box.take()
+			for _, a := range n.alarms {
+				alarm(a.camera, a.Alarm)
+			}
+			for camera, on := range n.active {
+				active(camera, on)
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 // videoLoss is the alarm of a camera whose pictures are gone.
@@ -32,9 +57,8 @@ func videoLoss(h Health) Alarm {
 	}
 }
 
-// alarm is the message of an alarm of a channel, nil when its duty forbids it.
-func (v *View) alarm(c *Channel, a Alarm) *manscdp.AlarmNotify {
-	id := v.idOf(c)
+// alarm is the message of an alarm of a device, nil when its duty forbids it.
+func (v *View) alarm(id string, a Alarm) *manscdp.AlarmNotify {
 	if !v.duties.admit(id, v.cfg.NodeID, a) {
 		return nil
 	}

@@ -1,7 +1,11 @@
 package bridge
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -90,5 +94,41 @@ func TestAlarms(t *testing.T) {
 			t.Errorf("the other camera's alarm: %v", got)
 		}
 		stop()
+	})
+}
+
+// TestAlarmsAreWatched: recorders hear of every alarm, of what goes on, and of the gateway's own troubles, which
+// the superior is told under our code.
+func TestAlarmsAreWatched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		motion := Event{Alarm: Alarm{Method: 5, Type: 2}, State: "motion", Active: true}
+		still := motion
+		still.Active = false
+		cam := Camera{Name: "gate", ID: gate, Source: &probe{}, AlarmInterval: 10 * time.Second, Lookout: &script{
+			attempts: []attempt{{events: []Event{motion, still, motion}, lasts: time.Minute, err: errors.New("gone")}},
+		}}
+		site := NewSite(Config{}, []Camera{cam})
+		var heard []string
+		ctx, cancel := context.WithCancel(t.Context())
+		var watching sync.WaitGroup
+		watching.Go(func() {
+			_ = site.WatchAlarms(ctx, func(camera string, a Alarm) {
+				heard = append(heard, fmt.Sprintf("%q %d/%d", camera, a.Method, a.Type))
+			}, func(camera string, on bool) { heard = append(heard, fmt.Sprintf("%q %v", camera, on)) })
+		})
+		synctest.Wait()
+		l, stop := running(t, site, site.View(ViewConfig{NodeID: node, Channels: []string{"*"}}))
+		time.Sleep(2 * time.Minute)
+		site.Raise("", Alarm{Method: manscdp.AlarmFault, Type: manscdp.FaultDisk, Description: "broken"})
+		synctest.Wait()
+		stop()
+		cancel()
+		watching.Wait()
+		if got, want := strings.Join(heard, ", "), `"gate" 5/2, "gate" true, "gate" false, "" 6/1`; got != want {
+			t.Errorf("heard %s, want %s", got, want)
+		}
+		if got, want := strings.Join(l.lines, ", "), "alarm 5/2 "+gate+" , alarm 6/1 "+node+" broken"; got != want {
+			t.Errorf("the superior was told %s, want %s", got, want)
+		}
 	})
 }

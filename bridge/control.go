@@ -13,7 +13,7 @@ var (
 	errNoCamera  = errors.New("the command names no camera")
 	errBadValue  = errors.New("the command's value has no meaning")
 	errNoUpgrade = errors.New("firmware is not taken from a platform")
-	errNoRecord  = errors.New("nothing records here")
+	errNoRecord  = errors.New("not recorded: the camera's record is off")
 )
 
 // DeviceControl carries one command out. A nil answer is a command that has none by the
@@ -49,7 +49,7 @@ func (v *View) control(ctx context.Context, channel *Channel, c *manscdp.DeviceC
 	case manscdp.ControlTeleBoot:
 		return v.reboot(ctx, c)
 	case manscdp.ControlRecord:
-		return errNoRecord
+		return v.record(channel, c)
 	case manscdp.ControlUpgrade:
 		return errNoUpgrade
 	default:
@@ -98,6 +98,21 @@ func (v *View) resetAlarm(c *manscdp.DeviceControl) error {
 	default:
 		v.duties.reset(c.DeviceID)
 	}
+	return nil
+}
+
+// record starts or stops recording by hand (手动录像).
+func (v *View) record(channel *Channel, c *manscdp.DeviceControl) error {
+	switch {
+	case channel == nil:
+		return errNoCamera
+	case channel.Recorder == nil:
+		return errNoRecord
+	case c.RecordCmd != "Record" && c.RecordCmd != "StopRecord":
+		return errBadValue
+	}
+	v.log.Info("platform records a camera", "camera", channel.Name, "command", c.RecordCmd)
+	channel.Recorder.Manual(c.RecordCmd == "Record")
 	return nil
 }
 

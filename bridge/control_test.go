@@ -90,6 +90,36 @@ func TestControl(t *testing.T) {
 	}
 }
 
+// films writes down what it is told.
+type films struct{ on []bool }
+
+func (f *films) Manual(on bool) { f.on = append(f.on, on) }
+
+func TestRecordingByHand(t *testing.T) {
+	f := &films{}
+	site := NewSite(Config{}, []Camera{
+		{Name: "gate", ID: gate, Source: &camera{}, Recorder: f}, {Name: "yard", ID: yard, Source: &camera{}},
+	})
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	for _, c := range []struct{ id, command, want string }{
+		{gate, "Record", manscdp.OK},
+		{gate, "StopRecord", manscdp.OK},
+		{gate, "Rewind", manscdp.ERROR},
+		{yard, "Record", manscdp.ERROR},
+		{node, "Record", manscdp.ERROR},
+	} {
+		answer, err := v.DeviceControl(t.Context(), &manscdp.DeviceControl{
+			Header: manscdp.Header{SN: "7", DeviceID: c.id}, RecordCmd: c.command,
+		})
+		if err != nil || answer == nil || answer.Result != c.want {
+			t.Errorf("%s %s: %+v, %v", c.id, c.command, answer, err)
+		}
+	}
+	if fmt.Sprint(f.on) != "[true false]" {
+		t.Errorf("told %v", f.on)
+	}
+}
+
 func TestControlOfAnUnknownDevice(t *testing.T) {
 	v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
 	c := &manscdp.DeviceControl{Header: manscdp.Header{DeviceID: alien}, PTZCmd: "A50F0100000000B5"}

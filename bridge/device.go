@@ -71,3 +71,9 @@ type Switcher interface {
 	// Switch turns switch n, 1 … 255, on or off: 1 is the wiper, 2 by custom a lamp.
 	Switch(ctx context.Context, n int, on bool) error
 }
+
+// Recorder records a camera by hand (手动录像), besides what else it records of it.
+type Recorder interface {
+	// Manual starts or stops it. It does not block.
+	Manual(on bool)
+}

@@ -95,6 +95,16 @@ func (d *detector) begins(e Event, now time.Time) bool {
 	return !was || !e.Standing && now.Sub(last.said) >= autoClear
 }
 
+// goesOn tells whether something is active that will end by itself.
+func (d *detector) goesOn() bool {
+	for _, a := range d.states {
+		if !a.standing {
+			return true
+		}
+	}
+	return false
+}
+
 // anew forgets what goes on at the moment: the camera is asked from the beginning, perhaps after it
 // has restarted. What was broken and told stays known.
 func (d *detector) anew() {
@@ -119,8 +129,10 @@ type listener struct {
 	lookout Lookout
 	retry   Retry
 	raise   func(Alarm)
+	active  func(bool) // told when something begins that goes on, and when all of it has ended
 	log     *slog.Logger
 	detect  detector
+	busy    bool // what active was told last
 
 	mu     sync.Mutex
 	status EventStatus
@@ -133,6 +145,7 @@ func (l *listener) run(ctx context.Context) {
 		began := time.Now()
 		l.begin(began)
 		l.detect.anew()
+		l.settleActivity()
 		err := l.lookout.Watch(ctx, l.hear)
 		if ctx.Err() != nil {
 			return
@@ -194,6 +207,15 @@ func (l *listener) hear(e Event) {
 	l.mu.Unlock()
 	if a, ok := l.detect.take(e, now); ok {
 		l.raise(a)
+	}
+	l.settleActivity()
+}
+
+// settleActivity tells whether something goes on where that has changed.
+func (l *listener) settleActivity() {
+	if busy := l.detect.goesOn(); busy != l.busy {
+		l.busy = busy
+		l.active(busy)
 	}
 }
 

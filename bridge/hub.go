@@ -52,6 +52,7 @@ type news struct {
 	table   bool     // it is another one
 	cameras []string // names of those whose condition changed, in that order
 	alarms  []sourced
+	active  map[string]bool // by camera: whether something goes on there
 }
 
 // sourced is an alarm of a camera.
@@ -80,6 +81,15 @@ func (b *mailbox) alarm(a sourced) {
 			b.news.alarms = b.news.alarms[1:]
 		}
 		b.news.alarms = append(b.news.alarms, a)
+	})
+}
+
+func (b *mailbox) active(camera string, on bool) {
+	b.put(func() {
+		if b.news.active == nil {
+			b.news.active = make(map[string]bool)
+		}
+		b.news.active[camera] = on
 	})
 }
 

@@ -29,6 +29,7 @@ type Camera struct {
 	PTZ          PTZ         // nil: fixed
 	Snapshotter  Snapshotter // nil: takes no single pictures
 	Rebooter     Rebooter    // nil: can't be restarted
+	Recorder     Recorder    // nil: not recorded here
 	KeyFramer    KeyFramer   // nil: makes key pictures when it likes
 	Lookout      Lookout     // nil: its events are not listened to
 	// AlarmInterval is the least time between two alarms of one kind; 0: none.

@@ -97,7 +97,8 @@ func (s *Site) newGear(cam Camera) *gear {
 	if cam.Lookout != nil {
 		g.events = &listener{
 			lookout: cam.Lookout, retry: eventRetry(), log: log, detect: detector{every: cam.AlarmInterval},
-			raise: func(a Alarm) { s.Raise(cam.Name, a) },
+			raise:  func(a Alarm) { s.Raise(cam.Name, a) },
+			active: func(on bool) { s.hub.tell(func(b *mailbox) { b.active(cam.Name, on) }) },
 		}
 	}
 	return g

@@ -69,8 +69,10 @@ func (w *watch) look(n news) {
 		w.condition(w.codes[name])
 	}
 	for _, a := range n.alarms {
-		if c := w.tree.channels[w.codes[a.camera]]; c != nil {
-			w.alarm(c, a.Alarm)
+		if a.camera == "" {
+			w.alarm(w.view.cfg.NodeID, a.Alarm)
+		} else if c := w.tree.channels[w.codes[a.camera]]; c != nil {
+			w.alarm(w.view.idOf(c), a.Alarm)
 		}
 	}
 }
@@ -88,14 +90,14 @@ func (w *watch) condition(id string) {
 	w.conditions[id] = now.Condition
 	w.event(manscdp.Item{DeviceID: id}, now.Condition.String())
 	if w.view.cfg.VideoLossAlarm && lost(now.Condition) && !lost(before) {
-		w.alarm(c, videoLoss(now))
+		w.alarm(id, videoLoss(now))
 	}
 }
 
 func lost(c Condition) bool { return c == OFF || c == VLOST }
 
-func (w *watch) alarm(c *Channel, a Alarm) {
-	if n := w.view.alarm(c, a); n != nil {
+func (w *watch) alarm(id string, a Alarm) {
+	if n := w.view.alarm(id, a); n != nil {
 		w.publish(n)
 	}
 }

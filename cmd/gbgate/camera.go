@@ -29,9 +29,12 @@ type device struct {
 func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, log *slog.Logger) (map[string]device, error) {
 	all := make(map[string]device, len(cfg.Cameras))
 	for _, c := range cfg.Cameras {
-		if old, ok := before[c.Name]; ok && reflect.DeepEqual(old.cfg, c) {
-			all[c.Name] = old
-			continue
+		if old, ok := before[c.Name]; ok {
+			old.cfg.Record = c.Record // nothing of what reaches it: calls go on
+			if reflect.DeepEqual(old.cfg, c) {
+				all[c.Name] = old
+				continue
+			}
 		}
 		d := device{cfg: c, source: newSource(c, poller, log)}
 		if c.ONVIF != "" {
@@ -58,7 +61,7 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 }
 
 // cameras puts them into the bridge's words, in the order of the configuration.
-func cameras(cfg *config.Config, all map[string]device) []bridge.Camera {
+func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []bridge.Camera {
 	list := make([]bridge.Camera, 0, len(cfg.Cameras))
 	for _, c := range cfg.Cameras {
 		d := all[c.Name]
@@ -69,6 +72,9 @@ func cameras(cfg *config.Config, all map[string]device) []bridge.Camera {
 		}
 		if d.events != nil {
 			cam.Lookout = d.events
+		}
+		if r := recorders.get(c.Name); r != nil {
+			cam.Recorder = r
 		}
 		if d.head != nil {
 			cam.Snapshotter, cam.Rebooter, cam.KeyFramer = d.head, d.head, d.head

@@ -25,6 +25,8 @@ type statusDoc struct {
 	Cameras   []cameraDoc   `json:"cameras"`
 	Calls     []callDoc     `json:"calls"`
 	Memory    memoryDoc     `json:"memory"`
+
+	Recordings *recordingsDoc `json:"recordings,omitempty"` // absent: nothing is recorded, and nothing was
 }
 
 // memoryDoc tells whether there is memory for another call.
@@ -73,6 +75,7 @@ type cameraDoc struct {
 	Frames  uint64     `json:"frames"`
 	Bytes   uint64     `json:"bytes"`
 	Cached  int        `json:"cached_bytes"`
+	Record  string     `json:"record,omitempty"` // time | alarm | manual: what is being written; waiting: nothing yet; absent: off
 	Events  *eventsDoc `json:"events,omitempty"` // absent: nobody listens to it
 }
 
@@ -109,7 +112,11 @@ func (g *gateway) status() statusDoc {
 		Superiors: g.superiors(), Cameras: g.cameras(), Calls: g.calls(),
 		Memory: memoryOf(g.memory.State()),
 	}
+	doc.Recordings = g.recorders.document()
 	doc.Verdict = doc.Memory.Verdict
+	if doc.Recordings != nil {
+		doc.Verdict = worse(doc.Verdict, doc.Recordings.Verdict)
+	}
 	for _, s := range doc.Superiors {
 		doc.Verdict = worse(doc.Verdict, s.Verdict)
 	}
@@ -175,7 +182,9 @@ func (g *gateway) cameras() []cameraDoc {
 	channels := g.site.Channels()
 	docs := make([]cameraDoc, 0, len(channels))
 	for _, c := range channels {
-		docs = append(docs, camera(c))
+		doc := camera(c)
+		doc.Record = g.recorders.doing(c.Name)
+		docs = append(docs, doc)
 	}
 	return docs
 }
@@ -245,6 +254,8 @@ func (g *gateway) adminConfig() admin.Config {
 			"superiors": func() any { return g.superiors() },
 			"cameras":   func() any { return g.cameras() },
 			"calls":     func() any { return g.calls() },
+
+			"recordings": func() any { return g.recorders.document() },
 		},
 	}
 }
@@ -276,6 +287,7 @@ func (g *gateway) metrics(w io.Writer) {
 		gauge("gbgate_camera_frames_total"+label, float64(c.Frames))
 		gauge("gbgate_camera_bytes_total"+label, float64(c.Bytes))
 	}
+	doc.Recordings.measure(gauge)
 	gauge("gbgate_calls", float64(len(doc.Calls)))
 	gauge("gbgate_memory_limit_bytes", float64(doc.Memory.Limit))
 	gauge("gbgate_memory_available_bytes", float64(doc.Memory.Available))

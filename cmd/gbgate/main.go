@@ -45,6 +45,7 @@ func commands() []command {
 		{"discover", "[--toml|--json]", "find the site's cameras by ONVIF and on the RTSP ports", discoverCommand},
 		{"probe", "camera URL|IP [--user U] [--json]", "look closely at one camera: what it sends, what to change", probeCommand},
 		{"ids", "COMMAND [-c FILE]", "the 20-digit codes: import the sheet, check, assign, export", idsCommand},
+		{"recordings", "COMMAND [-c FILE]", "what was recorded: list, verify, export a clip", recordingsCommand},
 		{"status", "[-c FILE] [--json]", "what the running gateway knows", statusCommand},
 		{"version", "[--json]", "version, commit and Go release", versionCommand},
 	}
@@ -79,7 +80,7 @@ func dispatch(ctx context.Context, e env, args []string) int {
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: gbgate COMMAND")
 	for _, c := range commands() {
-		fmt.Fprintf(w, "  %-9s %-20s %s\n", c.name, c.args, c.what)
+		fmt.Fprintf(w, "  %-10s %-20s %s\n", c.name, c.args, c.what)
 	}
 }
 

@@ -82,7 +82,7 @@ func serveUntil(
 			}
 			continue
 		}
-		if onlyCameras(g.current, next) {
+		if onlyCameras(g.current, next) && (g.recorders != nil || !next.Records()) {
 			if err := reloadCameras(g, next); err != nil {
 				log.Error("configuration not reloaded", "error", err)
 			}
@@ -96,7 +96,7 @@ func serveUntil(
 // onlyCameras tells whether two configurations differ in their cameras and groups at most.
 func onlyCameras(a, b *config.Config) bool {
 	return reflect.DeepEqual(a.Gateway, b.Gateway) && reflect.DeepEqual(a.Admin, b.Admin) &&
-		reflect.DeepEqual(a.Superiors, b.Superiors)
+		reflect.DeepEqual(a.Recording, b.Recording) && reflect.DeepEqual(a.Superiors, b.Superiors)
 }
 
 func reloadCameras(g *gateway, next *config.Config) error {

@@ -39,6 +39,8 @@ type gateway struct {
 	poller  *rtsp.Poller
 	memory  *memory.Guard
 	ledger  *bridge.Ledger
+
+	recorders *recorders // nil: nothing is recorded
 }
 
 // side is one superior: the platform as it is spoken to, and the site as it sees it.
@@ -69,7 +71,8 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		return nil, err
 	}
 	g.nvr.use(g.devices)
-	g.site = bridge.NewSite(g.siteConfig(), cameras(cfg, g.devices))
+	g.recorders = newRecorders(cfg, g.volumeChanged, log)
+	g.site = bridge.NewSite(g.siteConfig(), cameras(cfg, g.devices, g.recorders))
 	var router *cascade.Router // knows who may speak to us; asked only while the endpoint runs
 	if g.ua, err = sipua.Listen(sipua.Config{
 		Listen: cfg.Gateway.SIPListen, UserAgent: "gbgate/" + version, Log: log,
@@ -105,17 +108,23 @@ func (g *gateway) update(cfg *config.Config) error {
 	}
 	g.devices, g.current = next, cfg
 	g.nvr.use(next)
-	g.site.SetCameras(cameras(cfg, next), groups(cfg))
+	g.recorders.update(cfg)
+	g.site.SetCameras(cameras(cfg, next, g.recorders), groups(cfg))
 	return nil
 }
 
 // run serves until ctx ends. The parts end in the order that lets each say goodbye: platforms
-// hang up and unregister, then cameras are let go, then the sockets close.
+// hang up and unregister, then cameras are let go and recordings finished, then the sockets close.
 func (g *gateway) run(ctx context.Context) error {
 	lower, endLower := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer endLower(nil)
 	defer g.poll(ctx)() // ends last: cameras are said goodbye to through it
 	below, lower := errgroup.WithContext(lower)
+	if g.recorders != nil {
+		// The archive outlives its recorders: what they finish at the end is synchronised too.
+		defer launch(context.WithoutCancel(ctx), func(ctx context.Context) { _ = g.recorders.archive.Run(ctx) })()
+		below.Go(func() error { return fatal("recordings", g.recorders.run(lower, g.site)) })
+	}
 	below.Go(func() error { return fatal("SIP", g.ua.Run(lower)) })
 	below.Go(func() error { return fatal("cameras", g.site.Run(lower)) })
 	below.Go(func() error { return fatal("settings", g.ledger.Run(lower)) })

@@ -68,6 +68,7 @@ func printStatus(w io.Writer, doc statusDoc, now time.Time) {
 		}
 	})
 	printEvents(w, doc, now)
+	printRecordings(w, doc.Recordings, now)
 	if len(doc.Calls) == 0 {
 		return
 	}

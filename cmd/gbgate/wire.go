@@ -25,7 +25,7 @@ func (g *gateway) siteConfig() bridge.Config {
 	cfg := g.cfg
 	site := bridge.Config{
 		Linger: cfg.Gateway.Linger, Ports: g.ports[cfg.Gateway.MediaPorts], Ledger: g.ledger, Room: g.memory.Admit,
-		Log: g.log, Groups: groups(cfg), Recordings: &g.nvr,
+		Log: g.log, Groups: groups(cfg), Recordings: g.places(),
 	}
 	if g.gpsd != nil {
 		site.Position = g.gpsd
@@ -38,6 +38,14 @@ func (g *gateway) siteConfig() bridge.Config {
 		site.Districts = append(site.Districts, bridge.District{Code: code, Name: districts[code]})
 	}
 	return site
+}
+
+// places are where recordings are: the box's own disk before the cameras and their recorders.
+func (g *gateway) places() bridge.Recordings {
+	if g.recorders == nil {
+		return &g.nvr
+	}
+	return places{shelf{g.recorders.archive}, &g.nvr}
 }
 
 // mediaPorts are the media ports of the gateway, and of the superiors that have their own, by what media_ports says.

@@ -45,6 +45,7 @@ type Recorder struct {
 
 	mu     sync.Mutex // taken by whoever writes to the stream, so nothing is done under it that can block
 	until  time.Time  // an alarm's recording lasts until then
+	held   time.Time  // or then, while what it is about goes on
 	manual bool
 	kick   context.CancelFunc // wakes Run from its Read
 	ring   ring
@@ -81,6 +82,22 @@ func (r *Recorder) Alarm() {
 	r.wake()
 }
 
+// maxHold is how long something may go on that nobody ends: some cameras never say that movement is over.
+const maxHold = 10 * time.Minute
+
+// Hold tells that what an alarm was about goes on, or that it is over.
+func (r *Recorder) Hold(on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	if on {
+		r.held = now.Add(maxHold)
+	} else {
+		r.until, r.held = now.Add(r.archive.cfg.Post), time.Time{}
+	}
+	r.wake()
+}
+
 // Manual starts or stops recording by hand.
 func (r *Recorder) Manual(on bool) {
 	r.mu.Lock()
@@ -108,7 +125,7 @@ func (r *Recorder) Status() RecorderStatus {
 // wanted is what a unit of now is recorded as. r.mu is held.
 func (r *Recorder) wanted() Kind {
 	switch {
-	case time.Now().Before(r.until):
+	case r.alarmed(time.Now()):
 		return Alarm
 	case r.manual:
 		return Manual
@@ -117,6 +134,9 @@ func (r *Recorder) wanted() Kind {
 	}
 	return None
 }
+
+// alarmed tells whether an alarm is recorded at a time. r.mu is held.
+func (r *Recorder) alarmed(at time.Time) bool { return at.Before(r.until) || at.Before(r.held) }
 
 // Run records what comes from units until that ends or ctx does, and says why.
 func (r *Recorder) Run(ctx context.Context, units Units) error {
@@ -196,7 +216,7 @@ func (r *Recorder) due(u *media.Unit) verdict {
 	}
 	begins := u.Key || !u.Desc.HasVideo()
 	if !begins {
-		if r.wanted() == None && time.Now().After(r.until.Add(overtime)) {
+		if r.wanted() == None && !r.alarmed(time.Now().Add(-overtime)) {
 			return finish
 		}
 		if t.full(u) {

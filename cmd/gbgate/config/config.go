@@ -2,12 +2,17 @@
 // fault it can have, told all at once with the key's path and line.
 package config
 
-import "time"
+import (
+	"path/filepath"
+	"slices"
+	"time"
+)
 
 // Config is the whole file. Every key has a default except identities, addresses and secrets.
 type Config struct {
 	Gateway   Gateway    `toml:"gateway"`
 	Admin     Admin      `toml:"admin"`
+	Recording Recording  `toml:"recording"`
 	Superiors []Superior `toml:"superior"`
 	Groups    []Group    `toml:"group"`
 	Cameras   []Camera   `toml:"camera"`
@@ -32,6 +37,17 @@ type Gateway struct {
 type Admin struct {
 	Listen       string `toml:"listen"`        // "" = no HTTP
 	PasswordFile string `toml:"password_file"` // inactive until the web UI is there
+}
+
+// Recording says where what cameras send is kept, and how much of it.
+type Recording struct {
+	Dir        string        `toml:"dir"`         // relative to state_dir; "" = its folder recordings
+	MaxDays    int           `toml:"max_days"`    // older recordings are deleted; 0 = no limit
+	MaxGB      float64       `toml:"max_gb"`      // of all recordings together; 0 = no limit but min_free_gb
+	MinFreeGB  float64       `toml:"min_free_gb"` // what stays free on the volume
+	Segment    time.Duration `toml:"segment"`     // length of a file
+	PreRecord  time.Duration `toml:"pre_record"`  // of record = "alarm": from so long before an alarm
+	PostRecord time.Duration `toml:"post_record"` // until so long after it
 }
 
 // Superior is one platform above us (上级平台).
@@ -125,6 +141,9 @@ func Default() *Config {
 			Linger:     10 * time.Second,
 		},
 		Admin: Admin{Listen: "127.0.0.1:8080"},
+		Recording: Recording{
+			MaxDays: 30, MinFreeGB: 1, Segment: 5 * time.Minute, PreRecord: 5 * time.Second, PostRecord: 30 * time.Second,
+		},
 	}
 }
 
@@ -153,4 +172,20 @@ func DefaultCamera() Camera {
 		Transport: "tcp", PTZ: "auto", Record: "off", Events: "auto", AlarmMap: map[string]string{},
 		AlarmInterval: 10 * time.Second, Manufacturer: "gbgate", Model: "IPC",
 	}
+}
+
+// RecordingDir is where recordings are kept.
+func (c *Config) RecordingDir() string {
+	switch {
+	case c.Recording.Dir == "":
+		return filepath.Join(c.Gateway.StateDir, "recordings")
+	case filepath.IsAbs(c.Recording.Dir):
+		return c.Recording.Dir
+	}
+	return filepath.Join(c.Gateway.StateDir, c.Recording.Dir)
+}
+
+// Records tells whether any camera is recorded.
+func (c *Config) Records() bool {
+	return slices.ContainsFunc(c.Cameras, func(cam Camera) bool { return cam.Record != "off" })
 }

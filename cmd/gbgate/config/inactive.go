@@ -15,7 +15,7 @@ func inactive() map[string][]string {
 			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},
-		"camera": {"sub_url", "record"},
+		"camera": {"sub_url"},
 	}
 }
 

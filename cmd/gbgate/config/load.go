@@ -85,11 +85,12 @@ func (p *parser) decode() bool {
 	var file struct {
 		Gateway   *Gateway         `toml:"gateway"`
 		Admin     *Admin           `toml:"admin"`
+		Recording *Recording       `toml:"recording"`
 		Superiors []toml.Primitive `toml:"superior"`
 		Groups    []toml.Primitive `toml:"group"`
 		Cameras   []toml.Primitive `toml:"camera"`
 	}
-	file.Gateway, file.Admin = &p.cfg.Gateway, &p.cfg.Admin
+	file.Gateway, file.Admin, file.Recording = &p.cfg.Gateway, &p.cfg.Admin, &p.cfg.Recording
 	var err error
 	if p.meta, err = toml.Decode(p.text, &file); err != nil {
 		p.decodeFault(err, "")

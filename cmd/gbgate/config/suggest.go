@@ -26,6 +26,7 @@ func tables() map[string]reflect.Type {
 		"":                reflect.TypeFor[Config](),
 		"gateway":         reflect.TypeFor[Gateway](),
 		"admin":           reflect.TypeFor[Admin](),
+		"recording":       reflect.TypeFor[Recording](),
 		"superior":        reflect.TypeFor[Superior](),
 		"superior.compat": reflect.TypeFor[Compat](),
 		"group":           reflect.TypeFor[Group](),

@@ -15,6 +15,7 @@ import (
 // validate adds every fault that a well-formed file can still have.
 func (p *parser) validate() {
 	p.gateway()
+	p.recording()
 	ids := map[string]string{p.cfg.Gateway.ID: "gateway.id"}
 	names := map[string]string{}
 	p.assign()
@@ -52,6 +53,26 @@ func (p *parser) gateway() {
 		check{p, "admin", -1, "admin"}.listen("listen", p.cfg.Admin.Listen)
 	}
 }
+
+func (p *parser) recording() {
+	r := p.cfg.Recording
+	c := check{p, "recording", -1, "recording"}
+	if r.MaxDays < 0 || r.MaxDays > 3650 {
+		c.fault("max_days", "is %d; 1 to 3650 make sense, or 0 for no limit", r.MaxDays)
+	}
+	if !(r.MaxGB >= 0 && r.MaxGB <= 1e6) {
+		c.fault("max_gb", "is %v; it is a size in GB, or 0 for no limit", r.MaxGB)
+	}
+	if !(r.MinFreeGB >= 0 && r.MinFreeGB <= 1e6) {
+		c.fault("min_free_gb", "is %v; it is a size in GB", r.MinFreeGB)
+	}
+	c.between("segment", r.Segment, 10*time.Second, time.Hour)
+	c.between("pre_record", r.PreRecord, 0, 30*time.Second)
+	c.between("post_record", r.PostRecord, time.Second, time.Hour)
+}
+
+// maxRecordedName is the longest name that a recorded camera may have, in bytes: it is part of files' names.
+const maxRecordedName = 60
 
 // PortRange returns media_ports as two numbers; 0, 0 lets the kernel pick.
 func (g Gateway) PortRange() (low, high uint16, err error) {
@@ -100,6 +121,9 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	c.oneOf("ptz", cam.PTZ, "auto", "onvif", "off")
 	c.oneOf("record", cam.Record, "off", "always", "alarm")
 	c.replay(cam)
+	if cam.Record != "off" && len(cam.Name) > maxRecordedName {
+		c.fault("name", "has %d bytes; that of a camera that is recorded may have %d", len(cam.Name), maxRecordedName)
+	}
 	p.events(c, cam)
 	if cam.CivilCode != "" && !division(cam.CivilCode) {
 		c.fault("civil_code", "%q is no division code of 2, 4, 6 or 8 digits", cam.CivilCode)
