@@ -105,7 +105,10 @@ func TestAlarmsAreWatched(t *testing.T) {
 		still := motion
 		still.Active = false
 		cam := Camera{Name: "gate", ID: gate, Source: &probe{}, AlarmInterval: 10 * time.Second, Lookout: &script{
-			attempts: []attempt{{events: []Event{motion, still, motion}, lasts: time.Minute, err: errors.New("gone")}},
+			attempts: []attempt{
+				{lasts: time.Second, err: errors.New("starting")}, // until everybody listens
+				{events: []Event{motion, still, motion}, lasts: time.Minute, err: errors.New("gone")},
+			},
 		}}
 		site := NewSite(Config{}, []Camera{cam})
 		var heard []string
