@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"sync"
 	"syscall"
@@ -102,10 +103,21 @@ func (p *Poller) Run(ctx context.Context) error {
 			began, looks, found = time.Now(), 0, 0
 		}
 		if busy && n < len(events) {
-			time.Sleep(lookEvery)
+			rest()
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// rest leaves the sockets alone for lookEvery. With a second core the thread itself sleeps: the scheduler's own
+// timers wake another thread besides, which finds nothing. With one, the others need the processor.
+func rest() {
+	if runtime.GOMAXPROCS(0) == 1 {
+		time.Sleep(lookEvery)
+		return
+	}
+	ts := unix.NsecToTimespec(lookEvery.Nanoseconds())
+	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 }
 
 // look returns what there is, without waiting and without telling the scheduler: a system call that it
