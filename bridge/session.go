@@ -138,7 +138,7 @@ func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.C
 		Transport: transport, Local: local, Remote: offer.Remote, Ports: cmp.Or(v.cfg.Ports, v.site.cfg.Ports),
 		WriteTimeout: patience, StallTimeout: patience,
 		SSRC: ssrc, PayloadType: offer.PayloadType, MaxPayload: v.cfg.MaxPayload, Interleaved: v.cfg.Interleaved,
-		RTCP: v.cfg.RTCP, CNAME: v.cfg.NodeID, DialRetry: v.cfg.DialRetry, Log: v.log,
+		RTCP: v.cfg.RTCP, CNAME: v.cfg.NodeID, DialRetry: v.cfg.DialRetry, Wheel: v.site.cfg.Wheel, Log: v.log,
 	}
 }
 
@@ -192,7 +192,9 @@ func (s *session) guard(ctx context.Context, cancel context.CancelCauseFunc) {
 // pump is the data path of a viewer: unit, pack, packets.
 func (s *session) pump(ctx context.Context) error {
 	var clock pacer
-	s.lease.Inline(func(u *media.Unit) bool { return s.inline(u, &clock) })
+	if s.line.udp {
+		s.lease.Inline(func(u *media.Unit) bool { return s.inline(u, &clock) })
+	}
 	for {
 		u, err := s.lease.Read(ctx)
 		if err != nil {
@@ -214,18 +216,16 @@ func (s *session) pump(ctx context.Context) error {
 
 // inline is the short way of a unit, on the goroutine of its camera: see media.Reader.Inline.
 func (s *session) inline(u *media.Unit, clock *pacer) bool {
-	if s.view.share != nil {
-		return false // shared by calls of many cameras
-	}
 	pack := ps.Of(u, s.view.cfg.Audio)
 	if pack == nil || !s.admit(u, pack) {
 		return true
 	}
-	if !s.line.TryPack(uint32(pack.Clock()), pack.Bufs()) {
+	if !s.line.Offer(uint32(pack.Clock()), clock.spread(u), pack.Bufs(), u) {
+		s.view.share.giveBack(pack.Len()) // it will be asked for again
 		return false
 	}
 	s.line.last = u.Clock
-	clock.level(u)
+	clock.level()
 	return true
 }
 
@@ -283,11 +283,8 @@ func (p *pacer) wait(ctx context.Context, dts int64, behind bool) error {
 	}
 }
 
-// level notes a unit that went out the moment it came.
-func (p *pacer) level(u *media.Unit) {
-	p.began = time.Time{}
-	p.spread(u)
-}
+// level notes that a unit went out the moment it came.
+func (p *pacer) level() { p.began = time.Time{} }
 
 // spread is the time over which the packets of a picture go out: most of the interval to the
 // picture before it. (Also while catching up: a hop with a short queue loses a key picture that

@@ -44,6 +44,7 @@ type Config struct {
 	Limits  media.Limits
 	Ports   *rtpout.Ports // for media; nil: the kernel picks
 	Room    func() error  // asked before each new call: its error refuses it with 486; nil: there is always room
+	Wheel   *rtpout.Wheel // paces all senders over UDP; nil: each paces itself
 	Log     *slog.Logger
 
 	Ledger     *Ledger    // what superiors have set; nil: kept until the end of the process

@@ -36,6 +36,7 @@ type gateway struct {
 	gpsd    *bridge.GPSD // nil: nobody knows where we are
 	admin   *admin.Server
 	ports   map[string]*rtpout.Ports // by media_ports
+	wheel   *rtpout.Wheel
 	poller  *rtsp.Poller
 	memory  *memory.Guard
 	ledger  *bridge.Ledger
@@ -51,7 +52,7 @@ type side struct {
 
 // newGateway binds every socket and joins the parts; nothing runs yet.
 func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
-	g := &gateway{cfg: cfg, current: cfg, log: log, started: time.Now(), memory: newGuard(log)}
+	g := &gateway{cfg: cfg, current: cfg, log: log, started: time.Now(), memory: newGuard(log), wheel: rtpout.NewWheel()}
 	if err := os.MkdirAll(cfg.Gateway.StateDir, 0o755); err != nil {
 		return nil, fmt.Errorf("gateway.state_dir: %w", err)
 	}
@@ -128,6 +129,7 @@ func (g *gateway) run(ctx context.Context) error {
 	below.Go(func() error { return fatal("SIP", g.ua.Run(lower)) })
 	below.Go(func() error { return fatal("cameras", g.site.Run(lower)) })
 	below.Go(func() error { return fatal("settings", g.ledger.Run(lower)) })
+	below.Go(func() error { return fatal("senders", g.wheel.Run(lower)) })
 	below.Go(func() error { return fatal("admin", g.admin.Run(lower)) })
 	below.Go(func() error { return watchdog(lower, func() { g.status() }, g.log) })
 	if g.gpsd != nil {

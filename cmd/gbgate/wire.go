@@ -24,8 +24,8 @@ import (
 func (g *gateway) siteConfig() bridge.Config {
 	cfg := g.cfg
 	site := bridge.Config{
-		Linger: cfg.Gateway.Linger, Ports: g.ports[cfg.Gateway.MediaPorts], Ledger: g.ledger, Room: g.memory.Admit,
-		Log: g.log, Groups: groups(cfg), Recordings: g.places(),
+		Linger: cfg.Gateway.Linger, Ports: g.ports[cfg.Gateway.MediaPorts], Wheel: g.wheel, Ledger: g.ledger,
+		Room: g.memory.Admit, Log: g.log, Groups: groups(cfg), Recordings: g.places(),
 	}
 	if g.gpsd != nil {
 		site.Position = g.gpsd

@@ -27,14 +27,19 @@ func TestWriteAllocatesNothing(t *testing.T) {
 		check(path.String(), s, 19_000, 0)
 		check(path.String(), s, 100_000, time.Millisecond)
 	}
-	s, ts := benchSender(t, UDP), uint32(0)
-	bufs := pack(400, 1)
-	got := testing.AllocsPerRun(200, func() {
-		ts += 3600
-		s.TryPack(ts, bufs)
-	})
-	if got != 0 {
-		t.Errorf("TryPack: %v allocations per pack, want 0", got)
+	w, _ := turning(t)
+	s, ts, h := benchSender(t, UDP), uint32(0), &held{}
+	s.cfg.Wheel = w
+	for _, size := range []int{400, 100_000} {
+		bufs := pack(size, 1)
+		got := testing.AllocsPerRun(200, func() {
+			for ts += 3600; !s.Offer(ts, 0, bufs, h); {
+				time.Sleep(time.Millisecond)
+			}
+		})
+		if got != 0 {
+			t.Errorf("Offer, %d bytes: %v allocations per pack, want 0", size, got)
+		}
 	}
 	check("writev", benchSender(t, TCPActive), 160_000, 0)
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"sync/atomic"
 	"syscall"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -42,46 +41,40 @@ type mmsghdr struct {
 }
 
 // batch hands chunks of packets to the kernel without copying them. Go's net package has no call for
-// several packets, so these are made on its socket, within its poller (syscall.RawConn).
+// several packets, so these are made on its socket (syscall.RawConn).
 type batch struct {
-	raw     syscall.RawConn
-	z       *packetizer
-	guard   *writeGuard
-	timeout time.Duration
-	path    atomic.Uint32 // a udpPath
+	raw  syscall.RawConn
+	z    *packetizer
+	path atomic.Uint32 // a udpPath
 
 	iov     []unix.Iovec // one per piece of the chunk
 	msg     unix.Msghdr
 	msgs    []mmsghdr
 	control []byte // UDP_SEGMENT with the packet size
 
-	// One call through the poller: from is the first packet to send, the rest is what came of it.
-	call   func(fd uintptr) bool
-	now    func(fd uintptr)
-	from   int
-	sent   int
-	errno  unix.Errno
-	waited bool
+	// One call on the socket: from is the first packet to send, the rest is what came of it.
+	call  func(fd uintptr)
+	from  int
+	sent  int
+	errno unix.Errno
 
 	// The system calls; tests put failing ones here.
-	sendmsg    func(fd uintptr, msg *unix.Msghdr) unix.Errno
-	sendmsgNow func(fd uintptr, msg *unix.Msghdr) unix.Errno
-	sendmmsg   func(fd uintptr, msgs []mmsghdr) (int, unix.Errno)
+	sendmsg  func(fd uintptr, msg *unix.Msghdr) unix.Errno
+	sendmmsg func(fd uintptr, msgs []mmsghdr) (int, unix.Errno)
 }
 
 // newBatch looks which path the kernel knows.
-func newBatch(conn *net.UDPConn, z *packetizer, guard *writeGuard, timeout time.Duration) (*batch, error) {
+func newBatch(conn *net.UDPConn, z *packetizer) (*batch, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("rtpout: socket: %w", err)
 	}
 	b := &batch{
-		raw: raw, z: z, guard: guard, timeout: timeout,
+		raw: raw, z: z,
 		iov: make([]unix.Iovec, 0, cap(z.pieces)), msgs: make([]mmsghdr, 0, cap(z.ends)),
-		control: make([]byte, unix.CmsgSpace(2)), sendmsg: sendmsg, sendmsgNow: sendmsgNow, sendmmsg: sendmmsg,
+		control: make([]byte, unix.CmsgSpace(2)), sendmsg: sendmsg, sendmmsg: sendmmsg,
 	}
 	b.call = b.try
-	b.now = func(fd uintptr) { b.errno = b.segmented(fd, b.sendmsgNow) }
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&b.control[0]))
 	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
 	h.SetLen(unix.CmsgLen(2))
@@ -112,54 +105,29 @@ func (b *batch) start(i int) int {
 	return b.z.ends[i-1]
 }
 
-// send sends packets of the chunk, from the given one on, and returns how many were taken. It waits
-// for room in the socket's queue until the timeout.
-func (b *batch) send(from int) (int, error) {
-	b.from, b.sent, b.errno, b.waited = from, 0, 0, false
-	err := b.raw.Write(b.call)
-	if b.waited {
-		b.guard.limit(0)
-	}
-	switch {
-	case err != nil:
-		return b.sent, err
-	case b.errno != 0:
-		return b.sent, b.errno
-	}
-	return b.sent, nil
+// send sends packets of the chunk, from the given one on, and returns how many were taken. It does not wait for
+// room in the socket's queue (EAGAIN).
+func (b *batch) send(from int) (int, unix.Errno) {
+	b.from, b.sent, b.errno = from, 0, unix.EBADF
+	_ = b.raw.Control(b.call)
+	return b.sent, b.errno
 }
 
-// sendNow sends the whole chunk with GSO, or nothing; it does not wait for room.
-func (b *batch) sendNow() unix.Errno {
-	b.from, b.sent, b.errno = 0, 0, unix.EBADF
-	_ = b.raw.Control(b.now)
-	return b.errno
-}
-
-// try is one attempt within the poller; false = wait until the socket has room.
-func (b *batch) try(fd uintptr) bool {
+// try is send with the descriptor.
+func (b *batch) try(fd uintptr) {
 	switch path := udpPath(b.path.Load()); path {
 	case pathGSO:
-		b.errno = b.segmented(fd, b.sendmsg)
+		b.errno = b.segmented(fd)
 	case pathMMsg:
 		b.sent, b.errno = b.several(fd)
 	case pathWrite:
 		b.errno = b.single(fd)
 	}
-	if b.errno == unix.EAGAIN {
-		b.errno = 0
-		if !b.waited {
-			b.waited = true
-			b.guard.limit(b.timeout)
-		}
-		return false
-	}
-	return true
 }
 
 // segmented sends all packets as one datagram that the kernel cuts: all are of one size, the last
 // may be shorter.
-func (b *batch) segmented(fd uintptr, sendmsg func(uintptr, *unix.Msghdr) unix.Errno) unix.Errno {
+func (b *batch) segmented(fd uintptr) unix.Errno {
 	iov := b.iov[b.start(b.from):]
 	b.msg = unix.Msghdr{Iov: &iov[0]}
 	b.msg.SetIovlen(len(iov))
@@ -168,7 +136,7 @@ func (b *batch) segmented(fd uintptr, sendmsg func(uintptr, *unix.Msghdr) unix.E
 		b.msg.Control = &b.control[0]
 		b.msg.SetControllen(len(b.control))
 	}
-	errno := sendmsg(fd, &b.msg)
+	errno := b.sendmsg(fd, &b.msg)
 	switch errno {
 	case 0:
 		b.sent = packets
@@ -212,22 +180,18 @@ func (b *batch) single(fd uintptr) unix.Errno {
 	return 0
 }
 
-func sendmsg(fd uintptr, msg *unix.Msghdr) unix.Errno {
-	_, _, errno := unix.Syscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(msg)), unix.MSG_NOSIGNAL)
-	return errno
-}
+// The calls don't wait, so they are made without telling the scheduler: one that it knows of wakes the thread
+// that watches over long ones.
 
-// sendmsgNow is sendmsg without telling the scheduler. The call does not wait, and a system call that the
-// scheduler knows of wakes the thread that watches over long ones.
-func sendmsgNow(fd uintptr, msg *unix.Msghdr) unix.Errno {
+func sendmsg(fd uintptr, msg *unix.Msghdr) unix.Errno {
 	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(msg)),
 		unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	return errno
 }
 
 func sendmmsg(fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
-	n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)),
-		unix.MSG_NOSIGNAL, 0, 0)
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)),
+		unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno
 	}

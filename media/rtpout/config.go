@@ -51,6 +51,7 @@ type Config struct {
 	SRInterval    time.Duration // between sender reports; default 5 s
 	RRTimeout     time.Duration // the sender ends when receiver reports stop for so long; default 60 s
 
+	Wheel *Wheel                // UDP: sends what Offer took and may not send at once; nil: Offer does not take that
 	Allow func(netip.Addr) bool // TCPPassive: who may connect; nil = anyone
 	Log   *slog.Logger          // nil = no log
 }

@@ -65,12 +65,6 @@ func (z *packetizer) begin(ts uint32, bufs [][]byte) int {
 	return z.packets()
 }
 
-// rewind makes the pack in hand not begun; seq, ts and started are those from before begin.
-func (z *packetizer) rewind(seq uint16, ts uint32, started bool) {
-	z.seq, z.ts, z.started = seq, ts, started
-	z.bufs, z.left = nil, 0
-}
-
 // packets returns how many packets the rest of the pack makes.
 func (z *packetizer) packets() int { return (z.left + z.maxPayload - 1) / z.maxPayload }
 

@@ -52,8 +52,8 @@ type Sender struct {
 type link interface {
 	// connect makes the link ready to write.
 	connect(ctx context.Context) error
-	// write sends the rest of the pack in s.z.
-	write(ctx context.Context, spread time.Duration) error
+	// write sends a pack: WritePack.
+	write(ctx context.Context, ts uint32, spread time.Duration, bufs [][]byte) error
 	path() string
 	// shut ends everything that waits for the link.
 	shut()
@@ -131,27 +131,7 @@ func (s *Sender) WritePack(ctx context.Context, ts uint32, spread time.Duration,
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if !s.guard.watch(ctx) {
-		return ErrNotConnected
-	}
-	if s.z.begin(ts, bufs) == 0 {
-		return nil
-	}
-	err := s.link.write(ctx, spread)
-	if s.z.left > 0 {
-		s.count(0, 0, s.z.packets())
-		s.z.skip()
-	}
-	return err
-}
-
-// TryPack sends a pack at once, if that takes one system call that cannot block: over UDP with GSO, up
-// to 32 packets, and no burst behind it that they would make longer. It returns false if it did not
-// send; then nothing has changed and WritePack may be called with the same pack. It must not run at the
-// same time as WritePack.
-func (s *Sender) TryPack(ts uint32, bufs [][]byte) bool {
-	u, ok := s.link.(*udpLink)
-	return ok && s.life.Err() == nil && u.try(ts, bufs)
+	return s.link.write(ctx, ts, spread, bufs)
 }
 
 // count adds to the counters what was just sent: packets, with size bytes in all.

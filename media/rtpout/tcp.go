@@ -200,9 +200,26 @@ func (t *tcpLink) watch() {
 	}
 }
 
-// write sends the rest of the pack. A pack that is not taken in time is dropped, but never in the
-// middle of a packet: the receiver would lose the frame boundaries for good.
-func (t *tcpLink) write(ctx context.Context, _ time.Duration) error {
+// write sends a pack. One that is not taken in time is dropped, but never in the middle of a packet: the
+// receiver would lose the frame boundaries for good.
+func (t *tcpLink) write(ctx context.Context, ts uint32, _ time.Duration, bufs [][]byte) error {
+	s := t.s
+	if !s.guard.watch(ctx) {
+		return ErrNotConnected
+	}
+	if s.z.begin(ts, bufs) == 0 {
+		return nil
+	}
+	err := t.send(ctx)
+	if s.z.left > 0 {
+		s.count(0, 0, s.z.packets())
+		s.z.skip()
+	}
+	return err
+}
+
+// send sends the rest of the pack in hand.
+func (t *tcpLink) send(ctx context.Context) error {
 	s := t.s
 	s.guard.limit(min(s.cfg.WriteTimeout, s.cfg.StallTimeout))
 	if len(t.tail) > 0 {

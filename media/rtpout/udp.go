@@ -2,10 +2,10 @@ package rtpout
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -32,6 +32,22 @@ type udpLink struct {
 	rtcp *rtcpSide // nil: off
 
 	ready atomic.Bool // connected
+
+	sending sync.Mutex          // guards the sender's packetizer and pacer, out, and the fields down to spacing
+	queue   [maxOffered]offered // packs that wait
+	first   int                 // of them
+	queued  int
+	drained chan struct{} // somebody waits for the queue's end; nil: nobody
+
+	// The pack in hand, if any.
+	inHand bool
+	holder Holder
+	size   int           // packets of a burst
+	step   time.Duration // from one burst to the next
+	due    time.Time     // when the next one is
+	// The burst in hand: 0 packets is none.
+	chunk, sent, retries int
+	blocked              time.Time // since when the socket's queue is full; zero: it is not
 
 	refusals [refusalsAllowed]time.Time // the last ones, oldest first
 	spacing  time.Duration
@@ -70,7 +86,7 @@ func (s *Sender) openUDP(port uint16) (*udpLink, error) {
 		u.rtcp, err = s.openRTCP()
 	}
 	if err == nil {
-		u.out, err = newBatch(conn, s.z, &s.guard, s.cfg.WriteTimeout)
+		u.out, err = newBatch(conn, s.z)
 	}
 	if err != nil {
 		u.shut()
@@ -107,7 +123,6 @@ func (u *udpLink) connect(context.Context) error {
 	if u.ready.Load() {
 		return nil
 	}
-	s.guard.set(u.conn)
 	u.ready.Store(true)
 	if u.rtcp != nil {
 		s.wg.Go(u.rtcp.run)
@@ -115,124 +130,64 @@ func (u *udpLink) connect(context.Context) error {
 	return nil
 }
 
-// try is TryPack.
-func (u *udpLink) try(ts uint32, bufs [][]byte) bool {
-	s := u.s
-	if !u.ready.Load() || udpPath(u.out.path.Load()) != pathGSO {
-		return false
-	}
-	seq, before, started := s.z.seq, s.z.ts, s.z.started
-	packets := s.z.begin(ts, bufs)
-	if packets == 0 {
-		return true
-	}
-	now := time.Now()
-	if packets > maxBurst || s.pacer.wait(now, packets) > 0 {
-		s.z.rewind(seq, before, started)
-		return false
-	}
-	s.z.next(packets)
-	u.out.load()
-	if errno := u.out.sendNow(); errno != 0 || u.out.sent < packets {
-		if errno == unix.ECONNREFUSED && u.refused(now) {
-			_ = s.fail(u.unreachable())
-		}
-		s.z.rewind(seq, before, started)
-		return false
-	}
-	s.pacer.sent(now, packets, 0)
-	s.pacer.last = time.Now() // as in write
-	u.failing = time.Time{}
-	s.count(packets, s.z.size, 0)
-	return true
-}
-
 func (u *udpLink) unreachable() error {
 	return fmt.Errorf("%w: ICMP said so %d times within %v", ErrUnreachable, refusalsAllowed, refusalWindow)
 }
 
-// write sends the rest of the pack in bursts of equal size and distance.
-func (u *udpLink) write(ctx context.Context, spread time.Duration) error {
-	s := u.s
-	packets := s.z.packets()
-	count, step := chunks(packets, spread)
-	size := (packets + count - 1) / count
-	var due time.Time
-	for s.z.left > 0 {
-		n := min(size, s.z.packets())
-		now := time.Now()
-		if due.IsZero() {
-			due = now
-		}
-		if wait := max(due.Sub(now), s.pacer.wait(now, n)); wait > 0 {
-			if err := s.sleep(ctx, wait); err != nil {
-				return err
-			}
-			now = time.Now()
-		}
-		s.z.next(n)
-		s.pacer.sent(now, len(s.z.ends), step)
-		if err := u.send(ctx); err != nil {
-			return err
-		}
-		s.pacer.last = time.Now() // the call takes long on a busy machine: the pause begins behind it
-		due = due.Add(step)
-	}
-	return nil
-}
-
-// send sends the chunk. What the network does not take for now is dropped and counted.
-func (u *udpLink) send(ctx context.Context) error {
-	s := u.s
-	u.out.load()
-	sent, full := 0, 0
-	for range maxRetries + len(s.z.ends) {
-		n, err := u.out.send(sent)
-		if sent += n; sent == len(s.z.ends) {
+// push sends the burst in hand, or as much of it as the system takes for now: then it returns how long to wait.
+// What the network does not take at all is dropped and counted.
+func (u *udpLink) push(now time.Time) (wait time.Duration, err error) {
+	for range maxRetries + u.chunk {
+		n, errno := u.out.send(u.sent)
+		if u.sent += n; u.sent == u.chunk {
 			u.failing = time.Time{}
-			s.count(sent, s.z.size, 0)
-			return nil
+			u.s.count(u.chunk, u.s.z.size, 0)
+			u.chunk = 0
+			return 0, nil
 		}
-		switch {
-		case err == nil, errors.Is(err, unix.EINTR), errors.Is(err, unix.EMSGSIZE) && full == 0:
-			if err != nil && n == 0 {
-				full++ // a smaller MTU was learnt from the network; the kernel fragments from now on
+		switch errno {
+		case 0, unix.EINTR:
+		case unix.EMSGSIZE: // a smaller MTU was learnt from the network; the kernel fragments from now on
+			if u.retries++; u.retries > 1 {
+				return 0, u.dropped(now, errno)
 			}
-			continue
-		case errors.Is(err, unix.ECONNREFUSED):
+		case unix.ECONNREFUSED:
 			// It is about an earlier packet; this one was not sent.
-			if u.refused(time.Now()) {
-				return s.fail(u.unreachable())
+			if u.refused(now) {
+				return 0, u.s.fail(u.unreachable())
 			}
-			continue
-		case (errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)) && full < queueRetries:
-			full++
-			if err := s.sleep(ctx, time.Millisecond); err != nil {
-				return err
+		case unix.ENOBUFS, unix.ENOMEM:
+			if u.retries++; u.retries > queueRetries {
+				return 0, u.dropped(now, errno)
 			}
-			continue
-		case s.life.Err() != nil:
-			return s.Err()
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
+			return time.Millisecond, nil
+		case unix.EAGAIN:
+			if u.blocked.IsZero() {
+				u.blocked = now
+			}
+			if now.Sub(u.blocked) >= u.s.cfg.WriteTimeout {
+				return 0, u.dropped(now, errno)
+			}
+			return time.Millisecond, nil
+		default:
+			return 0, u.dropped(now, errno)
 		}
-		return u.dropped(sent, err)
 	}
-	return u.dropped(sent, unix.EAGAIN)
+	return 0, u.dropped(now, unix.EAGAIN)
 }
 
-// dropped counts a chunk of which only the first packets were sent. The uplink may be back soon, so
+// dropped counts a burst of which only the first packets were sent. The uplink may be back soon, so
 // it is the end only after StallTimeout.
-func (u *udpLink) dropped(sent int, err error) error {
+func (u *udpLink) dropped(now time.Time, errno unix.Errno) error {
 	s := u.s
-	s.count(sent, sent*(rtpHeader+s.z.maxPayload), len(s.z.ends)-sent)
-	now := time.Now()
-	if sent > 0 || u.failing.IsZero() {
+	s.count(u.sent, u.sent*(rtpHeader+s.z.maxPayload), u.chunk-u.sent)
+	if u.sent > 0 || u.failing.IsZero() {
 		u.failing = now
-		s.cfg.Log.Debug("packets not sent", "remote", s.cfg.Remote, "error", err)
+		s.cfg.Log.Debug("packets not sent", "remote", s.cfg.Remote, "error", errno)
 	}
+	u.chunk, u.sent = 0, 0
 	if stalled := now.Sub(u.failing); stalled >= s.cfg.StallTimeout {
-		return s.fail(fmt.Errorf("%w for %v: %w", ErrStalled, stalled.Round(time.Millisecond), err))
+		return s.fail(fmt.Errorf("%w for %v: %w", ErrStalled, stalled.Round(time.Millisecond), errno))
 	}
 	return nil
 }
@@ -249,6 +204,7 @@ func (u *udpLink) refused(now time.Time) bool {
 }
 
 func (u *udpLink) shut() {
+	u.giveUp()
 	_ = u.conn.Close()
 	if u.rtcp != nil {
 		_ = u.rtcp.conn.Close()

@@ -272,18 +272,8 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.receivers.ask("tally", nil, &before); err != nil {
 		return err
 	}
-	done := make(chan error, 1)
-	if r.Together {
-		go func() {
-			spent, _, err := r.measure(ctx, r.floor, r.seconds())
-			r.result.FloorCPU = spent / float64(r.Streams)
-			done <- err
-		}()
-	} else {
-		done <- nil
-	}
-	spent, rss, err := r.measure(ctx, r.gateway, r.seconds())
-	if err := errors.Join(err, <-done); err != nil {
+	floor, spent, rss, err := r.measureLoad(ctx)
+	if err != nil {
 		return err
 	}
 	if err := r.receivers.ask("tally", nil, &after); err != nil {
@@ -295,9 +285,7 @@ func (r *run) load(ctx context.Context) error {
 		}
 	}
 	if r.Together {
-		if err := r.floor.ask("stop", nil, nil); err != nil {
-			return err
-		}
+		r.result.FloorCPU = floor / float64(r.Streams)
 		r.say("floor: %.3f ms per stream-second", r.result.FloorCPU)
 	}
 	var facts cameraFacts
@@ -317,6 +305,25 @@ func (r *run) load(ctx context.Context) error {
 	r.say("load: %.3f ms per stream-second, %.1f MB, %.0f packets/s, %d lost, bursts ≤ %d, latency %.2f/%.2f/%.2f ms, cameras late ≤ %v",
 		res.CPU, rss, res.PacketsPerSec, res.Lost, res.MaxBurst, res.AddedLatencyP50, res.AddedLatencyP99, res.LatencyMax, facts.Late)
 	return nil
+}
+
+// measureLoad measures the gateway, and the floor if it runs beside it, which it ends.
+func (r *run) measureLoad(ctx context.Context) (floor, spent, rss float64, err error) {
+	done := make(chan error, 1)
+	if r.Together {
+		go func() {
+			var err error
+			floor, _, err = r.measure(ctx, r.floor, r.seconds())
+			done <- err
+		}()
+	} else {
+		done <- nil
+	}
+	spent, rss, err = r.measure(ctx, r.gateway, r.seconds())
+	if err = errors.Join(err, <-done); err == nil && r.Together {
+		err = r.floor.ask("stop", nil, nil)
+	}
+	return floor, spent, rss, err
 }
 
 // first plays warm cameras while the load is on.
@@ -363,24 +370,37 @@ func (r *run) fanOut(ctx context.Context) error {
 	defer r.receivers.stop()
 	var floor, ours [2]float64
 	for i, n := range []int{1, viewers} {
-		spent, err := r.relay(ctx, 1, n, r.seconds())
-		if err != nil {
+		if r.Together {
+			continue
+		}
+		var err error
+		if floor[i], err = r.relay(ctx, 1, n, r.seconds()); err != nil {
 			return err
 		}
-		floor[i] = spent
 	}
-	for i, n := range []int{1, viewers - 1} {
-		if err := r.receivers.ask("play", playRequest{0, 1, n}, nil); err != nil {
+	for i, n := range []int{1, viewers} {
+		more := n
+		if i > 0 {
+			more--
+		}
+		if err := r.receivers.ask("play", playRequest{0, 1, more}, nil); err != nil {
 			return err
+		}
+		if r.Together {
+			if err := r.startFloor(1, n); err != nil {
+				return err
+			}
 		}
 		if err := pause(ctx, settle); err != nil {
 			return err
 		}
-		spent, _, err := r.measure(ctx, r.gateway, r.seconds())
+		beside, spent, _, err := r.measureLoad(ctx)
 		if err != nil {
 			return err
 		}
-		ours[i] = spent
+		if ours[i] = spent; r.Together {
+			floor[i] = beside
+		}
 	}
 	r.result.ViewerFloorCPU = (floor[1] - floor[0]) / (viewers - 1)
 	r.result.ViewerCPU = (ours[1] - ours[0]) / (viewers - 1)
