@@ -51,6 +51,10 @@ func (f *feed) record(origin time.Time, r *replayClock) {
 func (f *feed) restart(start time.Time, cseq int, steady, mute bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.recorded.begun(cseq) {
+		f.recorded.steady = steady
+		return
+	}
 	f.assembler.seek()
 	f.recorded.restart(start, cseq, steady, mute)
 }

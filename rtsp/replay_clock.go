@@ -101,6 +101,9 @@ func (r *replayClock) restart(start time.Time, cseq int, steady, mute bool) {
 	r.clocks, r.dropping, r.last = make(map[*rtpInput]*recordClock), false, false
 }
 
+// begun tells whether packets of that PLAY have come already, in front of its reply.
+func (r *replayClock) begun(cseq int) bool { return r.asked == byte(cseq) && len(r.clocks) > 0 }
+
 // stamp tells when an RTP packet of a track was recorded, and false where it is not wanted.
 func (r *replayClock) stamp(in *rtpInput, rate int, b []byte) (time.Time, bool) {
 	if r.clocks == nil || len(b) < 12 {

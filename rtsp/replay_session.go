@@ -151,7 +151,7 @@ func (s *session) dress(m *message) {
 	}
 }
 
-// replayGranted notes what a PLAY brings; called with the lock held, before its first packet.
+// replayGranted notes what a PLAY brings; called with the lock held.
 func (s *session) replayGranted(cseq int, m *message) {
 	r := s.replay
 	start, ok := parseClock(m.get("Range"))
@@ -159,6 +159,12 @@ func (s *session) replayGranted(cseq int, m *message) {
 		start = r.ask.at
 	}
 	steady := strings.EqualFold(m.get("Rate-Control"), "no") || math.Abs(r.ask.scale) <= 1
+	s.replayFrom(start, cseq, steady)
+}
+
+// replayFrom says that every packet from now on belongs to the PLAY at hand; called with the lock held.
+func (s *session) replayFrom(start time.Time, cseq int, steady bool) {
+	r := s.replay
 	if f := s.feed.Load(); f != nil {
 		f.restart(start, cseq, steady, r.ask.scale != 1)
 	}
@@ -166,35 +172,45 @@ func (s *session) replayGranted(cseq int, m *message) {
 	r.granted()
 }
 
-// move has a session that plays go on elsewhere.
+// move has a session that plays go on elsewhere. It pauses first: GStreamer sends the first packets of a PLAY in front
+// of its reply, where they can't be told from those of the PLAY before.
 func (s *session) move(ctx context.Context, ask playAsk) error {
 	ask.again = true
 	s.mu.Lock()
 	s.replay.ask = ask
-	norm := s.norm
 	s.mu.Unlock()
-	return s.playVariants(s.replay.variants(), func() error {
-		answered := make(chan int, 1)
-		m := &message{method: "PLAY", url: standInBase}
-		s.mu.Lock()
-		m.set("Session", s.id)
-		s.mu.Unlock()
-		m.set("User-Agent", s.cfg.UserAgent)
-		if err := norm.send(m, func(r *message) { answered <- r.code }); err != nil {
-			return err
-		}
-		select {
-		case code := <-answered:
-			if code >= 300 {
-				return fmt.Errorf("PLAY refused with %d", code)
-			}
-			return nil
-		case <-s.ended:
-			return errors.Join(s.endErr, errSessionOver)
-		case <-ctx.Done():
+	if err := s.request(func() error { return s.exchange(ctx, "PAUSE") }); err != nil {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-	})
+		s.log.Debug("recorder does not pause", "reason", err)
+	}
+	return s.playVariants(s.replay.variants(), func() error { return s.exchange(ctx, "PLAY") })
+}
+
+// exchange sends a request of the session's own and waits for the reply.
+func (s *session) exchange(ctx context.Context, method string) error {
+	answered := make(chan int, 1)
+	m := &message{method: method, url: standInBase}
+	s.mu.Lock()
+	m.set("Session", s.id)
+	norm := s.norm
+	s.mu.Unlock()
+	m.set("User-Agent", s.cfg.UserAgent)
+	if err := norm.send(m, func(r *message) { answered <- r.code }); err != nil {
+		return err
+	}
+	select {
+	case code := <-answered:
+		if code >= 300 {
+			return fmt.Errorf("%s refused with %d", method, code)
+		}
+		return nil
+	case <-s.ended:
+		return errors.Join(s.endErr, errSessionOver)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 var errSessionOver = errors.New("rtsp: session is over")

@@ -171,6 +171,7 @@ type archiveClient struct {
 	audio   int       // -1: not set up
 	writing sync.Mutex
 	playing *archivePlay
+	played  bool
 }
 
 const maxArchiveRequests = 1000

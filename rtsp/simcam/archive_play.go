@@ -59,7 +59,7 @@ func (a *Archive) recordedAt(t time.Time) (ok, last bool) {
 // play answers PLAY.
 func (c *archiveClient) play(r *base.Request, reply *base.Response) (*base.Response, func()) {
 	quirks := c.cfg.Quirks
-	if quirks.OnePlay && c.playing != nil {
+	if quirks.OnePlay && c.played {
 		return status(base.StatusMethodNotValidInThisState), nil
 	}
 	p := &archivePlay{client: c, from: c.from, until: c.until, scale: 1, stop: make(chan struct{}), done: make(chan struct{})}
@@ -84,7 +84,7 @@ func (c *archiveClient) play(r *base.Request, reply *base.Response) (*base.Respo
 	if p.free {
 		reply.Header["Rate-Control"] = base.HeaderValue{"no"}
 	}
-	c.playing = p
+	c.playing, c.played = p, true
 	return reply, func() { go p.run() }
 }
 
