@@ -179,7 +179,7 @@ func TestRecordInfo(t *testing.T) {
 	if diff := cmp.Diff(want, answer); diff != "" {
 		t.Error(diff)
 	}
-	if books.asked != "gate 00:10:00-01:00:00 all" {
+	if books.asked != "gate 23:10:00-02:00:00 all" {
 		t.Errorf("asked %q", books.asked)
 	}
 	books.err = errors.New("disk gone")

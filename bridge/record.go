@@ -2,12 +2,23 @@ package bridge
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"gbgate/gb28181/manscdp"
 )
 
-// RecordInfo lists what was recorded of a channel. Times are those of the whole files, also
+const (
+	// Segments of one kind that follow each other within joinGap are one recording upward, as long as they begin in the
+	// same hour: a recorder's files are as long, and no platform lists a day in minutes.
+	joinGap = 2 * time.Second
+	joinMax = time.Hour
+	// maxRecords bounds the rows of an answer (GB/T 28181-2022 Annex M).
+	maxRecords = 10_000
+)
+
+// RecordInfo lists what was recorded of a channel. Times are those of the whole recordings, also
 // where they reach beyond the window: platforms ask for playback with them.
 func (v *View) RecordInfo(ctx context.Context, q *manscdp.RecordInfoQuery) (*manscdp.RecordInfoResponse, error) {
 	c, err := v.device(q.DeviceID)
@@ -18,33 +29,82 @@ func (v *View) RecordInfo(ctx context.Context, q *manscdp.RecordInfoQuery) (*man
 	if v.site.cfg.Recordings == nil {
 		return answer, nil
 	}
-	kind := q.Type
+	kind := strings.ToLower(strings.TrimSpace(q.Type))
 	if kind == "" {
 		kind = "all"
 	}
-	found, err := v.site.cfg.Recordings.Find(ctx, c.Name, q.Start, q.End, kind)
+	// Further than asked for, so that a recording has the same times whatever part of it is asked for.
+	found, err := v.site.cfg.Recordings.Find(ctx, c.Name, q.Start.Add(-joinMax), q.End.Add(joinMax), kind)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range found {
+	for _, r := range adjoin(found) {
 		item := manscdp.RecordItem{
 			DeviceID: v.idOf(c), Name: answer.Name, FilePath: r.Path, Start: r.Start.Truncate(time.Second),
 			End: r.End.Truncate(time.Second), Type: r.Kind, RecorderID: v.cfg.NodeID, FileSize: r.Size,
 		}
-		// Platforms tell recordings apart by their times in whole seconds, and a recording
-		// shorter than one has none (WVP drops the message that holds the same pair twice).
-		if n := len(answer.Items); n > 0 {
-			last := answer.Items[n-1]
-			if last.Start.Equal(item.Start) && last.End.Equal(item.End) {
-				continue
-			}
-		}
-		if item.End.After(item.Start) {
+		if r.Start.Before(q.End) && r.End.After(q.Start) && matches(q, &item, c.Address) {
 			answer.Items = append(answer.Items, item)
 		}
 	}
+	answer.Items = distinct(answer.Items)
+	if n := len(answer.Items); n > maxRecords {
+		v.log.Warn("list of recordings cut", "camera", c.Name, "found", n, "told", maxRecords)
+		answer.Items = answer.Items[:maxRecords]
+	}
 	answer.SumNum = len(answer.Items)
 	return answer, nil
+}
+
+// adjoin makes one recording of segments that follow each other.
+func adjoin(list []Recording) []Recording {
+	var out []Recording
+	for _, r := range list {
+		if n := len(out); n > 0 {
+			last := &out[n-1]
+			if last.Kind == r.Kind && r.Start.Sub(last.End) <= joinGap &&
+				last.Start.Truncate(joinMax).Equal(r.Start.Truncate(joinMax)) {
+				if r.End.After(last.End) {
+					last.End = r.End
+				}
+				if last.Size += r.Size; r.Size == 0 {
+					last.Size = 0
+				}
+				continue
+			}
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// distinct leaves out what platforms can't tell apart, for they go by times in whole seconds (WVP drops the message that
+// holds the same pair twice), and what has no length in them.
+func distinct(items []manscdp.RecordItem) []manscdp.RecordItem {
+	type times struct{ start, end int64 }
+	seen := make(map[times]bool, len(items))
+	return slices.DeleteFunc(items, func(it manscdp.RecordItem) bool {
+		t := times{it.Start.Unix(), it.End.Unix()}
+		again := seen[t]
+		seen[t] = true
+		return again || !it.End.After(it.Start)
+	})
+}
+
+// matches tells whether a recording is of those that a query asks for beyond its window and type. The codes of who
+// recorded are ours alone; FilePath and Address are exact or, with IndistinctQuery 1, parts.
+func matches(q *manscdp.RecordInfoQuery, it *manscdp.RecordItem, address string) bool {
+	fits := func(want, have string) bool {
+		switch {
+		case want == "":
+			return true
+		case q.IndistinctQuery != nil && *q.IndistinctQuery == 1:
+			return strings.Contains(have, want)
+		}
+		return have == want
+	}
+	return fits(q.FilePath, it.FilePath) && fits(q.Address, address) &&
+		(q.RecorderID == "" || q.RecorderID == it.RecorderID || q.RecorderID == it.DeviceID)
 }
 
 // SDCardStatus tells that a channel has no memory card that we know of.

@@ -1,0 +1,280 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/media"
+)
+
+// shortest is the length of the shortest piece of a recording that is worth telling: times are whole seconds upward.
+const shortest = 2 * time.Second
+
+// joined is several Recordings as one time line for each camera.
+type joined struct {
+	sources []Recordings
+	log     *slog.Logger
+}
+
+// Join makes one time line of several Recordings. Where two have the same time, the one named first is shown and
+// played. One that fails does not take the others with it.
+func Join(log *slog.Logger, sources ...Recordings) Recordings {
+	if len(sources) == 1 {
+		return sources[0]
+	}
+	return &joined{sources: sources, log: log}
+}
+
+// piece is a part of the time line.
+type piece struct {
+	Recording
+	source int
+}
+
+// Find implements Recordings.
+func (j *joined) Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]Recording, error) {
+	pieces, err := j.pieces(ctx, camera, from, to, kind)
+	list := make([]Recording, len(pieces))
+	for i, p := range pieces {
+		list[i] = p.Recording
+	}
+	return list, err
+}
+
+// pieces asks all sources at once and lays what they have beside each other. An error is that of all of them.
+func (j *joined) pieces(ctx context.Context, camera string, from, to time.Time, kind string) ([]piece, error) {
+	found := make([][]Recording, len(j.sources))
+	failed := make([]error, len(j.sources))
+	var all sync.WaitGroup
+	for i, s := range j.sources {
+		all.Go(func() { found[i], failed[i] = s.Find(ctx, camera, from, to, kind) })
+	}
+	all.Wait()
+	var line []piece
+	for i, list := range found {
+		if failed[i] != nil {
+			j.log.Warn("recordings not searched", "camera", camera, "source", i+1, "error", failed[i])
+			continue
+		}
+		var own []piece
+		for _, r := range list {
+			for _, rest := range without(r, line) {
+				own = append(own, piece{rest, i})
+			}
+		}
+		line = append(line, own...)
+	}
+	slices.SortStableFunc(line, func(a, b piece) int { return a.Start.Compare(b.Start) })
+	if !slices.Contains(failed, nil) {
+		return nil, errors.Join(failed...)
+	}
+	return line, nil
+}
+
+// without returns what of r none of the pieces covers. A piece of a file does not say how big it is.
+func without(r Recording, taken []piece) []Recording {
+	rest := []Recording{r}
+	for _, t := range taken {
+		var next []Recording
+		for _, r := range rest {
+			if !t.Start.Before(r.End) || !t.End.After(r.Start) {
+				next = append(next, r)
+				continue
+			}
+			before, after := r, r
+			before.End, after.Start = t.Start, t.End
+			for _, part := range []Recording{before, after} {
+				if part.Size = 0; part.End.Sub(part.Start) >= shortest {
+					next = append(next, part)
+				}
+			}
+		}
+		rest = next
+	}
+	return rest
+}
+
+// Open implements Recordings.
+func (j *joined) Open(ctx context.Context, camera string, from, to time.Time) (Playback, error) {
+	until := to
+	if to.IsZero() {
+		until = time.Now()
+	}
+	pieces, err := j.pieces(ctx, camera, from, until, "all")
+	if err != nil {
+		return nil, err
+	}
+	var runs []run
+	for _, p := range pieces {
+		if n := len(runs); n > 0 && runs[n-1].source == p.source {
+			runs[n-1].to = p.End
+			continue
+		}
+		runs = append(runs, run{p.source, p.Start, p.End})
+	}
+	if len(runs) == 0 {
+		return nil, gb28181.Errorf(404, "No record")
+	}
+	// The first begins where it is asked to and the last has no other behind it, whatever the searches said.
+	runs[0].from, runs[len(runs)-1].to = from, to
+	if len(runs) == 1 {
+		return j.sources[runs[0].source].Open(ctx, camera, from, to)
+	}
+	return &splice{joined: j, camera: camera, from: from, runs: runs, scale: 1}, nil
+}
+
+// run is a stretch of the time line that one source has.
+type run struct {
+	source   int
+	from, to time.Time
+}
+
+// splice plays runs one after the other.
+type splice struct {
+	*joined
+	camera string
+	from   time.Time
+	runs   []run
+
+	at    int      // the run that is read
+	open  Playback // nil: not opened yet
+	scale float64
+}
+
+// Read implements Playback.
+func (s *splice) Read(ctx context.Context) (*media.Unit, error) {
+	for {
+		if s.at < 0 || s.at >= len(s.runs) {
+			return nil, io.EOF
+		}
+		if s.open == nil {
+			err := s.enter(ctx)
+			if e, ok := errors.AsType[*gb28181.Error](err); ok && e.Code == 404 {
+				s.leave()
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		u, err := s.open.Read(ctx)
+		if errors.Is(err, io.EOF) {
+			s.leave()
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		ahead := int64(s.runs[s.at].from.Sub(s.from)) * media.Clock / int64(time.Second)
+		u.DTS += ahead
+		u.PTS += ahead
+		return u, nil
+	}
+}
+
+// enter opens the run that is due, in the direction of play.
+func (s *splice) enter(ctx context.Context) error {
+	r := s.runs[s.at]
+	open, err := s.sources[r.source].Open(ctx, s.camera, r.from, r.to)
+	if err != nil {
+		return err
+	}
+	if s.scale != 1 {
+		at := r.from
+		if s.scale < 0 {
+			at = r.to
+		}
+		if err := open.Play(ctx, at, s.scale); err != nil {
+			_ = open.Close()
+			return err
+		}
+	}
+	s.open = open
+	return nil
+}
+
+// leave closes the run that is over and goes on to the next.
+func (s *splice) leave() {
+	_ = s.Close()
+	if s.scale < 0 {
+		s.at--
+	} else {
+		s.at++
+	}
+}
+
+// Play implements Playback. After an error the run that was played goes on.
+func (s *splice) Play(ctx context.Context, at time.Time, scale float64) error {
+	to := 0
+	if scale > 0 {
+		for to < len(s.runs) && !s.runs[to].to.IsZero() && !s.runs[to].to.After(at) {
+			to++
+		}
+	} else {
+		for to = len(s.runs) - 1; to >= 0 && !s.runs[to].from.Before(at); {
+			to--
+		}
+	}
+	if to < 0 || to >= len(s.runs) {
+		_ = s.Close()
+		s.at, s.scale = to, scale
+		return nil // nothing is there
+	}
+	r := s.runs[to]
+	if at.Before(r.from) {
+		at = r.from
+	} else if scale < 0 && !r.to.IsZero() && at.After(r.to) {
+		at = r.to
+	}
+	if to == s.at && s.open != nil {
+		if err := s.open.Play(ctx, at, scale); err != nil {
+			return err
+		}
+		s.scale = scale
+		return nil
+	}
+	open, err := s.sources[r.source].Open(ctx, s.camera, r.from, r.to)
+	if err != nil {
+		return err
+	}
+	if err := open.Play(ctx, at, scale); err != nil {
+		_ = open.Close()
+		return err
+	}
+	_ = s.Close()
+	s.open, s.at, s.scale = open, to, scale
+	return nil
+}
+
+// Extent implements Playback.
+func (s *splice) Extent(ctx context.Context) (media.Extent, bool) {
+	var sum media.Extent
+	for _, r := range s.runs {
+		open, err := s.sources[r.source].Open(ctx, s.camera, r.from, r.to)
+		if err != nil {
+			return sum, false
+		}
+		e, ok := open.Extent(ctx)
+		_ = open.Close()
+		if !ok {
+			return sum, false
+		}
+		sum = sum.Add(e)
+	}
+	return sum, true
+}
+
+// Close implements Playback.
+func (s *splice) Close() error {
+	open := s.open
+	if s.open = nil; open == nil {
+		return nil
+	}
+	return open.Close()
+}
