@@ -1,8 +1,10 @@
 package cascade
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,32 +71,50 @@ func TestUnknownPositionIsNotTold(t *testing.T) {
 	})
 }
 
-func TestPTZPositionsLeaveGaps(t *testing.T) {
+// A camera is looked at while it is subscribed to, and told of while it turns.
+func TestPTZPositionsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUpstream(t, Config{}, &testSite{}, nil)
-		u.subscribe("c1", "600", query("PTZPosition", "1", gateID))
-		look := func(id string, pan float64) {
-			n := &manscdp.PTZPositionNotify{Header: manscdp.Header{DeviceID: id}}
-			n.Pan = &pan
-			u.p.Publish(n)
+		began := time.Now()
+		var looks atomic.Int32
+		aim := func() (*manscdp.PTZPositionResponse, error) {
+			looks.Add(1)
+			since := time.Since(began)
+			switch {
+			case since > 2*time.Minute:
+				return nil, errors.New("no status")
+			case since > time.Minute:
+				since = time.Minute
+			case since < 50*time.Second:
+				since = 0
+			}
+			return &manscdp.PTZPositionResponse{PTZPosition: manscdp.PTZPosition{Pan: new(since.Seconds())}}, nil
 		}
+		u := newUpstream(t, Config{}, &testSite{aim: aim}, nil)
 		time.Sleep(10 * time.Second)
-		for i := range 25 { // a camera that turns for 2.5 s
-			look(gateID, float64(i))
-			look(yardID, 99) // not subscribed to
-			time.Sleep(100 * time.Millisecond)
+		if n := looks.Load(); n != 0 {
+			t.Errorf("looked %d times though nobody asks", n)
 		}
-		time.Sleep(10 * time.Second)
-		want := []string{"10s NOTIFY pan 0", "11s NOTIFY pan 10", "12s NOTIFY pan 20", "13s NOTIFY pan 24"}
+		u.subscribe("c1", "900", query("PTZPosition", "1", gateID))
+		time.Sleep(100 * time.Second)
 		got := u.told()
-		if len(got) == len(want) && got[1] == "11s NOTIFY pan 9" { // both happen at that instant
-			want[1] = got[1]
+		if len(got) < 8 || len(got) > 12 || got[0] != "10s NOTIFY pan 0" || !strings.HasSuffix(got[len(got)-1], "pan 60") {
+			t.Errorf("told %q, want where it looked at first and then each second of the ten that it turned", got)
 		}
-		if len(got) == len(want) && got[2] == "12s NOTIFY pan 19" {
-			want[2] = got[2]
+		if n := looks.Load(); n > 45 {
+			t.Errorf("looked %d times in 100 s at a camera that turns for ten of them", n)
 		}
-		if diff := cmp.Diff(want, got); diff != "" {
-			t.Errorf("told (-want +got):\n%s", diff)
+		time.Sleep(time.Minute)
+		looks.Store(0)
+		time.Sleep(10 * time.Minute)
+		if n := looks.Load(); len(u.told()) != len(got) || n < 9 || n > 12 {
+			t.Errorf("told %q and looked %d times at a camera that does not tell", u.told(), n)
+		}
+		u.subscribe("c1", "0", query("PTZPosition", "1", gateID))
+		time.Sleep(time.Second)
+		looks.Store(0)
+		time.Sleep(time.Hour)
+		if n := looks.Load(); n != 0 {
+			t.Errorf("looked %d times after the subscription", n)
 		}
 	})
 }

@@ -13,20 +13,13 @@ import (
 
 // Publish tells the superior what happened on the site. It never blocks and may be called at any time.
 //
-// Changes of the catalog and positions of cameras go to those who subscribed to them, collected; an alarm goes to its
-// subscription, or by MESSAGE where there is none; everything else goes by MESSAGE. While we are not registered the
+// Changes of the catalog go to those who subscribed to them, collected; an alarm goes to its subscription, or by MESSAGE where there is none; everything else goes by MESSAGE. While we are not registered the
 // last 64 messages wait; what subscriptions wait for is bounded, too, and the oldest goes first.
 func (p *Platform) Publish(m manscdp.Message) {
 	switch m := m.(type) {
 	case *manscdp.CatalogNotify:
 		p.publishChanges(m)
-	case *manscdp.PTZPositionNotify:
-		for _, s := range p.subscriptions("PTZPosition") {
-			if s.covers(m.DeviceID) {
-				s.addPTZ(m)
-			}
-		}
-	case *manscdp.MobilePositionNotify: // asked for when it is due
+	case *manscdp.MobilePositionNotify, *manscdp.PTZPositionNotify: // asked for when they are due
 	case *manscdp.AlarmNotify:
 		p.publishAlarm(m.For(p.Edition()))
 	default:

@@ -21,6 +21,7 @@ type testSite struct {
 	presets  []manscdp.Preset
 	config   func(c *manscdp.DeviceConfig) string // Result
 	place    func(id string) *manscdp.MobilePositionNotify
+	aim      func() (*manscdp.PTZPositionResponse, error)
 	catalogs atomic.Int32 // asked for
 	released atomic.Int32
 }
@@ -114,6 +115,9 @@ func (s *testSite) CruiseTrack(_ context.Context, q *manscdp.CruiseTrackQuery) (
 }
 
 func (s *testSite) PTZPosition(context.Context, *manscdp.PTZPositionQuery) (*manscdp.PTZPositionResponse, error) {
+	if s.aim != nil {
+		return s.aim()
+	}
 	return &manscdp.PTZPositionResponse{PTZPosition: manscdp.PTZPosition{Pan: new(123.45)}}, nil
 }
 

@@ -173,7 +173,6 @@ func (p *Platform) newSubscription(r *sipua.Request, q manscdp.Message, d time.D
 		wake:    make(chan struct{}, 1), done: make(chan struct{}),
 		query: q, invite: r, event: r.Header("Event"), expires: time.Now().Add(d),
 		changes: newChanges(p.cfg.Timers.Debounce, p.cfg.Timers.Batch),
-		ptz:     make(map[string]*manscdp.PTZPositionNotify),
 	}
 	if s.kind == "PTZPreciseStatusQuery" {
 		s.kind = "PTZPosition"

@@ -2,6 +2,7 @@ package cascade
 
 import (
 	"context"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -44,11 +45,11 @@ type subscription struct {
 	cseq    uint32
 	fails   int
 
-	changes *changes                              // Catalog
-	alarms  []*manscdp.AlarmNotify                // Alarm, oldest first
-	ptz     map[string]*manscdp.PTZPositionNotify // PTZPosition, by device
+	changes *changes               // Catalog
+	alarms  []*manscdp.AlarmNotify // Alarm, oldest first
 
-	positionAt   time.Time // MobilePosition: the next; run's own
+	positionAt   time.Time // MobilePosition, PTZPosition: the next; run's own
+	aim          aim       // PTZPosition: what was told last; run's own
 	tellAbnormal bool      // Catalog: what is not ON is still to be told; run's own
 }
 
@@ -192,23 +193,40 @@ func (s *subscription) interval() time.Duration {
 	return time.Duration(min(max(seconds, 5), 24*3600)) * time.Second
 }
 
-// deliverPTZ sends the newest position of each device, then leaves a gap.
+// aim is what a PTZPosition subscription knows of its camera.
+type aim struct {
+	told  manscdp.PTZPosition
+	pause time.Duration // before the next look
+}
+
+// Cameras are asked where they look only while somebody subscribes to it (2022 A.2.5.8): one that stands still, or
+// can't tell, less often than one that turns.
+const (
+	stillGaps = 3  // looks at a camera that stands still are so many gaps apart
+	blindGaps = 60 // and at one that does not tell
+)
+
+// deliverPTZ asks where the camera looks, and tells it when that is another place than before.
 func (s *subscription) deliverPTZ() time.Time {
-	s.mu.Lock()
-	waiting := s.ptz
-	s.ptz = make(map[string]*manscdp.PTZPositionNotify)
-	s.mu.Unlock()
-	if len(waiting) == 0 {
-		return time.Time{}
+	if time.Now().Before(s.positionAt) { // woken by a refresh
+		return s.positionAt
 	}
-	began := time.Now()
-	for _, id := range sortedKeys(waiting) {
-		n := *waiting[id]
-		n.Header = s.p.ownHeader("PTZPosition", n.DeviceID)
-		s.notifyMessage(&n)
+	gap := s.p.cfg.Timers.PTZPositionGap
+	ctx, cancel := context.WithTimeout(s.ctx, s.p.cfg.Timers.Operation)
+	res, err := s.p.site.PTZPosition(ctx, &manscdp.PTZPositionQuery{Header: s.header()})
+	cancel()
+	switch {
+	case err != nil || res == nil || res.PTZPosition == (manscdp.PTZPosition{}):
+		s.aim.pause = min(blindGaps*gap, max(gap, 2*s.aim.pause))
+	case reflect.DeepEqual(res.PTZPosition, s.aim.told):
+		s.aim.pause = min(stillGaps*gap, s.aim.pause+gap)
+	default:
+		s.aim = aim{told: res.PTZPosition, pause: gap}
+		id := s.device()
+		s.notifyMessage(&manscdp.PTZPositionNotify{Header: s.p.ownHeader("PTZPosition", id), PTZPosition: res.PTZPosition})
 	}
-	sleep(s.ctx, s.p.cfg.Timers.PTZPositionGap-time.Since(began))
-	return time.Now()
+	s.positionAt = time.Now().Add(s.aim.pause)
+	return s.positionAt
 }
 
 // addAlarm queues an alarm that the superior wants; s.mu is not held.
@@ -222,15 +240,6 @@ func (s *subscription) addAlarm(a *manscdp.AlarmNotify) {
 			s.alarms = slices.Delete(s.alarms, 0, 1)
 		}
 		s.alarms = append(s.alarms, a)
-	}
-	s.mu.Unlock()
-	poke(s.wake)
-}
-
-func (s *subscription) addPTZ(n *manscdp.PTZPositionNotify) {
-	s.mu.Lock()
-	if _, known := s.ptz[n.DeviceID]; known || len(s.ptz) < maxLanes {
-		s.ptz[n.DeviceID] = n
 	}
 	s.mu.Unlock()
 	poke(s.wake)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"gbgate/cascade/rehearsal"
 	"gbgate/gb28181"
@@ -70,6 +72,24 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	}
 	if got, err := n.Presets(t.Context(), channelID); err != nil || len(got.Presets) != 1 || got.Presets[0].ID != 3 {
 		t.Errorf("presets %+v %v, want number 3", got, err)
+	}
+	looks, err := n.Subscribe(t.Context(), rehearsal.SubscribeRequest{
+		Command: "PTZPosition", DeviceID: channelID, Event: "PTZPosition",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, pan := range []float64{45, 90} {
+		to := manscdp.DeviceControl{PTZPreciseCtrl: &manscdp.PTZPrecise{Pan: &pan}}
+		if _, err := n.Command(t.Context(), channelID, to); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := looks.Wait(soon(t, time.Minute), i, func(note rehearsal.Notification) bool {
+			at, ok := note.Message.(*manscdp.PTZPositionNotify)
+			return ok && at.Pan != nil && math.Abs(*at.Pan-pan) < 1
+		}); err != nil {
+			t.Error(err)
+		}
 	}
 	uploads, err := rehearsal.ListenUploads("127.0.0.1:0")
 	if err != nil {
