@@ -13,6 +13,8 @@ import (
 // maxFile bounds what is read: 10 000 cameras and 100 000 codes need about 10 MB.
 const maxFile = 32 << 20
 
+// format is raised only when an older release must not write what it would read. It still reads it, so that a site
+// whose upgrade was taken back runs on.
 const format = 1
 
 // document is the file.
@@ -44,9 +46,10 @@ func (s *Store) decode(text []byte) error {
 	if err := json.Unmarshal(text, &d); err != nil {
 		return fmt.Errorf("is damaged (%w); put back a copy, or remove it and import the sheet again", err)
 	}
-	if d.Format != format {
-		return fmt.Errorf("has format %d, this program knows %d; it belongs to another release", d.Format, format)
+	if d.Format < 1 {
+		return fmt.Errorf("has format %d; it is no ID store", d.Format)
 	}
+	s.format = d.Format
 	s.Add(d.Block)
 	s.changed = false
 	for _, camera := range slices.Sorted(maps.Keys(d.Cameras)) {
@@ -66,6 +69,9 @@ func (s *Store) decode(text []byte) error {
 func (s *Store) Save() error {
 	if s.path == "" {
 		return errors.New("ID store: it has no file")
+	}
+	if s.format > format {
+		return fmt.Errorf("ID store: it has format %d and belongs to a newer release; this one reads it but does not write it", s.format)
 	}
 	d := document{Format: format, Cameras: s.cameras, Block: s.block}
 	if d.Block == nil {

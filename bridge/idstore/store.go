@@ -27,6 +27,7 @@ type Store struct {
 	owners  map[string]string // code → name
 	block   []Code
 	changed bool
+	format  int // of the file; 0: there is none
 }
 
 // Changed tells whether the store differs from its file.

@@ -292,7 +292,7 @@ func TestUpdatesTakeTurns(t *testing.T) {
 func TestFaultyFiles(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"", "is damaged (unexpected end of JSON input); put back a copy, or remove it and import the sheet again"},
-		{`{"format": 2}`, "has format 2, this program knows 1; it belongs to another release"},
+		{`{"cameras":{}}`, "has format 0; it is no ID store"},
 		{
 			`{"format":1,"cameras":{"east":"` + code(1) + `","west":"` + code(1) + `"}}`,
 			"code " + code(1) + ` of camera "west" is already the code of camera "east"`,
@@ -309,6 +309,29 @@ func TestFaultyFiles(t *testing.T) {
 		if err := Update(path, func(*Store) error { return nil }); err == nil {
 			t.Errorf("%s: Update works on it", c.text)
 		}
+	}
+}
+
+// A file of a newer release is read as far as it is understood, and never written.
+func TestNewerRelease(t *testing.T) {
+	path := filepath.Join(t.TempDir(), FileName)
+	text := `{"format":2,"new":[1],"cameras":{"east":"` + code(1) + `"},"block":[{"code":"` + code(2) + `","new":"x"}]}`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	err := Update(path, func(s *Store) error {
+		got = lines(s.Settle(Request{Cameras: []Camera{{Name: "east"}, {Name: "west"}}}))
+		return nil
+	})
+	if err == nil || !strings.Contains(err.Error(), "belongs to a newer release") {
+		t.Errorf("it was written: %v", err)
+	}
+	if diff := cmp.Diff([]string{"east " + code(1) + " kept", "west " + code(2) + " new"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if after, err := os.ReadFile(path); err != nil || string(after) != text {
+		t.Errorf("the file is now %s (%v)", after, err)
 	}
 }
 

@@ -168,7 +168,7 @@ func TestWrongClock(t *testing.T) {
 	lists := superiorTOML(platform, "12345678", "udp") + shortTimers + "\n[superior.compat]\ntime_sync = \"offset\"\n" +
 		cameraTOML("gate", channelID, cam.URL(), "admin", "p@ss:w/rd#1")
 	file := writeConfig(t, 0, "", lists)
-	p, clock := startWithClock(t, time.Unix(30, 0).Sub(time.Now()), "run", "-c", file)
+	p, clock := startWithClock(t, time.Until(time.Unix(30, 0)), "run", "-c", file)
 	g := &gatewayUnderTest{p, file}
 	n := node(t, platform)
 	doc := g.status(t, "registration in 1970", online)

@@ -47,7 +47,7 @@ func commands() []command {
 		{"ids", "COMMAND [-c FILE]", "the 20-digit codes: import the sheet, check, assign, export", idsCommand},
 		{"recordings", "COMMAND [-c FILE]", "what was recorded: list, verify, export a clip", recordingsCommand},
 		{"status", "[-c FILE] [--json]", "what the running gateway knows", statusCommand},
-		{"version", "[--json]", "version, commit and Go release", versionCommand},
+		{"version", "[--json]", "version, commit, Go release and modules", versionCommand},
 	}
 }
 

@@ -32,9 +32,7 @@ func serve(ctx context.Context, e env, file string, cfg *config.Config) (err err
 	}
 	for {
 		tellInactive(cfg, log.Logger)
-		if err := keepCodes(cfg); err != nil {
-			return err
-		}
+		tellKept(keepCodes(cfg), log.Logger)
 		next, err := serveUntil(ctx, g, hangup, file, log.Logger)
 		switch {
 		case next == nil && err != nil:
@@ -100,12 +98,18 @@ func onlyCameras(a, b *config.Config) bool {
 }
 
 func reloadCameras(g *gateway, next *config.Config) error {
-	if err := keepCodes(next); err != nil {
-		return err
-	}
+	tellKept(keepCodes(next), g.log)
 	if err := g.update(next); err != nil {
 		return err
 	}
 	g.log.Info("cameras are reloaded", "cameras", len(next.Cameras))
 	return nil
+}
+
+// tellKept says that the cameras' codes could not be written: a full disk, or a file of a newer release. The site
+// serves all the same, with the codes that it would have got.
+func tellKept(err error, log *slog.Logger) {
+	if err != nil {
+		log.Error("which camera has which code is not kept and may change with the next camera", "error", err)
+	}
 }

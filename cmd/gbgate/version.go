@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"runtime"
 	"runtime/debug"
+	"slices"
 )
 
 // versionDoc is what `version --json` prints.
@@ -59,6 +61,9 @@ func versionCommand(_ context.Context, e env, args []string) int {
 		return e.printJSON(doc)
 	}
 	fmt.Fprintf(e.stdout, "gbgate %s %s %s %s/%s\n", doc.Version, doc.Commit, doc.Go, doc.OS, doc.Arch)
+	for _, path := range slices.Sorted(maps.Keys(doc.Modules)) {
+		fmt.Fprintf(e.stdout, "  %s %s\n", path, doc.Modules[path])
+	}
 	return exitGood
 }
 

@@ -9,4 +9,7 @@ if [ -d /run/systemd/system ]; then
 	systemctl disable --now gbgate.service || true
 elif [ -x /etc/init.d/gbgate ]; then
 	/etc/init.d/gbgate stop || true
+	if [ -e /etc/openwrt_release ]; then
+		/etc/init.d/gbgate disable || true
+	fi
 fi
