@@ -30,6 +30,7 @@ var errNoTalk = gb28181.Errorf(488, "Talk is not available")
 // ServeMedia is one call, from INVITE to BYE: wait for the camera, bind a port, answer,
 // and send until somebody hangs up.
 func (v *View) ServeMedia(ctx context.Context, call Call) error {
+	defer v.site.orphans.watch(ctx)()
 	if err := v.room(call); err != nil {
 		return err
 	}
@@ -138,6 +139,7 @@ func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.C
 		Transport: transport, Local: local, Remote: offer.Remote, Ports: cmp.Or(v.cfg.Ports, v.site.cfg.Ports),
 		WriteTimeout: patience, StallTimeout: patience,
 		SSRC: ssrc, PayloadType: offer.PayloadType, MaxPayload: v.cfg.MaxPayload, Interleaved: v.cfg.Interleaved,
+		RRTimeout: v.cfg.RTCPTimeout, BearRefusals: v.cfg.BearICMP,
 		RTCP: v.cfg.RTCP, CNAME: v.cfg.NodeID, DialRetry: v.cfg.DialRetry, Wheel: v.site.cfg.Wheel, Log: v.log,
 	}
 }

@@ -67,8 +67,9 @@ type Site struct {
 	// conditions counts the changes of all channels' conditions.
 	conditions atomic.Uint64
 
-	mu    sync.Mutex
-	calls map[sender]struct{}
+	mu      sync.Mutex
+	calls   map[sender]struct{}
+	orphans orphans
 	// serial numbers the SSRCs that we give ourselves.
 	serial atomic.Uint32
 }
@@ -168,6 +169,9 @@ type CallStatus struct {
 	Skipped   uint64 // units that the receiver was too slow for
 	rtpout.Stats
 }
+
+// OrphanTime is for how long media have gone on after the end of their call, over all calls. It should be zero.
+func (s *Site) OrphanTime() time.Duration { return s.orphans.time() }
 
 // Calls returns the calls that media is sent for, oldest first.
 func (s *Site) Calls() []CallStatus {

@@ -40,6 +40,8 @@ type ViewConfig struct {
 	Bandwidth   int  // of all calls together, in kbit/s; 0 = no limit
 	Interleaved bool // "$" framing over TCP
 	RTCP        bool
+	RTCPTimeout time.Duration // receiver reports that stop so long end a call; 0 = 60 s, negative: never
+	BearICMP    bool          // "port unreachable" does not end a call
 	DialRetry   int
 	FormatLine  string        // full | empty | omit: the f= line of our answers
 	Ports       *rtpout.Ports // for media; nil: those of the site

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gbgate/cascade/rehearsal"
+	"gbgate/cmd/gbgate/admin"
 	"gbgate/gb28181"
 	"gbgate/gb28181/sipua"
 	"gbgate/rtsp/simcam"
@@ -249,5 +250,30 @@ func TestLine8Answer(t *testing.T) {
 		`m=video [1-9]\d* TCP/RTP/AVP 96\r\n(a=[^\r]*\r\n)+y=\d{10}\r\nf=v/2/[^\r]*a/1/[^\r]*\r\n$`)
 	if !want.MatchString(res.AnswerSDP) {
 		t.Errorf("the answer is\n%s", res.AnswerSDP)
+	}
+}
+
+// A superior that forgets its BYE and closes its port: ICMP ends the call, and no media outlive it.
+func TestLine8ForgottenCall(t *testing.T) {
+	t.Parallel()
+	r := live(t, setup{})
+	if _, err := r.node.Play(soon(t, 20*time.Second), rehearsal.PlayRequest{
+		Channel: channelID, Transport: rehearsal.UDP, Pictures: 5, NoBye: true,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	r.gateway.status(t, "end of the call", func(doc statusDoc) bool { return len(doc.Calls) == 0 })
+	cfg, err := loadConfig(r.gateway.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := admin.Get(t.Context(), socketPath(cfg), "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"gbgate_orphan_seconds_total 0\n", "gbgate_media_port_pairs_in_use 0\n"} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("/metrics lacks %q", want)
+		}
 	}
 }

@@ -102,8 +102,9 @@ type callDoc struct {
 	Dropped   uint64    `json:"dropped_packets"`
 	Skipped   uint64    `json:"skipped_frames"`
 	MaxBurst  int       `json:"max_burst_packets"`
-	Path      string    `json:"path"` // gso | mmsg | write | writev
-	Loss      *float64  `json:"receiver_loss,omitempty"`
+	Path      string    `json:"path"`                    // gso | mmsg | write | writev
+	Loss      *float64  `json:"receiver_loss,omitempty"` // 0..1, by its last report; absent: it sends none
+	Lost      int       `json:"receiver_lost_packets,omitempty"`
 }
 
 func (g *gateway) status() statusDoc {
@@ -224,7 +225,7 @@ func (g *gateway) calls() []callDoc {
 			Dropped: c.Dropped, Skipped: c.Skipped, MaxBurst: c.MaxBurst, Path: c.Path,
 		}
 		if c.RRs > 0 {
-			d.Loss = &c.RRLoss
+			d.Loss, d.Lost = &c.RRLoss, c.RRLost
 		}
 		docs = append(docs, d)
 	}
@@ -289,6 +290,15 @@ func (g *gateway) metrics(w io.Writer) {
 	}
 	doc.Recordings.measure(gauge)
 	gauge("gbgate_calls", float64(len(doc.Calls)))
+	for _, c := range doc.Calls {
+		label := fmt.Sprintf("{superior=%q,camera=%q,ssrc=%q}", c.Superior, c.Camera, c.SSRC)
+		gauge("gbgate_call_dropped_packets_total"+label, float64(c.Dropped))
+		if c.Loss != nil {
+			gauge("gbgate_call_receiver_loss_ratio"+label, *c.Loss)
+			gauge("gbgate_call_receiver_lost_packets"+label, float64(c.Lost))
+		}
+	}
+	gauge("gbgate_orphan_seconds_total", g.site.OrphanTime().Seconds())
 	gauge("gbgate_memory_limit_bytes", float64(doc.Memory.Limit))
 	gauge("gbgate_memory_available_bytes", float64(doc.Memory.Available))
 	gauge("gbgate_memory_short", boolean(doc.Memory.Verdict == bad))

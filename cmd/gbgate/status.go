@@ -72,11 +72,19 @@ func printStatus(w io.Writer, doc statusDoc, now time.Time) {
 	if len(doc.Calls) == 0 {
 		return
 	}
-	table(w, "\nCALL\tSUPERIOR\tTRANSPORT\tTO\tSINCE\tPACKETS\tDROPPED\tBURST\tPATH", func(row func(...any)) {
+	table(w, "\nCALL\tSUPERIOR\tTRANSPORT\tTO\tSINCE\tPACKETS\tDROPPED\tLOST\tBURST\tPATH", func(row func(...any)) {
 		for _, c := range doc.Calls {
-			row(c.Camera, c.Superior, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, c.MaxBurst, c.Path)
+			row(c.Camera, c.Superior, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, loss(c), c.MaxBurst, c.Path)
 		}
 	})
+}
+
+// loss is what the receiver's last report says: the share since the one before, and the packets so far.
+func loss(c callDoc) string {
+	if c.Loss == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f %% (%d)", 100**c.Loss, c.Lost)
 }
 
 // printEvents shows the cameras whose own alarms can't be heard, and those that told something.

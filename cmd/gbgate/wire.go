@@ -107,6 +107,8 @@ func viewConfig(cfg *config.Config, s *config.Superior, ports *rtpout.Ports, log
 		Audio:       audio,
 		Start:       map[string]media.Start{"cached-gop": media.FromCachedGOP, "next-idr": media.FromNextKey}[q.StartFrom],
 		RTCP:        q.RTCP,
+		RTCPTimeout: q.RTCPTimeout,
+		BearICMP:    !q.UDPICMPBye,
 		NoPTZ:       !q.PTZ,
 		SourceGrace: s.SourceGrace, RefuseH265: !q.AllowH265, MaxPayload: q.PayloadMTU,
 		Bandwidth:   s.BandwidthKbps,
@@ -118,6 +120,9 @@ func viewConfig(cfg *config.Config, s *config.Superior, ports *rtpout.Ports, log
 	}
 	v.MaxDownloadSpeed, v.WallTimes = s.MaxDownloadSpeed, q.ScalePTS == "wall"
 	v.ControlReplies, v.PauseAlive, v.NoMediaStatus = q.MANSRTSPBody, q.PauseKeepalive, !q.MediaStatus
+	if v.RTCPTimeout == 0 {
+		v.RTCPTimeout = -1 // 0 in the file is never
+	}
 	if v.PTZWatchdog == 0 {
 		v.PTZWatchdog = -1 // 0 in the file is never
 	}

@@ -49,7 +49,8 @@ type Config struct {
 	WriteTimeout  time.Duration // a pack that is not taken in this time is dropped; default 5 s
 	StallTimeout  time.Duration // the sender ends when nothing was taken for so long; default 15 s
 	SRInterval    time.Duration // between sender reports; default 5 s
-	RRTimeout     time.Duration // the sender ends when receiver reports stop for so long; default 60 s
+	RRTimeout     time.Duration // the sender ends when receiver reports stop for so long; default 60 s, < 0: never
+	BearRefusals  bool          // UDP: "port unreachable" does not end the sender
 
 	Wheel *Wheel                // UDP: sends what Offer took and may not send at once; nil: Offer does not take that
 	Allow func(netip.Addr) bool // TCPPassive: who may connect; nil = anyone
@@ -81,7 +82,9 @@ func (c *Config) complete() error {
 	c.WriteTimeout = or(c.WriteTimeout, 5*time.Second)
 	c.StallTimeout = or(c.StallTimeout, 15*time.Second)
 	c.SRInterval = or(c.SRInterval, 5*time.Second)
-	c.RRTimeout = or(c.RRTimeout, time.Minute)
+	if c.RRTimeout >= 0 {
+		c.RRTimeout = or(c.RRTimeout, time.Minute)
+	}
 	if c.Ports == nil {
 		c.Ports = &Ports{}
 	}

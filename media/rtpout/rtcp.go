@@ -82,7 +82,7 @@ func (r *rtcpSide) tick() {
 		r.quiet += s.cfg.SRInterval
 	}
 	r.packets = packets
-	if r.heard && r.quiet >= s.cfg.RRTimeout {
+	if limit := s.cfg.RRTimeout; r.heard && limit > 0 && r.quiet >= limit {
 		s.end(fmt.Errorf("%w for %v", ErrSilent, r.quiet))
 	}
 }

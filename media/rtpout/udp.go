@@ -195,6 +195,9 @@ func (u *udpLink) dropped(now time.Time, errno unix.Errno) error {
 // refused notes an ICMP "port unreachable" and tells whether it was one too many.
 func (u *udpLink) refused(now time.Time) bool {
 	last := len(u.refusals) - 1
+	if u.s.cfg.BearRefusals {
+		return false
+	}
 	if now.Sub(u.refusals[last]) < u.spacing {
 		return false
 	}

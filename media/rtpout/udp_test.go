@@ -296,7 +296,7 @@ func TestUnreachable(t *testing.T) {
 }
 
 func TestRefusalsAreCountedPerSecond(t *testing.T) {
-	u := &udpLink{spacing: refusalSpacing}
+	u := &udpLink{s: &Sender{}, spacing: refusalSpacing}
 	start := time.Unix(1000, 0)
 	for _, c := range []struct {
 		at   time.Duration
@@ -314,6 +314,31 @@ func TestRefusalsAreCountedPerSecond(t *testing.T) {
 		if got := u.refused(start.Add(c.at)); got != c.want {
 			t.Errorf("refusal at %v: end = %v, want %v", c.at, got, c.want)
 		}
+	}
+}
+
+// TestToldToBear: neither ICMP nor reports that stop end a sender that is not to mind them.
+func TestToldToBear(t *testing.T) {
+	checkLeaks(t)
+	r := newReceiver(t)
+	s := open(t, Config{
+		Remote: r.addr(), RTCP: true, SRInterval: 5 * time.Millisecond, RRTimeout: -1, BearRefusals: true,
+	})
+	connect(t, s)
+	u := s.link.(*udpLink)
+	u.spacing = time.Microsecond
+	s.mu.Lock()
+	u.rtcp.heard, u.rtcp.quiet = true, time.Hour
+	s.mu.Unlock()
+	r.rtp.Close()
+	for i := range 30 {
+		if err := s.WritePack(t.Context(), uint32(i)*3600, 0, pack(100, 0)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if err := s.Err(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -12,7 +12,7 @@ func inactive() map[string][]string {
 		"admin": {"password_file"},
 		"superior.compat": {
 			"default_stream",
-			"rtcp_timeout", "udp_icmp_bye", "h265_fallback_stream",
+			"h265_fallback_stream",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},
 		"camera": {"sub_url"},
