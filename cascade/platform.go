@@ -57,13 +57,16 @@ type Platform struct {
 	dated   time.Time                // when status.ClockOffset was measured
 	subs    map[string]*subscription // by Call-ID
 	waiting []manscdp.Message        // published while not registered, oldest first
-	calls   map[string]*Call         // by Call-ID
-	running bool
-	work    span            // of queries and controls; ends when the superior is lost
-	calling span            // of calls; may outlive that by Compat.MediaGrace
-	spared  *time.Timer     // ends calling; nil: nothing is spared
-	busy    sync.WaitGroup  // what runs under work and calling
-	unknown map[string]bool // CmdTypes already logged
+	// outgoing is what leaves by MESSAGE of our own accord, oldest first, while telling.
+	outgoing []manscdp.Message
+	telling  bool
+	calls    map[string]*Call // by Call-ID
+	running  bool
+	work     span            // of queries and controls; ends when the superior is lost
+	calling  span            // of calls; may outlive that by Compat.MediaGrace
+	spared   *time.Timer     // ends calling; nil: nothing is spared
+	busy     sync.WaitGroup  // what runs under work and calling
+	unknown  map[string]bool // CmdTypes already logged
 
 	jobs    chan job
 	pending atomic.Int32 // jobs and controls accepted but not done

@@ -73,24 +73,68 @@ func (p *Platform) push(m manscdp.Message) {
 	}
 }
 
-// tell sends one message under a header of ours; the caller's is not changed, as it may go to several superiors.
+// tell queues one message under a header of ours; the caller's is not changed, as it may go to several superiors.
 func (p *Platform) tell(m manscdp.Message) {
 	own, err := withHeader(m, p.nextSN(), p.cfg.NodeID)
 	if err != nil {
 		p.log.Error("message not sent", "error", err)
 		return
 	}
-	req, err := p.message(own, p.superior().id)
-	if err != nil {
-		p.log.Error("message not sent", "error", err)
-		return
+	p.mu.Lock()
+	if len(p.outgoing) == maxAnswers {
+		p.outgoing = slices.Delete(p.outgoing, 0, 1)
 	}
-	ctx, ok := p.begin()
-	if !ok {
-		return
+	p.outgoing = append(p.outgoing, own)
+	telling := p.telling || !p.running
+	if !telling {
+		p.telling = true
+		p.busy.Add(1)
 	}
-	p.dispatch(ctx, &p.pushes, func(ctx context.Context) { p.deliver(ctx, own, req) })
-	p.busy.Done()
+	ctx := p.work.ctx
+	p.mu.Unlock()
+	if !telling {
+		go func() {
+			defer p.busy.Done()
+			p.tellAll(ctx)
+		}()
+	}
+}
+
+// tellAll sends what is queued in its order, so that nobody has left before he entered: the next message when the
+// former has its answer, or after PartTimeout without one. What the end of ctx leaves over waits for the registration.
+func (p *Platform) tellAll(ctx context.Context) {
+	for {
+		p.mu.Lock()
+		if ctx.Err() != nil {
+			p.waiting = append(p.waiting, p.outgoing...)
+			p.waiting, p.outgoing = p.waiting[max(0, len(p.waiting)-maxAnswers):], nil
+		}
+		if len(p.outgoing) == 0 {
+			p.telling = false
+			p.mu.Unlock()
+			return
+		}
+		m := p.outgoing[0]
+		p.outgoing = p.outgoing[1:]
+		p.mu.Unlock()
+		req, err := p.message(m, p.superior().id)
+		if err != nil {
+			p.log.Error("message not sent", "error", err)
+			continue
+		}
+		answered := make(chan struct{})
+		p.dispatch(ctx, &p.pushes, func(ctx context.Context) {
+			defer close(answered)
+			p.deliver(ctx, m, req)
+		})
+		late := time.NewTimer(p.cfg.Timers.PartTimeout)
+		select {
+		case <-answered:
+		case <-late.C:
+		case <-ctx.Done():
+		}
+		late.Stop()
+	}
 }
 
 // withHeader copies a message under another SN, and with a DeviceID if it has none.

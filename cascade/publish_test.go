@@ -127,12 +127,17 @@ func TestAlarmsOfASilentSuperiorAreBounded(t *testing.T) {
 			u.p.Publish(&manscdp.UploadSnapShotFinished{SessionID: strings.Repeat("a", 32)})
 		}
 		synctest.Wait()
-		if n := u.p.pushes.size(); n != maxAnswers {
-			t.Errorf("%d messages on their way, want %d", n, maxAnswers)
+		queued := func() int {
+			u.p.mu.Lock()
+			defer u.p.mu.Unlock()
+			return len(u.p.outgoing)
 		}
-		time.Sleep(time.Minute)
-		if n := u.p.pushes.size(); n != 0 {
-			t.Errorf("%d messages on their way after a minute, want none", n)
+		if n := queued(); n != maxAnswers {
+			t.Errorf("%d messages wait, want %d", n, maxAnswers)
+		}
+		time.Sleep(2 * time.Minute)
+		if n, m := queued(), u.p.pushes.size(); n+m != 0 {
+			t.Errorf("%d messages wait and %d are on their way after two minutes, want none", n, m)
 		}
 		if n := len(u.p.Status().Subscriptions); n != 0 {
 			t.Errorf("%d subscriptions after three NOTIFYs without answer, want none", n)
@@ -221,5 +226,30 @@ func TestSubscriptionsAndTheRegistration(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Alarms that come together are told in their order: nobody leaves before he has entered.
+func TestAlarmsKeepTheirOrder(t *testing.T) {
+	for _, transport := range transports {
+		s, g := online(t, Config{Transport: transport}, known(), nil)
+		var want []string
+		for i := range 30 {
+			want = append(want, fmt.Sprint("alarm ", i))
+			g.p.Publish(alarm(gateID, want[i], 4, manscdp.AlarmVideo, manscdp.VideoIntrusion))
+		}
+		var got []string
+		s.await("all alarms", func() bool {
+			got = nil
+			for _, text := range s.containing("<CmdType>Alarm</CmdType>") { // in the order of the socket
+				_, text, _ = strings.Cut(text, "<AlarmDescription>")
+				text, _, _ = strings.Cut(text, "<")
+				got = append(got, text)
+			}
+			return len(got) >= len(want)
+		})
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", transport, diff)
+		}
 	}
 }
