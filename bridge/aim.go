@@ -15,7 +15,7 @@ func (v *View) Presets(ctx context.Context, q *manscdp.PresetQuery) (*manscdp.Pr
 	}
 	answer := &manscdp.PresetResponse{Header: q.Answer()}
 	lister, ok := c.PTZ.(PresetLister)
-	if !ok || v.cfg.NoPTZ {
+	if !ok || v.cfg.NoPTZ || !c.moves() {
 		return answer, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
@@ -78,7 +78,7 @@ func (v *View) PTZPosition(ctx context.Context, q *manscdp.PTZPositionQuery) (*m
 		return nil, err
 	}
 	answer := &manscdp.PTZPositionResponse{Header: q.Answer()}
-	if p, ok := c.PTZ.(PTZPositioner); ok {
+	if p, ok := c.PTZ.(PTZPositioner); ok && c.moves() {
 		ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
 		defer cancel()
 		pan, tilt, zoom, err := p.Position(ctx)

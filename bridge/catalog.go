@@ -30,7 +30,7 @@ func (v *View) Catalog(_ context.Context, q *manscdp.CatalogQuery) (*manscdp.Cat
 func (v *View) item(c *Channel, groups []*branch) manscdp.Item {
 	id := v.idOf(c)
 	info := v.fixed
-	if c.PTZ != nil {
+	if c.moves() {
 		info = v.moving
 	}
 	address := c.Address

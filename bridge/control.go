@@ -145,7 +145,7 @@ func keyFrame(ctx context.Context, channel *Channel) error {
 // setHome keeps the home position (看守位).
 func (v *View) setHome(channel *Channel, h *manscdp.HomePosition) error {
 	switch {
-	case channel.PTZ == nil || v.cfg.NoPTZ:
+	case !channel.moves() || v.cfg.NoPTZ:
 		return errNoPTZ
 	case h.Enabled < 0 || h.Enabled > 1 || h.ResetTime < 0,
 		h.PresetIndex != nil && (*h.PresetIndex < 0 || *h.PresetIndex > 255):

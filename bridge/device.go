@@ -77,3 +77,16 @@ type Recorder interface {
 	// Manual starts or stops it. It does not block.
 	Manual(on bool)
 }
+
+// Doubtful is a PTZ of a camera that may turn out to be fixed.
+type Doubtful interface {
+	// Fixed tells that it can't be moved, as far as is known.
+	Fixed() bool
+}
+
+// Scout finds out what a camera can do, as soon as it is reached.
+type Scout interface {
+	// Look finds it out, or says why it can't yet; changed tells that it is something else than was
+	// thought before.
+	Look(ctx context.Context) (changed bool, err error)
+}

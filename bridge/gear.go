@@ -18,7 +18,8 @@ type gear struct {
 	motion *motion   // nil: fixed
 	events *listener // nil: nobody listens to the camera
 
-	pilot *pilot // nil: fixed
+	pilot *pilot    // nil: fixed
+	scout *scouting // nil: all is known
 }
 
 // run keeps feed and health going until ctx ends, and lets the camera stand still then.
@@ -34,6 +35,9 @@ func (g *gear) run(ctx context.Context) {
 			g.pilot.close()
 			g.motion.halt(last, func(*axis) bool { return true })
 		})
+	}
+	if g.scout != nil {
+		others.Go(func() { g.scout.run(ctx) })
 	}
 	if g.events != nil {
 		others.Go(func() { g.events.run(ctx) })

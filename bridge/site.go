@@ -31,6 +31,7 @@ type Camera struct {
 	Rebooter     Rebooter    // nil: can't be restarted
 	Recorder     Recorder    // nil: not recorded here
 	KeyFramer    KeyFramer   // nil: makes key pictures when it likes
+	Scout        Scout       // nil: all is known
 	Lookout      Lookout     // nil: its events are not listened to
 	// AlarmInterval is the least time between two alarms of one kind; 0: none.
 	AlarmInterval time.Duration
@@ -59,11 +60,12 @@ type Config struct {
 
 // Site is the table of channels, in the order of the configuration, and the calls they serve.
 type Site struct {
-	cfg   Config
-	slots *slots
-	hub   hub
-	tasks tasks
-	now   atomic.Pointer[table]
+	cfg    Config
+	slots  *slots
+	hub    hub
+	tasks  tasks
+	scouts chan struct{} // one for each that is out
+	now    atomic.Pointer[table]
 	// conditions counts the changes of all channels' conditions.
 	conditions atomic.Uint64
 
@@ -88,7 +90,7 @@ func NewSite(cfg Config, cameras []Camera) *Site {
 	if cfg.Ledger == nil {
 		cfg.Ledger = &Ledger{}
 	}
-	s := &Site{cfg: cfg, calls: make(map[sender]struct{}), slots: newSlots()}
+	s := &Site{cfg: cfg, calls: make(map[sender]struct{}), slots: newSlots(), scouts: make(chan struct{}, scoutsOut)}
 	s.now.Store(s.tabulate(nil, cameras, cfg.Groups))
 	return s
 }

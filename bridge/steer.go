@@ -13,7 +13,7 @@ const minVelocity = 0.05
 
 // steering tells whether v may move a channel now, and takes it if so.
 func (v *View) steering(channel *Channel) error {
-	if channel.PTZ == nil || v.cfg.NoPTZ {
+	if !channel.moves() || v.cfg.NoPTZ {
 		return errNoPTZ
 	}
 	return channel.motion.claim(v)
@@ -21,7 +21,7 @@ func (v *View) steering(channel *Channel) error {
 
 // ptz carries a front-end control instruction out (GB/T 28181-2022 annex A.3).
 func (v *View) ptz(ctx context.Context, channel *Channel, c *manscdp.DeviceControl) error {
-	if channel.PTZ == nil || v.cfg.NoPTZ {
+	if !channel.moves() || v.cfg.NoPTZ {
 		return errNoPTZ
 	}
 	cmd, err := gb28181.ParsePTZ(c.PTZCmd, v.cfg.StrictPTZ)

@@ -38,6 +38,21 @@ func (s *Site) SetCameras(cameras []Camera, groups []Group) {
 	s.hub.tell(func(b *mailbox) { b.tableChanged() })
 }
 
+// refresh tells everybody to look at the table again, of which something may say something else now.
+func (s *Site) refresh() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := *s.now.Load()
+	s.now.Store(&now)
+	s.hub.tell(func(b *mailbox) { b.tableChanged() })
+}
+
+// moves tells whether the channel can be moved, as far as is known.
+func (c *Channel) moves() bool {
+	d, doubtful := c.PTZ.(Doubtful)
+	return c.PTZ != nil && !(doubtful && d.Fixed())
+}
+
 // tabulate makes a table that keeps what it can of the one before.
 func (s *Site) tabulate(before *table, cameras []Camera, groups []Group) *table {
 	t := &table{names: make(map[string]*Channel, len(cameras)), groups: forest(groups, s.cfg.Log)}
@@ -93,6 +108,9 @@ func (s *Site) newGear(cam Camera) *gear {
 		if home := s.cfg.Ledger.home(cam.Name); home != nil {
 			g.setHomePosition(home)
 		}
+	}
+	if cam.Scout != nil {
+		g.scout = &scouting{scout: cam.Scout, slots: s.scouts, changed: s.refresh, log: log}
 	}
 	if cam.Lookout != nil {
 		g.events = &listener{

@@ -90,6 +90,16 @@ func (c *Camera) Node(ctx context.Context) (Node, error) {
 	return l.node, nil
 }
 
+// Moves tells whether the camera can be moved: its profile says so, or the device has a PTZ node and
+// names no other source that it belongs to. A PTZ service alone says nothing (Reolink).
+func (c *Camera) Moves(ctx context.Context) (bool, error) {
+	l, err := c.learn(ctx)
+	if err != nil {
+		return false, err
+	}
+	return l.ptz.PTZ != "" || l.node.Token != "" && len(l.others) == 0, nil
+}
+
 // learn reads profiles and node unless they are known. Calls that come together may read them twice.
 func (c *Camera) learn(ctx context.Context) (*layout, error) {
 	c.mu.Lock()

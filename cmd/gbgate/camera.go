@@ -22,6 +22,7 @@ type device struct {
 	source  *source
 	head    *head    // nil: fixed, or nothing but RTSP
 	events  *lookout // nil: nobody listens to it
+	moving  *moving  // nil: ptz is not "auto"
 	archive *archive // nil: it records nothing itself
 }
 
@@ -47,6 +48,10 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 			}
 			d.source.onvif = cam
 			d.head = &head{cam}
+			if c.PTZ == "auto" {
+				file := filepath.Join(cfg.Gateway.StateDir, "cameras", c.Name+".json")
+				d.moving = &moving{d.head, newAbility(cam, file, log.With("camera", c.Name))}
+			}
 			if c.Events != "off" {
 				d.events = &lookout{camera: cam, own: c.AlarmCodes()}
 			}
@@ -78,7 +83,10 @@ func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []
 		}
 		if d.head != nil {
 			cam.Snapshotter, cam.Rebooter, cam.KeyFramer = d.head, d.head, d.head
-			if c.PTZ != "off" {
+			switch {
+			case d.moving != nil:
+				cam.PTZ, cam.Scout = d.moving, d.moving
+			case c.PTZ == "onvif":
 				cam.PTZ = d.head
 			}
 		}

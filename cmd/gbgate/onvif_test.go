@@ -109,3 +109,30 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 }
+
+// What `ptz = "auto"` means is found out from the camera, told upward, and known at once after a restart.
+func TestFixedCameraIsFoundOut(t *testing.T) {
+	t.Parallel()
+	cam := startCamera(t, simcam.Config{})
+	device, stopDevice := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL(), Fixed: true})
+	r := newRig(t, setup{rest: onvifTOML("bullet", channelID, device.URL(), "", "")})
+	kind := func(r *rehearsal.Node) int {
+		items, err := r.Catalog(t.Context())
+		if err != nil || len(items) != 1 || items[0].Info == nil {
+			return -1
+		}
+		return items[0].Info.PTZType
+	}
+	eventually(t, time.Minute, "the camera is fixed", func() bool { return kind(r.node) == manscdp.PTZFixed })
+	if code := r.gateway.terminate(t); code != exitGood {
+		t.Errorf("exit %d", code)
+	}
+	stopDevice()
+	again := start(t, program(t), "run", "-c", r.gateway.config)
+	if got := kind(node(t, r.platform)); got != manscdp.PTZFixed {
+		t.Errorf("after a restart with the camera off its PTZType is %d, want %d", got, manscdp.PTZFixed)
+	}
+	if code := again.terminate(t); code != exitGood {
+		t.Errorf("exit %d", code)
+	}
+}

@@ -1,0 +1,53 @@
+package bridge
+
+import (
+	"context"
+	"log/slog"
+	"time"
+)
+
+const (
+	scoutWithin = 15 * time.Second // for one look
+	scoutsOut   = 8                // looks at once, over all cameras
+)
+
+// scouting looks what a camera can do until it has found out. Nothing waits for it.
+type scouting struct {
+	scout   Scout
+	slots   chan struct{} // shared by all cameras
+	changed func()
+	log     *slog.Logger
+}
+
+func (s *scouting) run(ctx context.Context) {
+	retry := Retry{Min: 5 * time.Second, Max: 5 * time.Minute, Locked: 5 * time.Minute}
+	for failures := 1; ; failures++ {
+		select {
+		case s.slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		changed, err := s.look(ctx)
+		<-s.slots
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			if changed {
+				s.log.Info("camera can do something else than was known")
+				s.changed()
+			}
+			return
+		}
+		s.log.Debug("what the camera can do is not known yet", "reason", err.Error())
+		if !wait(ctx, retry.delay(failures, err)) {
+			return
+		}
+	}
+}
+
+func (s *scouting) look(ctx context.Context) (changed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, scoutWithin)
+	defer cancel()
+	return s.scout.Look(ctx)
+}
