@@ -172,14 +172,14 @@ func (p *player) play(ctx context.Context, r *mansrtsp.Request) error {
 			scale = 1
 		}
 		if err := p.src.Play(limited, w.at, scale); err != nil {
-			p.cfg.Log.Warn("playback control not carried out", "scale", w.scale, "at", w.at.Format(time.DateTime), "error", err)
+			p.cfg.Log.Warn("playback control not carried out", "scale", w.scale, "at", w.at.In(gb28181.Zone()).Format(time.DateTime), "error", err)
 			if e, ok := errors.AsType[*gb28181.Error](err); ok {
 				return e
 			}
 			return gb28181.Errorf(400, "The recording cannot be played so")
 		}
 		p.turned(w)
-		p.cfg.Log.Debug("playback turns", "scale", w.scale, "at", w.at.Format(time.DateTime), "took", time.Since(began))
+		p.cfg.Log.Debug("playback turns", "scale", w.scale, "at", w.at.In(gb28181.Zone()).Format(time.DateTime), "took", time.Since(began))
 	} else if w.scale != p.scale {
 		p.scale = w.scale
 		p.pace = pace{speed: w.scale, lag: p.pace.lag}

@@ -60,7 +60,7 @@ func (n *Node) newCall(req PlayRequest) (*call, error) {
 	}
 	c.req.NoSSRC = c.req.NoSSRC || c.req.NoOffer
 	if c.ssrc == 0 {
-		c.ssrc = n.p.nextSSRC()
+		c.ssrc = n.p.nextSSRC(req.Kind)
 	}
 	c.sink = newSink(Expect{
 		SSRC: c.ssrc, NoSSRC: c.req.NoSSRC, TCP: req.Transport != UDP, SavePS: req.Save, SaveAudio: req.SaveAudio,

@@ -54,6 +54,7 @@ type checker struct {
 	aligned bool   // offset is set
 	video   videoTrack
 	audio   audioTrack
+	stretch stretch // since the last mark
 }
 
 // clock unrolls a 33-bit clock.

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"gbgate/gb28181"
 	"gbgate/gb28181/sdp"
@@ -60,15 +62,21 @@ func (c *call) offerSDP() string {
 	lines := []string{
 		"v=0",
 		fmt.Sprintf("o=%s 0 0 IN %s %s", c.node.p.cfg.ID, family, c.local),
-		"s=Play",
+		"s=" + c.req.Kind.String(),
 		fmt.Sprintf("c=IN %s %s", family, c.local),
-		"t=0 0",
+		fmt.Sprintf("t=%d %d", unix(c.req.Start), unix(c.req.Stop)),
 		fmt.Sprintf("m=video %d %s 96 97 98 99", port, proto),
 		"a=recvonly",
 		"a=rtpmap:96 PS/90000",
 		"a=rtpmap:97 MPEG4/90000",
 		"a=rtpmap:98 H264/90000",
 		"a=rtpmap:99 H265/90000",
+	}
+	if c.req.Kind != sdp.Play {
+		lines = slices.Insert(lines, 3, "u="+c.req.Channel+":0")
+	}
+	if c.req.Speed > 0 {
+		lines = append(lines, "a=downloadspeed:"+strconv.FormatFloat(c.req.Speed, 'f', -1, 64))
 	}
 	if setup := offeredSetup(c.req.Transport); setup != "" {
 		lines = append(lines, "a=setup:"+setup, "a=connection:new")
@@ -77,6 +85,14 @@ func (c *call) offerSDP() string {
 		lines = append(lines, "y="+gb28181.FormatSSRC(c.ssrc))
 	}
 	return strings.Join(append(lines, "f="), "\r\n") + "\r\n"
+}
+
+// unix is a time as t= has it: Unix seconds, 0 for none.
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
 }
 
 func offeredSetup(transport string) string {
@@ -98,11 +114,11 @@ func (c *call) checkAnswer(s *sdp.Session) netip.AddrPort {
 	if !strings.EqualFold(mediaType(c.answer.ContentType), "application/sdp") {
 		f.add("content-type", "the answer's Content-Type is %q", c.answer.ContentType)
 	}
-	if !strings.EqualFold(s.Name, "Play") {
+	if !strings.EqualFold(s.Name, c.req.Kind.String()) {
 		f.add("s", "the answer says s=%s", s.Name)
 	}
-	if s.Start != 0 || s.Stop != 0 {
-		f.add("t", "the answer says t=%d %d, not 0 0", s.Start, s.Stop)
+	if start, stop := unix(c.req.Start), unix(c.req.Stop); s.Start != start || s.Stop != stop {
+		f.add("t", "the answer says t=%d %d, not %d %d", s.Start, s.Stop, start, stop)
 	}
 	c.checkSSRC(s)
 	at := slices.IndexFunc(s.Media, func(m sdp.Media) bool { return m.Type == "video" })

@@ -127,6 +127,7 @@ func (c *checker) count(a access, f *frame) {
 	} else if step := v.dts.value - v.prev; step > 0 && !c.gap && len(v.steps) < maxSteps {
 		v.steps = append(v.steps, step)
 	}
+	c.stretch.picture(v.prev, v.dts.value, a.key, f.end, c.report.Pictures == 0)
 	v.prev = v.dts.value
 	c.report.Pictures++
 	if a.key {

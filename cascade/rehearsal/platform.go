@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gbgate/gb28181"
+	"gbgate/gb28181/sdp"
 	"gbgate/gb28181/sipua"
 )
 
@@ -218,12 +219,16 @@ func (p *Platform) nextCSeq() uint32 {
 	return p.cseq
 }
 
-// nextSSRC makes the SSRC of a live call: digit 0, the domain, a serial number that rises.
-func (p *Platform) nextSSRC() uint32 {
+// nextSSRC makes the SSRC of a call: digit 0 for live ones and 1 for history, the domain, a serial number that rises.
+func (p *Platform) nextSSRC(kind sdp.Kind) uint32 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.serial = p.serial%9999 + 1
-	return gb28181.NewSSRC(gb28181.SSRCLive, p.cfg.Domain, p.serial)
+	digit := gb28181.SSRCLive
+	if kind == sdp.Playback || kind == sdp.Download {
+		digit = gb28181.SSRCHistory
+	}
+	return gb28181.NewSSRC(digit, p.cfg.Domain, p.serial)
 }
 
 // token returns n random bytes in hex, for tags and Call-IDs.

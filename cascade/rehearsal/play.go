@@ -7,12 +7,18 @@ import (
 	"io"
 	"time"
 
+	"gbgate/gb28181/sdp"
 	"gbgate/gb28181/sipua"
 )
 
 // PlayRequest is what to play, how, and for how long.
 type PlayRequest struct {
 	Channel string
+	// Kind is sdp.Playback or sdp.Download for what was recorded from Start to Stop (zero: to the end); the zero value
+	// is live play. Speed is the a=downloadspeed of a download.
+	Kind        sdp.Kind
+	Start, Stop time.Time
+	Speed       float64
 	// Transport is named after the offer's a=setup: "udp", "tcp-passive" (we listen) or "tcp-active" (we connect).
 	Transport string
 	// Pictures and Duration end the play, whichever is reached first; Duration counts from the first packet. Both

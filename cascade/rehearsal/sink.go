@@ -71,6 +71,27 @@ func (s *sink) resume() {
 	s.rcv.check.pause()
 }
 
+// turning says that a playback control is under way, or that it is over.
+func (s *sink) turning(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rcv.check.audio.turning, s.rcv.check.audio.resumes = on, true
+}
+
+// mark returns what came since the last mark, and begins a new stretch.
+func (s *sink) mark(now time.Time) Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rcv.check.mark(now)
+}
+
+// progress returns what came since the last mark.
+func (s *sink) progress(now time.Time) Progress {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rcv.check.progress(now)
+}
+
 // rtcp takes a packet off the RTCP socket.
 func (s *sink) rtcp(raw []byte) {
 	s.mu.Lock()

@@ -18,6 +18,7 @@ type audioTrack struct {
 	broken bool  // the writer failed
 
 	resumes bool // after a pause: when the next frame is due is not known
+	turning bool // a playback control is under way, which may make such a pause at any moment
 }
 
 func (a *audioTrack) span() time.Duration {
@@ -58,7 +59,7 @@ func (c *checker) sound(packets []pes) {
 		if i > 0 {
 			a.dts.move(at)
 		}
-		a.next, a.resumes = at+length, false
+		a.next, a.resumes = at+length, a.turning
 	}
 }
 

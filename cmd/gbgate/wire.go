@@ -45,7 +45,7 @@ func (g *gateway) places() bridge.Recordings {
 	if g.recorders == nil {
 		return &g.nvr
 	}
-	return places{shelf{g.recorders.archive}, &g.nvr}
+	return bridge.Join(g.log, shelf{g.recorders.archive}, &g.nvr)
 }
 
 // mediaPorts are the media ports of the gateway, and of the superiors that have their own, by what media_ports says.

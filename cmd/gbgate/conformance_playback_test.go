@@ -1,0 +1,384 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"gbgate/cascade/rehearsal"
+	"gbgate/gb28181"
+	"gbgate/gb28181/mansrtsp"
+	"gbgate/gb28181/sdp"
+	"gbgate/media"
+	"gbgate/media/record"
+	"gbgate/rtsp/simcam"
+)
+
+// Line 9 of the list: playback and download.
+
+const (
+	segmentLength = 5 * time.Minute
+	archiveLength = 48 * time.Hour
+)
+
+// clipUnits is a clip as a recorder reads it from a stream, for a time.
+type clipUnits struct {
+	clip           *simcam.Clip
+	desc           *media.Description
+	start          time.Time
+	picture, frame int
+	pictures       int // in all
+}
+
+func (c *clipUnits) Inline(func(*media.Unit) bool) {}
+
+func (c *clipUnits) Read(context.Context) (*media.Unit, error) {
+	if c.picture > c.pictures {
+		return nil, io.EOF
+	}
+	video := int64(c.picture) * media.Clock / 25
+	audio := int64(c.frame) * int64(c.clip.FrameSamples) * media.Clock / int64(c.clip.Audio.SampleRate)
+	u := media.NewUnit(64 << 10)
+	if video <= audio {
+		p := c.clip.Pictures[c.picture%len(c.clip.Pictures)]
+		u.Append(p.Data()...)
+		u.Key, u.Codec, u.DTS = p.Key, c.clip.Video.Codec, video
+		c.picture++
+	} else {
+		u.Append(c.clip.Frames[c.frame%len(c.clip.Frames)]...)
+		u.Codec, u.DTS = c.clip.Audio.Codec, audio
+		c.frame++
+	}
+	u.PTS, u.Clock, u.Desc = u.DTS, u.DTS, c.desc
+	u.Arrived = c.start.Add(time.Duration(u.DTS) * time.Second / media.Clock)
+	return u, nil
+}
+
+// recordSegment records five minutes of a clip with the product's own recorder and returns the file.
+func recordSegment(t *testing.T, clip string) string {
+	t.Helper()
+	c, err := simcam.LoadClip(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	archive := record.New(record.Config{Dir: dir, Segment: segmentLength})
+	end := running(t, archive.Run)
+	units := &clipUnits{
+		clip: c, desc: &media.Description{Video: c.Video, Audio: c.Audio},
+		start: time.Now().Add(-time.Hour), pictures: int(segmentLength.Seconds() * 25),
+	}
+	eventually(t, 10*time.Second, "the archive works", func() bool { return archive.Status().State == record.Working })
+	if err := archive.NewRecorder("gate", record.Always).Run(t.Context(), units); err != io.EOF {
+		t.Fatal(err)
+	}
+	end()
+	files, _ := filepath.Glob(filepath.Join(dir, "gate", "*", "*.mp4"))
+	for _, f := range files {
+		if strings.HasSuffix(f, fmt.Sprintf("_%d.mp4", segmentLength.Milliseconds())) {
+			return f
+		}
+	}
+	t.Fatalf("no segment of %v among %v", segmentLength, files)
+	return ""
+}
+
+// archiveOf makes an archive of 48 hours of one segment: names are its index, and a file is found by its name. skip and
+// alarm say of a segment whether it is left out or an alarm's.
+func archiveOf(t *testing.T, segment string, from time.Time, skip, alarm func(time.Duration) bool) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for at := time.Duration(0); at < archiveLength; at += segmentLength {
+		if skip(at) {
+			continue
+		}
+		kind, start := "time", from.Add(at).UTC()
+		if alarm(at) {
+			kind = "alarm"
+		}
+		day := filepath.Join(dir, "gate", start.Format(time.DateOnly))
+		if err := os.MkdirAll(day, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprintf("gate_%s_%s_%d.mp4", start.Format("20060102T150405.000Z"), kind, segmentLength.Milliseconds())
+		if err := os.Link(segment, filepath.Join(day, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func never(time.Duration) bool { return false }
+
+// Between hours 10 and 12 nothing is recorded, hour 20 is an alarm's.
+func holed(at time.Duration) bool { return at >= 10*time.Hour && at < 12*time.Hour }
+
+func alarmed(at time.Duration) bool { return at >= 20*time.Hour && at < 21*time.Hour }
+
+// storedRig is a rig whose camera has 48 hours of recordings, which begin at from.
+func storedRig(t *testing.T, segment string, from time.Time, s setup) *rig {
+	t.Helper()
+	cam := startCamera(t, simcam.Config{})
+	s.rest += cameraTOML("gate", channelID, cam.URL(), "", "") +
+		fmt.Sprintf("[recording]\ndir = %q\nmax_days = 0\n", archiveOf(t, segment, from, holed, alarmed))
+	return newRig(t, s)
+}
+
+func TestLine9(t *testing.T) {
+	t.Parallel()
+	segment := recordSegment(t, simcam.H264PCMA)
+	from := time.Now().Truncate(time.Hour).Add(-archiveLength - time.Hour)
+	both := func(f func(*testing.T, string, time.Time)) func(*testing.T) {
+		return func(t *testing.T) { f(t, segment, from) }
+	}
+	together(t, map[string]func(*testing.T){
+		"chapter over UDP": both(func(t *testing.T, segment string, from time.Time) {
+			line9Chapter(t, segment, from, rehearsal.UDP, "udp", "")
+		}),
+		"chapter over TCP passive": both(func(t *testing.T, segment string, from time.Time) {
+			line9Chapter(t, segment, from, rehearsal.TCPPassive, "tcp", "")
+		}),
+		"chapter over TCP active": both(func(t *testing.T, segment string, from time.Time) {
+			line9Chapter(t, segment, from, rehearsal.TCPActive, "udp", "scale_pts = \"wall\"\n")
+		}),
+		"list":     both(line9List),
+		"wire":     both(line9Wire),
+		"channel":  both(line9FromChannel),
+		"download": both(line9Download),
+	})
+}
+
+// The rehearsal's chapter "recordings" is green.
+func line9Chapter(t *testing.T, segment string, from time.Time, transport, sip, compat string) {
+	r := storedRig(t, segment, from, setup{transport: sip, compat: compat})
+	for _, c := range r.node.RehearseRecordings(soon(t, 3*time.Minute), rehearsal.RecordingsRequest{
+		Channel: channelID, From: from, To: from.Add(archiveLength), Transport: transport, WallTimes: compat != "",
+	}) {
+		t.Logf("%s: %s", c.Name, c.Figure)
+		if c.Reason != "" {
+			t.Errorf("%s: %s", c.Name, c.Reason)
+		}
+	}
+	r.gateway.status(t, "end of all calls", func(doc statusDoc) bool { return len(doc.Calls) == 0 })
+}
+
+// RecordInfo tells the hours, without the hole, each once, and filters by type.
+func line9List(t *testing.T, segment string, from time.Time) {
+	r := storedRig(t, segment, from, setup{})
+	for _, c := range []struct {
+		kind     string
+		from, to time.Duration
+		want     int
+	}{
+		{"all", 0, archiveLength, 46},
+		{"", 0, archiveLength, 46},
+		{"time", 0, archiveLength, 45},
+		{"alarm", 0, archiveLength, 1},
+		{"manual", 0, archiveLength, 0},
+		{"all", 10 * time.Hour, 12 * time.Hour, 0},
+		{"all", 12*time.Hour + 10*time.Minute, 12*time.Hour + 11*time.Minute, 1},
+	} {
+		res, err := r.node.RecordInfo(soon(t, 30*time.Second), channelID, from.Add(c.from), from.Add(c.to), c.kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		noFaults(t, c.kind, res.Faults)
+		if res.SumNum != c.want || len(res.Items) != c.want {
+			t.Errorf("%s in %v–%v: %d recordings, want %d", c.kind, c.from, c.to, res.SumNum, c.want)
+		}
+		for _, it := range res.Items {
+			if !it.Start.Equal(it.Start.Truncate(time.Hour)) || it.End.Sub(it.Start) != time.Hour {
+				t.Errorf("%s: from %v to %v, want a whole hour", c.kind, it.Start, it.End)
+			}
+		}
+		t.Logf("%s: %d recordings in %d messages, the first after %v, all after %v", c.kind, res.SumNum, res.Parts,
+			res.FirstPart, res.Whole)
+	}
+}
+
+func play(scale float64) mansrtsp.Request {
+	return mansrtsp.Request{Method: mansrtsp.Play, Scale: scale, HasScale: scale != 0}
+}
+
+// What INFO may look like, and what it is answered; who hangs up in the end, and how the end is told.
+func line9Wire(t *testing.T, segment string, from time.Time) {
+	r := storedRig(t, segment, from, setup{compat: "mansrtsp_reply_body = true\npause_keepalive = true\n"})
+	ctx := soon(t, 2*time.Minute)
+	var saved bytes.Buffer
+	p, err := r.node.OpenPlayback(ctx, rehearsal.PlayRequest{
+		Channel: channelID, Transport: rehearsal.UDP, Kind: sdp.Playback, Start: from, Stop: from.Add(20 * time.Second),
+		Save: &saved,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name, contentType, body string
+		code                    int
+		reply                   string // holds this
+	}{
+		{"WVP's speed", "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 5\r\nScale: 2.000000\r\n", 200, "RTSP/1.0 200 OK\r\nCSeq: 5\r\nScale: 2.0\r\n"},
+		{"gb-cms' content type", "application/RTSP", "PLAY RTSP/1.0\r\nCSeq: 6\r\nScale: 1.0\r\n\r\n", 200, "\r\nCSeq: 6\r\n"},
+		{"of 2011", "Application/MANSRTSP", "PLAY MANSRTSP/1.0\nCSeq: 7\nScale: 1\n\n", 200, "MANSRTSP/1.0 200 OK\r\n"},
+		{"srs-sip's resume", "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 0\r\nRange: npt=now\r\n\r\n", 200, "\r\nCSeq: 0\r\n"},
+		{"a clock", "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 8\r\nRange: clock=20260131T000000Z-\r\n\r\n", 400, ""},
+		{"no control", "Application/MANSRTSP", "DESCRIBE RTSP/1.0\r\nCSeq: 9\r\n\r\n", 400, ""},
+		{"nothing", "Application/MANSRTSP", "", 400, ""},
+		{"a pause", "Application/MANSRTSP", "PAUSE RTSP/1.0\r\nCSeq: 10\r\nPauseTime: now\r\n\r\n", 200, "\r\nCSeq: 10\r\n"},
+		{"a seek in a pause", "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 11\r\nRange: npt=18-\r\n\r\n", 200, "Range: npt=18-\r\n"},
+	} {
+		reply, err := p.Tell(ctx, c.contentType, c.body)
+		if code, _ := gb28181.StatusOf(err); code != c.code || !strings.Contains(reply, c.reply) {
+			t.Errorf("%s: %d %q (%v), want %d and %q", c.name, code, reply, err, c.code, c.reply)
+		}
+	}
+	if err := p.Finished(ctx); err != nil {
+		t.Fatal(err)
+	}
+	invite := r.tape.pick(true, []string{"INVITE sip:", "s=Playback"})
+	status := r.tape.in("<NotifyType>121</NotifyType>")
+	if len(invite) != 1 || len(status) != 1 {
+		t.Fatalf("%d INVITEs, %d MediaStatus", len(invite), len(status))
+	}
+	ok := r.tape.in("SIP/2.0 200", "CSeq: "+header(invite[0].Raw, "CSeq"), "s=Playback")
+	if len(ok) == 0 {
+		t.Fatal("no 200 with s=Playback")
+	}
+	same := func(name, a, b string) {
+		t.Helper()
+		if a != b {
+			t.Errorf("%s: %q, want %q", name, a, b)
+		}
+	}
+	tag := func(v string) string { _, after, _ := strings.Cut(v, ";tag="); return after }
+	same("Call-ID of MediaStatus", header(status[0].Raw, "Call-ID"), header(invite[0].Raw, "Call-ID"))
+	same("its From-tag", tag(header(status[0].Raw, "From")), tag(header(ok[0].Raw, "To")))
+	same("its To-tag", tag(header(status[0].Raw, "To")), tag(header(invite[0].Raw, "From")))
+	if !strings.Contains(header(status[0].Raw, "From"), "sip:"+demoNode+"@") {
+		t.Errorf("its From is %s, want the node's", header(status[0].Raw, "From"))
+	}
+	if !strings.Contains(status[0].Raw, "<DeviceID>"+channelID+"</DeviceID>") {
+		t.Error("it does not name the channel")
+	}
+	// Nobody hangs up here: the node does, ten seconds later.
+	select {
+	case <-p.HungUp():
+	case <-ctx.Done():
+		t.Fatal("the node does not hang up after the end")
+	}
+	res, err := p.Close(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noFaults(t, "the stream", res.Faults)
+	continuous(t, saved.Bytes(), res.Pictures)
+	// A call that is over is unknown.
+	if _, err := p.Tell(ctx, "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 12\r\n\r\n"); err == nil {
+		t.Error("an INFO of a call that is over is accepted")
+	} else if code, _ := gb28181.StatusOf(err); code != 481 {
+		t.Errorf("an INFO of a call that is over: %v, want 481", err)
+	}
+}
+
+// continuous lets FFmpeg read a program stream: every picture is decoded, and their times rise by at most a second.
+func continuous(t *testing.T, stream []byte, pictures int) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "stream.ps")
+	if err := os.WriteFile(file, stream, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path, err := exec.LookPath("ffprobe")
+	if err != nil {
+		t.Fatal("install ffmpeg (apt-get install ffmpeg)")
+	}
+	out, complaints, _ := run(t, path, "-v", "error", "-f", "mpeg", "-select_streams", "v",
+		"-show_entries", "frame=pts_time", "-of", "csv=p=0", file)
+	var last float64
+	var frames int
+	for line := range strings.SplitSeq(out, "\n") {
+		at, err := strconv.ParseFloat(strings.Trim(line, ", \r"), 64)
+		if err != nil {
+			continue
+		}
+		if step := at - last; frames > 0 && (step <= 0 || step > 1) {
+			t.Errorf("a step of %.3f s between pictures", step)
+		}
+		last = at
+		frames++
+	}
+	if frames != pictures || strings.Contains(complaints, "h264") {
+		t.Errorf("FFmpeg decodes %d of %d pictures\n%s", frames, pictures, complaints)
+	}
+}
+
+// mediastatus_from = "channel"; and mediastatus = false leaves the end to BYE.
+func line9FromChannel(t *testing.T, segment string, from time.Time) {
+	for compat, want := range map[string]string{
+		"mediastatus_from = \"channel\"\n": "sip:" + channelID + "@", "mediastatus = false\n": "",
+	} {
+		r := storedRig(t, segment, from, setup{compat: compat})
+		ctx := soon(t, time.Minute)
+		p, err := r.node.OpenPlayback(ctx, rehearsal.PlayRequest{
+			Channel: channelID, Transport: rehearsal.UDP, Kind: sdp.Playback, Start: from, Stop: from.Add(2 * time.Second),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-p.HungUp():
+		case <-ctx.Done():
+			t.Error("the node does not hang up after the end")
+		}
+		if _, err := p.Close(ctx); err != nil {
+			t.Error(err)
+		}
+		told := r.tape.in("<NotifyType>121</NotifyType>")
+		switch {
+		case want == "" && len(told) > 0:
+			t.Errorf("told %d times with %s", len(told), compat)
+		case want != "" && (len(told) != 1 || !strings.Contains(header(told[0].Raw, "From"), want)):
+			t.Errorf("%s: told %d times", compat, len(told))
+		}
+	}
+}
+
+// A download is held to max_download_speed, tells so, and does without loss within a share of the uplink that is
+// narrower than it would like.
+func line9Download(t *testing.T, segment string, from time.Time) {
+	r := storedRig(t, segment, from, setup{superior: "max_download_speed = 4\nbandwidth_kbps = 6000\n"})
+	ctx := soon(t, 2*time.Minute)
+	p, err := r.node.OpenPlayback(ctx, rehearsal.PlayRequest{
+		Channel: channelID, Transport: rehearsal.UDP, Kind: sdp.Download, Speed: 16,
+		Start: from.Add(4 * time.Minute), Stop: from.Add(5*time.Minute + 20*time.Second), // over the end of a file
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Finished(ctx); err != nil {
+		t.Fatal(err)
+	}
+	size := p.FileSize()
+	res, err := p.Close(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noFaults(t, "the download", res.Faults)
+	if !strings.Contains(res.AnswerSDP, "\r\na=downloadspeed:4\r\n") {
+		t.Errorf("the answer does not tell the speed that is granted:\n%s", res.AnswerSDP)
+	}
+	if got := int64(res.Report.Bytes); got < size*99/100 || got > size*101/100 {
+		t.Errorf("%d bytes came, a=filesize:%d", got, size)
+	}
+	if res.LostPackets > 0 || res.Report.MediaTime < 79*time.Second || res.AudioFrames == 0 {
+		t.Errorf("%d packets lost, %v of media, %d frames of sound", res.LostPackets, res.Report.MediaTime, res.AudioFrames)
+	}
+	t.Logf("%d bytes, announced %s", res.Report.Bytes, strconv.FormatInt(size, 10))
+}
