@@ -10,6 +10,7 @@ STATICCHECK := $(TOOLS)/staticcheck
 PACKAGERS := $(TOOLS)/nfpm $(TOOLS)/cyclonedx-gomod $(TOOLS)/ociimage
 
 FUZZTIME ?= 30s
+SOAK ?= 100000
 VERSION ?= 0.1.0
 COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
@@ -66,6 +67,10 @@ arrows:
 .PHONY: bench
 bench: build ## the table of docs/performance.md, 12 minutes on a quiet machine
 	@bin/gbgate bench --table --seconds 10
+
+.PHONY: soak
+soak: build ## SOAK (100000) calls, after which the gateway must have what it had before
+	bin/gbgate bench --soak $(SOAK)
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s) each

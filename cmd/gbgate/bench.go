@@ -26,6 +26,7 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 	fs.BoolVar(&cfg.Packetwise, "packetwise", false, "cameras send packet by packet, not whole pictures")
 	fs.BoolVar(&cfg.Together, "together", false, "run the floor beside the gateway: for a machine that is busy")
 	fs.StringVar(&cfg.Profile, "cpuprofile", "", "write a CPU profile of the gateway under load to this `file`")
+	soak := fs.Int("soak", 0, "make so many calls instead and see that the gateway does not grow")
 	worker := fs.String("worker", "", "used by bench itself")
 	if code, done := e.parse(fs, args); done {
 		return code
@@ -41,6 +42,13 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 		if err := bench.Table(ctx, cfg, e.stdout); err != nil {
 			return e.fail(exitBad, err)
 		}
+		return exitGood
+	}
+	if *soak > 0 {
+		if err := bench.Soak(ctx, cfg, *soak); err != nil {
+			return e.fail(exitBad, err)
+		}
+		fmt.Fprintf(e.stdout, "%d calls: nothing is left of them\n", *soak)
 		return exitGood
 	}
 	result, err := bench.Run(ctx, cfg)
@@ -60,7 +68,7 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 func benchWorker(ctx context.Context, e env, name string) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var gateway sync.WaitGroup
-	err := bench.Worker(ctx, name, bench.Gateway(func(ctx context.Context, s bench.GatewaySetup) error {
+	err := bench.Worker(ctx, name, bench.Gateway(func(ctx context.Context, s bench.GatewaySetup) (func() bench.Census, error) {
 		return benchGateway(ctx, &gateway, s)
 	}))
 	cancel(errStopped)
@@ -72,13 +80,16 @@ func benchWorker(ctx context.Context, e env, name string) int {
 }
 
 // benchGateway runs the gateway as `gbgate run` would, for the cameras and the platform of a measurement.
-func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup) error {
+func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup) (func() bench.Census, error) {
 	cfg := config.Default()
 	cfg.Gateway.ID, cfg.Gateway.Name = bench.NodeID, "gbgate bench"
 	cfg.Gateway.SIPListen, cfg.Gateway.MediaPorts, cfg.Admin.Listen = "127.0.0.1:0", "0", "127.0.0.1:0"
 	var err error
 	if cfg.Gateway.StateDir, err = os.MkdirTemp("", "gbgate-bench-"); err != nil {
-		return err
+		return nil, err
+	}
+	if s.Linger > 0 {
+		cfg.Gateway.Linger = s.Linger
 	}
 	none := ""
 	for i := range s.Streams {
@@ -95,7 +106,7 @@ func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	g, err := newGateway(cfg, log)
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(cfg.Gateway.StateDir))
+		return nil, errors.Join(err, os.RemoveAll(cfg.Gateway.StateDir))
 	}
 	wg.Go(func() {
 		if err := g.run(ctx); err != nil {
@@ -103,5 +114,7 @@ func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup)
 		}
 		_ = os.RemoveAll(cfg.Gateway.StateDir)
 	})
-	return nil
+	return func() bench.Census {
+		return bench.Census{Calls: len(g.site.Calls()), Ports: g.portsInUse(), Orphans: g.site.OrphanTime()}
+	}, nil
 }

@@ -133,7 +133,7 @@ func (r *run) all(ctx context.Context) error {
 // start brings up the cameras and the platform, and the gateway between them.
 func (r *run) start(context.Context) error {
 	var facts cameraFacts
-	if err := r.cameras.ask("start", cameraSetup{r.Streams, r.Kbps, r.Packetwise}, &facts); err != nil {
+	if err := r.cameras.ask("start", cameraSetup{Streams: r.Streams, Kbps: r.Kbps, Packetwise: r.Packetwise}, &facts); err != nil {
 		return err
 	}
 	r.address = facts.Address
@@ -146,7 +146,7 @@ func (r *run) bringUp(cameras int) error {
 	if err := r.receivers.ask("start", nil, &sip); err != nil {
 		return err
 	}
-	if err := r.gateway.ask("start", GatewaySetup{r.address, cameras, sip}, nil); err != nil {
+	if err := r.gateway.ask("start", GatewaySetup{r.address, cameras, sip, 0}, nil); err != nil {
 		return err
 	}
 	return r.receivers.ask("registered", nil, nil)

@@ -20,6 +20,7 @@ type cameraSetup struct {
 	Streams    int
 	Kbps       int
 	Packetwise bool // packets leave one by one, as a 100 Mbit/s link spaces them
+	KeyFirst   bool // every session begins with a key picture, instead of somewhere in the group
 }
 
 // cameraFacts is what the camera process tells of itself.
@@ -136,10 +137,14 @@ func (c *cameras) serve(ctx context.Context, conn net.Conn) {
 // of a picture and over the group, as chance does it on a site.
 func (c *cameras) play(ctx context.Context, conn net.Conn, writing *sync.Mutex, index int) {
 	phase := interval * time.Duration(index) / time.Duration(max(c.Streams, 1))
-	offset := index * 17 % gop
+	offset := index * 17 % gop // spread over the group
 	began := c.began.Add(phase)
 	seq := uint16(index)
-	for n := int64(time.Since(began)/interval) + 1; ctx.Err() == nil; n++ {
+	first := int64(time.Since(began)/interval) + 1
+	if c.KeyFirst {
+		offset = gop - int(first%gop)
+	}
+	for n := first; ctx.Err() == nil; n++ {
 		due := began.Add(time.Duration(n) * interval)
 		time.Sleep(time.Until(due))
 		if late := int64(time.Since(due)); late > c.late.Load() {

@@ -4,30 +4,55 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
+	"runtime"
+	"time"
 )
 
 // GatewaySetup says what the gateway process is to be configured for.
 type GatewaySetup struct {
 	Cameras  string // host:port of the camera process
 	Streams  int
-	Superior string // host:port of the platform
+	Superior string        // host:port of the platform
+	Linger   time.Duration // of cameras that nobody watches any more; 0: the default
+}
+
+// Census is what must not grow however many calls a gateway has served.
+type Census struct {
+	Calls      int           // under way
+	Ports      int           // pairs of media ports in use
+	Orphans    time.Duration // for how long media outlived their calls
+	Goroutines int
+	Files      int // open descriptors
 }
 
 // CameraURL is where camera i is.
 func (s GatewaySetup) CameraURL(i int) string { return fmt.Sprintf("rtsp://%s/cam%d", s.Cameras, i) }
 
-// Gateway returns a worker that starts what start makes and answers the conductor.
-func Gateway(start func(ctx context.Context, s GatewaySetup) error) func(context.Context) Handler {
+// Gateway returns a worker that starts what start makes and answers the conductor; what start returns counts calls,
+// ports and orphans.
+func Gateway(start func(ctx context.Context, s GatewaySetup) (func() Census, error)) func(context.Context) Handler {
 	return func(ctx context.Context) Handler {
+		var count func() Census
 		return func(op string, args json.RawMessage) (any, error) {
-			if op != "start" {
-				return nil, errUnknown
-			}
-			var s GatewaySetup
-			if err := json.Unmarshal(args, &s); err != nil {
+			switch op {
+			case "start":
+				var s GatewaySetup
+				if err := json.Unmarshal(args, &s); err != nil {
+					return nil, err
+				}
+				var err error
+				count, err = start(ctx, s)
 				return nil, err
+			case "census":
+				runtime.GC()
+				c := count()
+				c.Goroutines = runtime.NumGoroutine()
+				open, err := os.ReadDir("/proc/self/fd")
+				c.Files = len(open)
+				return c, err
 			}
-			return nil, start(ctx, s)
+			return nil, errUnknown
 		}
 	}
 }

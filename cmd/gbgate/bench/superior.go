@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"gbgate/gb28181"
 	"gbgate/gb28181/sipua"
 )
@@ -27,7 +29,11 @@ const (
 	registerTimeout = 30 * time.Second
 	firstTimeout    = 15 * time.Second
 	callsAtOnce     = 64
+	loopsAtOnce     = 16
+	busyTries       = 60
 )
+
+var errBusy = errors.New("bench: the gateway answered 503")
 
 // superior is the receiver process: a platform that challenges nobody, and its media ports.
 type superior struct {
@@ -84,6 +90,12 @@ func receiversCommand(ctx context.Context) Handler {
 				return nil, err
 			}
 			return s.first(ctx, r)
+		case "loop":
+			var r playRequest
+			if err := json.Unmarshal(args, &r); err != nil {
+				return nil, err
+			}
+			return s.loop(ctx, r)
 		case "hangup":
 			return nil, s.hangUp(ctx)
 		case "ports":
@@ -193,6 +205,46 @@ func (s *superior) first(ctx context.Context, r playRequest) (firstPackets, erro
 	return result, nil
 }
 
+// loop makes so many calls as Viewers says, some at once, each up to its first packet.
+func (s *superior) loop(ctx context.Context, r playRequest) (firstPackets, error) {
+	var mu sync.Mutex
+	var took []float64
+	result := firstPackets{}
+	calls, stop := errgroup.WithContext(ctx)
+	calls.SetLimit(loopsAtOnce)
+	for i := range r.Viewers {
+		calls.Go(func() error {
+			c, d, key, err := s.patientCall(stop, ChannelID(r.First+i%r.Streams))
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			took = append(took, float64(d.Microseconds())/1000)
+			if !key {
+				result.NotKey++
+			}
+			mu.Unlock()
+			return s.bye(stop, c)
+		})
+	}
+	err := calls.Wait()
+	result.percentiles = percentilesOf(took)
+	return result, err
+}
+
+// patientCall calls again while the gateway has as many INVITE transactions as it bears: each lives for 32 s.
+func (s *superior) patientCall(ctx context.Context, channel string) (*call, time.Duration, bool, error) {
+	for try := 1; ; try++ {
+		c, d, key, err := s.call(ctx, channel)
+		if !errors.Is(err, errBusy) || try == busyTries {
+			return c, d, key, err
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return nil, 0, false, err
+		}
+	}
+}
+
 // call sends an INVITE for a channel and returns the time until the first RTP packet.
 func (s *superior) call(ctx context.Context, channel string) (*call, time.Duration, bool, error) {
 	l, err := s.media.open()
@@ -202,7 +254,11 @@ func (s *superior) call(ctx context.Context, channel string) (*call, time.Durati
 	c := &call{line: l, invite: s.offer(channel, l)}
 	began := monotonic()
 	answer, err := s.ua.Do(ctx, c.invite, s.route)
-	if err == nil && answer.Code != 200 {
+	switch {
+	case err != nil:
+	case answer.Code == 503:
+		err = errBusy
+	case answer.Code != 200:
 		err = fmt.Errorf("bench: INVITE for %s was answered %d %s", channel, answer.Code, answer.Reason)
 	}
 	if err == nil {
