@@ -163,6 +163,7 @@ type CallStatus struct {
 	Superior  string
 	Camera    string
 	Channel   string // the code
+	Kind      string // Play, Playback or Download
 	Transport string
 	Remote    string
 	LocalPort uint16

@@ -45,10 +45,23 @@ func (n *Node) OpenPlayback(ctx context.Context, req PlayRequest) (*Playback, er
 	return p, nil
 }
 
+// Hold stops the media by a second INVITE for a while and lets them go on by a third.
+func (p *Playback) Hold(ctx context.Context) error {
+	p.c.sink.turning(true)
+	defer p.c.sink.turning(false)
+	return p.c.hold(ctx)
+}
+
+// Move wants the media at another port from now on.
+func (p *Playback) Move(ctx context.Context) error { return p.c.move(ctx) }
+
 func (p *Playback) release() {
 	if !p.closed {
 		p.closed = true
 		p.c.media.close()
+		if p.c.moved != nil {
+			p.c.moved.close()
+		}
 		p.c.node.p.leave(p.c)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"gbgate/cascade/rehearsal"
+	"gbgate/cascade/rehearsal/relay"
 	"gbgate/gb28181"
-	"gbgate/gb28181/mansrtsp"
 	"gbgate/gb28181/sdp"
 	"gbgate/media"
 	"gbgate/media/record"
@@ -91,17 +91,35 @@ func recordSegment(t *testing.T, clip string) string {
 	return ""
 }
 
-// archiveOf makes an archive of 48 hours of one segment: names are its index, and a file is found by its name. skip and
-// alarm say of a segment whether it is left out or an alarm's.
-func archiveOf(t *testing.T, segment string, from time.Time, skip, alarm func(time.Duration) bool) (dir string) {
+// shape says of the segments of an archive whether they are there and whether they are an alarm's.
+type shape struct{ skip, alarm func(time.Duration) bool }
+
+// Between hours 10 and 12 nothing is recorded, hour 20 is an alarm's.
+func holed() shape {
+	return shape{
+		skip:  func(at time.Duration) bool { return at >= 10*time.Hour && at < 12*time.Hour },
+		alarm: func(at time.Duration) bool { return at >= 20*time.Hour && at < 21*time.Hour },
+	}
+}
+
+// Each segment is of another kind than its neighbours: none are told as one.
+func mixed() shape {
+	return shape{
+		skip:  func(time.Duration) bool { return false },
+		alarm: func(at time.Duration) bool { return at/segmentLength%2 == 1 },
+	}
+}
+
+// archiveOf makes an archive of 48 hours of one segment: names are its index, and a file is found by its name.
+func archiveOf(t *testing.T, segment string, from time.Time, s shape) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
 	for at := time.Duration(0); at < archiveLength; at += segmentLength {
-		if skip(at) {
+		if s.skip(at) {
 			continue
 		}
 		kind, start := "time", from.Add(at).UTC()
-		if alarm(at) {
+		if s.alarm(at) {
 			kind = "alarm"
 		}
 		day := filepath.Join(dir, "gate", start.Format(time.DateOnly))
@@ -116,19 +134,12 @@ func archiveOf(t *testing.T, segment string, from time.Time, skip, alarm func(ti
 	return dir
 }
 
-func never(time.Duration) bool { return false }
-
-// Between hours 10 and 12 nothing is recorded, hour 20 is an alarm's.
-func holed(at time.Duration) bool { return at >= 10*time.Hour && at < 12*time.Hour }
-
-func alarmed(at time.Duration) bool { return at >= 20*time.Hour && at < 21*time.Hour }
-
 // storedRig is a rig whose camera has 48 hours of recordings, which begin at from.
 func storedRig(t *testing.T, segment string, from time.Time, s setup) *rig {
 	t.Helper()
 	cam := startCamera(t, simcam.Config{})
 	s.rest += cameraTOML("gate", channelID, cam.URL(), "", "") +
-		fmt.Sprintf("[recording]\ndir = %q\nmax_days = 0\n", archiveOf(t, segment, from, holed, alarmed))
+		fmt.Sprintf("[recording]\ndir = %q\nmax_days = 0\n", archiveOf(t, segment, from, holed()))
 	return newRig(t, s)
 }
 
@@ -150,7 +161,9 @@ func TestLine9(t *testing.T) {
 			line9Chapter(t, segment, from, rehearsal.TCPActive, "udp", "scale_pts = \"wall\"\n")
 		}),
 		"list":     both(line9List),
+		"576 rows": both(line9ManyRows),
 		"wire":     both(line9Wire),
+		"moved":    both(line9Moved),
 		"channel":  both(line9FromChannel),
 		"download": both(line9Download),
 	})
@@ -204,8 +217,21 @@ func line9List(t *testing.T, segment string, from time.Time) {
 	}
 }
 
-func play(scale float64) mansrtsp.Request {
-	return mansrtsp.Request{Method: mansrtsp.Play, Scale: scale, HasScale: scale != 0}
+// More rows than fit into a few messages come whole, over UDP and TCP.
+func line9ManyRows(t *testing.T, segment string, from time.Time) {
+	overBoth(t, func(t *testing.T, transport string) {
+		r := newRig(t, setup{transport: transport, rest: cameraTOML("gate", channelID, "rtsp://127.0.0.1:1/0", "", "") +
+			fmt.Sprintf("[recording]\ndir = %q\nmax_days = 0\n", archiveOf(t, segment, from, mixed()))})
+		res, err := r.node.RecordInfo(soon(t, time.Minute), channelID, from, from.Add(archiveLength), "all")
+		if err != nil {
+			t.Fatal(err)
+		}
+		noFaults(t, transport, res.Faults)
+		if want := int(archiveLength / segmentLength); res.SumNum != want || len(res.Items) != want {
+			t.Errorf("%d rows, SumNum %d, want %d", len(res.Items), res.SumNum, want)
+		}
+		t.Logf("%d rows in %d messages, the first after %v, all after %v", res.SumNum, res.Parts, res.FirstPart, res.Whole)
+	})
 }
 
 // What INFO may look like, and what it is answered; who hangs up in the end, and how the end is told.
@@ -288,6 +314,44 @@ func line9Wire(t *testing.T, segment string, from time.Time) {
 	}
 }
 
+// A second INVITE that holds or moves a playback does not begin it anew.
+func line9Moved(t *testing.T, segment string, from time.Time) {
+	r := storedRig(t, segment, from, setup{})
+	ctx := soon(t, time.Minute)
+	p, err := r.node.OpenPlayback(ctx, rehearsal.PlayRequest{
+		Channel: channelID, Transport: rehearsal.UDP, Kind: sdp.Playback, Start: from, Stop: from.Add(5 * time.Second),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pictures := func(n int) {
+		t.Helper()
+		if _, err := p.Await(ctx, func(now rehearsal.Progress) bool { return now.Pictures >= n }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pictures(20)
+	if err := p.Hold(ctx); err != nil {
+		t.Fatal(err)
+	}
+	pictures(60)
+	if err := p.Move(ctx); err != nil {
+		t.Fatal(err)
+	}
+	pictures(100)
+	if err := p.Finished(ctx); err != nil {
+		t.Fatal(err)
+	}
+	res, err := p.Close(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noFaults(t, "the stream", res.Faults)
+	if res.Pictures != 125 || res.Report.MediaTime > 5*time.Second {
+		t.Errorf("%d pictures in %v of media, want the 125 of 5 s once", res.Pictures, res.Report.MediaTime)
+	}
+}
+
 // continuous lets FFmpeg read a program stream: every picture is decoded, and their times rise by at most a second.
 func continuous(t *testing.T, stream []byte, pictures int) {
 	t.Helper()
@@ -353,11 +417,11 @@ func line9FromChannel(t *testing.T, segment string, from time.Time) {
 // A download is held to max_download_speed, tells so, and does without loss within a share of the uplink that is
 // narrower than it would like.
 func line9Download(t *testing.T, segment string, from time.Time) {
-	r := storedRig(t, segment, from, setup{superior: "max_download_speed = 4\nbandwidth_kbps = 6000\n"})
+	r := storedRig(t, segment, from, setup{superior: "max_download_speed = 4\nbandwidth_kbps = 600\n"})
 	ctx := soon(t, 2*time.Minute)
 	p, err := r.node.OpenPlayback(ctx, rehearsal.PlayRequest{
 		Channel: channelID, Transport: rehearsal.UDP, Kind: sdp.Download, Speed: 16,
-		Start: from.Add(4 * time.Minute), Stop: from.Add(5*time.Minute + 20*time.Second), // over the end of a file
+		Start: from.Add(4*time.Minute + 50*time.Second), Stop: from.Add(5*time.Minute + 10*time.Second), // over the end of a file
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -377,8 +441,55 @@ func line9Download(t *testing.T, segment string, from time.Time) {
 	if got := int64(res.Report.Bytes); got < size*99/100 || got > size*101/100 {
 		t.Errorf("%d bytes came, a=filesize:%d", got, size)
 	}
-	if res.LostPackets > 0 || res.Report.MediaTime < 79*time.Second || res.AudioFrames == 0 {
+	if res.LostPackets > 0 || res.Report.MediaTime < 19*time.Second || res.AudioFrames == 0 {
 		t.Errorf("%d packets lost, %v of media, %d frames of sound", res.LostPackets, res.Report.MediaTime, res.AudioFrames)
 	}
 	t.Logf("%d bytes, announced %s", res.Report.Bytes, strconv.FormatInt(size, 10))
+}
+
+// While the uplink is down recording goes on; when it is back the gap is told, and can be fetched.
+func TestOutageIsFilled(t *testing.T) {
+	t.Parallel()
+	cam := startCamera(t, simcam.Config{})
+	platform := startPlatform(t, rehearsal.Config{Password: "12345678"})
+	uplink := udpRelay(t, relay.Config{Target: platform.Addr()})
+	short := "keepalive_interval = \"5s\"\nkeepalive_max = 1\nregister_retry = \"1s\""
+	g := startGateway(t, 0, superiorAt("above", demoPlatform, uplink.Addr().String(), "udp", short)+
+		cameraTOML("gate", channelID, cam.URL(), "", "")+"record = \"always\"\n")
+	n := node(t, platform)
+	g.status(t, "recording", func(doc statusDoc) bool { return recorded(doc, "gate") == "time" })
+	before := n.State().Registrations
+	uplink.Off(true)
+	down := time.Now()
+	g.status(t, "loss of the platform", func(doc statusDoc) bool { return !online(doc) })
+	time.Sleep(5 * time.Second) // of pictures
+	up := time.Now()
+	uplink.Off(false)
+	waitNode(t, g, n, "registration", func(s rehearsal.NodeState) bool { return s.Registrations > before })
+	res, err := n.RecordInfo(soon(t, 20*time.Second), channelID, down, up, "all")
+	if err != nil {
+		t.Fatal(err)
+	}
+	noFaults(t, "RecordInfo", res.Faults)
+	if len(res.Items) != 1 || res.Items[0].Start.After(down) || res.Items[0].End.Before(up.Add(-2*time.Second)) {
+		t.Fatalf("the outage from %v to %v is %+v", down, up, res.Items)
+	}
+	ctx := soon(t, time.Minute)
+	p, err := n.OpenPlayback(ctx, rehearsal.PlayRequest{
+		Channel: channelID, Transport: rehearsal.UDP, Kind: sdp.Download, Speed: 8, Start: down, Stop: up.Add(-2 * time.Second),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Finished(ctx); err != nil {
+		t.Error(err)
+	}
+	play, err := p.Close(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noFaults(t, "the download", play.Faults)
+	if want := up.Sub(down) - 5*time.Second; play.Report.MediaTime < want {
+		t.Errorf("%v of the outage came, want %v", play.Report.MediaTime, want)
+	}
 }

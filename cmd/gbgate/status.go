@@ -72,9 +72,9 @@ func printStatus(w io.Writer, doc statusDoc, now time.Time) {
 	if len(doc.Calls) == 0 {
 		return
 	}
-	table(w, "\nCALL\tSUPERIOR\tTRANSPORT\tTO\tSINCE\tPACKETS\tDROPPED\tLOST\tBURST\tPATH", func(row func(...any)) {
+	table(w, "\nCALL\tSUPERIOR\tKIND\tTRANSPORT\tTO\tSINCE\tPACKETS\tDROPPED\tLOST\tBURST\tPATH", func(row func(...any)) {
 		for _, c := range doc.Calls {
-			row(c.Camera, c.Superior, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, loss(c), c.MaxBurst, c.Path)
+			row(c.Camera, c.Superior, c.Kind, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, loss(c), c.MaxBurst, c.Path)
 		}
 	})
 }
