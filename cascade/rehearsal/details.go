@@ -32,9 +32,30 @@ func (n *Node) ConfigDownload(ctx context.Context, id, types string) (*manscdp.C
 		&manscdp.ConfigDownloadQuery{Header: n.header("ConfigDownload", id), ConfigType: types})
 }
 
-// Presets asks for a camera's presets.
+// Presets asks for a camera's presets, and puts the parts of the answer together as WVP does: until SumNum have come.
 func (n *Node) Presets(ctx context.Context, id string) (*manscdp.PresetResponse, error) {
-	return asked[*manscdp.PresetResponse](ctx, n, &manscdp.PresetQuery{Header: n.header("PresetQuery", id)})
+	m := &manscdp.PresetQuery{Header: n.header("PresetQuery", id)}
+	q := n.open(m.CmdType, m.SN)
+	var whole *manscdp.PresetResponse
+	err := n.send(ctx, m)
+	for err == nil && (whole == nil || len(whole.Presets) < min(whole.SumNum, maxItems)) {
+		var next manscdp.Message
+		if next, err = q.next(ctx, n.p.cfg.ReplyTimeout); err != nil {
+			break
+		}
+		switch part, ok := next.(*manscdp.PresetResponse); {
+		case !ok:
+		case whole == nil:
+			whole = part
+		default:
+			whole.Presets, whole.Num = append(whole.Presets, part.Presets...), whole.Num+part.Num
+		}
+	}
+	stray := q.close()
+	if err != nil {
+		return nil, fmt.Errorf("presets of %s: %w%s", id, err, strayText(stray))
+	}
+	return whole, nil
 }
 
 // HomePosition asks for a camera's home position (看守位).

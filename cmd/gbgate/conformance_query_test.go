@@ -10,8 +10,10 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 
 	"gbgate/cascade/rehearsal"
+	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sipua"
+	"gbgate/rtsp/simcam"
 )
 
 // Line 3 of the list: XML as it really comes.
@@ -54,7 +56,9 @@ func TestLine3DirtyXML(t *testing.T) {
 				query(gb2312, "DeviceInfo", "@", "")), 200, "DeviceInfo"},
 			{"one line with tabs", strings.ReplaceAll(query(gb2312, "DeviceInfo", "@", ""), "\r\n", "\t"), 200, "DeviceInfo"},
 			{"SN of ten digits", query(gb2312, "DeviceInfo", "4294967@", ""), 200, "DeviceInfo"},
-			{"40 KiB", query(gb2312, "DeviceInfo", "@", "<Info>"+strings.Repeat("a", 40<<10)+"</Info>"), 200, "DeviceInfo"},
+			{"as much as fits a datagram", query(gb2312, "DeviceInfo", "@", "<Info>"+strings.Repeat("a", 64_000)+"</Info>"), 200, "DeviceInfo"},
+			{"attributes alone", query(gb2312, "Catalog", "@", "<Info Version=\"1\"/><DeviceList Num=\"0\"/>"), 200, "Catalog"},
+			{"an attribute at the root", strings.Replace(query(gb2312, "DeviceInfo", "@", ""), "<Query>", "<Query xmlns=\"x\" a='1'>", 1), 200, "DeviceInfo"},
 			{"ConfigDownload as Control", strings.ReplaceAll(query("<?xml version=\"1.0\"?>", "ConfigDownload", "@", "<ConfigType>BasicParam</ConfigType>"), "Query>", "Control>"), 200, "ConfigDownload"},
 			{"ConfigDownload as Query", query(gb2312, "ConfigDownload", "@", "<ConfigType>BasicParam</ConfigType>"), 200, "ConfigDownload"},
 			{"no XML", "hello", 400, ""},
@@ -352,4 +356,90 @@ func TestLine5UnknownDevice(t *testing.T) {
 	if err != nil || res.SumNum != 0 {
 		t.Errorf("RecordInfo of a stranger's device: %+v, %v", res, err)
 	}
+}
+
+// Recordings come in as many parts as they need, each once and by the times that playback asks for.
+func TestLine5RecordInfo(t *testing.T) {
+	t.Parallel()
+	day := time.Date(2026, 1, 31, 0, 0, 0, 0, gb28181.Zone())
+	spans := make([][2]time.Time, 200)
+	for i := range spans {
+		spans[i][0] = day.Add(time.Duration(i) * 5 * time.Minute)
+		spans[i][1] = spans[i][0].Add(time.Minute)
+	}
+	recorder, err := simcam.ListenONVIF(simcam.ONVIFConfig{
+		StreamURL: "rtsp://127.0.0.1:1/live", Recordings: []simcam.ONVIFRecording{{Token: "rec1", Source: "vs1", Spans: spans}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	background(t, recorder.Run)
+	overBoth(t, func(t *testing.T, transport string) {
+		r := newRig(t, setup{transport: transport, rest: onvifTOML("gate", channelID, recorder.URL(), "", "") + "replay = \"onvif\"\n"})
+		for _, c := range []struct {
+			name     string
+			from, to time.Time
+			kind     string
+			want     int
+		}{
+			{"the day", day, day.Add(24 * time.Hour), "all", 200},
+			{"the day, without a type", day, day.Add(24 * time.Hour), "", 200},
+			{"the day, by the clock", day, day.Add(24 * time.Hour), "time", 200},
+			{"alarms, which a recorder does not tell", day, day.Add(24 * time.Hour), "alarm", 0},
+			{"a piece of one", day.Add(10 * time.Second), day.Add(20 * time.Second), "all", 1},
+			{"between two", day.Add(2 * time.Minute), day.Add(3 * time.Minute), "all", 0},
+			{"another day", day.Add(48 * time.Hour), day.Add(72 * time.Hour), "all", 0},
+		} {
+			res, err := r.node.RecordInfo(soon(t, 30*time.Second), channelID, c.from, c.to, c.kind)
+			if err != nil || res.SumNum != c.want || len(res.Items) != c.want {
+				t.Errorf("%s: %v, SumNum and items %+v; want %d", c.name, err, res, c.want)
+				continue
+			}
+			noFaults(t, c.name, res.Faults)
+			times := map[time.Time]bool{}
+			for i, it := range res.Items {
+				if times[it.Start] || i > 0 && it.Start.Before(res.Items[i-1].Start) || it.End.Sub(it.Start) != time.Minute {
+					t.Errorf("%s: item %d is %v to %v", c.name, i, it.Start, it.End)
+				}
+				times[it.Start] = true
+			}
+		}
+		for _, e := range r.tape.in("MESSAGE sip:", "<CmdType>RecordInfo</CmdType>") {
+			if list := strings.Contains(e.Raw, "<RecordList"); transport == "udp" && len(e.Raw) > 1300 || list != !strings.Contains(e.Raw, "<SumNum>0<") {
+				t.Errorf("a part of %d bytes:\n%.600s", len(e.Raw), e.Raw)
+			}
+		}
+	})
+}
+
+// Presets have their numbers and names.
+func TestLine5Presets(t *testing.T) {
+	t.Parallel()
+	overBoth(t, func(t *testing.T, transport string) {
+		d := newDome(t, setup{transport: transport})
+		for i := range 12 {
+			code := fmt.Sprintf("A50F018100%02X0", i+1) // the low digit of byte 7 and a checksum follow
+			sum := 0xa5 + 0x0f + 0x01 + 0x81 + i + 1
+			code += fmt.Sprintf("0%02X", sum&0xff)
+			c := manscdp.DeviceControl{PTZCmd: code, PTZCmdParams: &manscdp.PTZCmdParams{PresetName: fmt.Sprint("位", i+1)}}
+			if _, err := d.node.Command(t.Context(), channelID, c); err != nil {
+				t.Fatal(err)
+			}
+			d.moved(t, "preset")
+		}
+		res, err := d.node.Presets(soon(t, 20*time.Second), channelID)
+		if err != nil || res.SumNum != 12 || len(res.Presets) != 12 {
+			t.Fatalf("%+v, %v", res, err)
+		}
+		for i, p := range res.Presets {
+			if p.ID != i+1 || p.Name != fmt.Sprint("位", i+1) {
+				t.Errorf("preset %d is %+v", i+1, p)
+			}
+		}
+		for _, e := range d.tape.in("<CmdType>PresetQuery</CmdType>") {
+			if transport == "udp" && len(e.Raw) > 1300 {
+				t.Errorf("a part has %d bytes", len(e.Raw))
+			}
+		}
+	})
 }

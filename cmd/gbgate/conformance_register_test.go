@@ -42,16 +42,18 @@ func TestLine1Challenges(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, setup{platform: c.cfg, password: "p@ss:word"})
-			if got := r.node.State(); got.Registrations != 1 {
-				t.Errorf("registered %d times", got.Registrations)
-			}
-			if code := r.gateway.terminate(t); code != exitGood {
-				t.Errorf("exit %d", code)
-			}
-			if got := r.node.State(); got.Registered || got.Unregistrations != 1 {
-				t.Errorf("after the end the platform sees %+v, want it unregistered, through its challenge", got)
-			}
+			overBoth(t, func(t *testing.T, transport string) {
+				r := newRig(t, setup{platform: c.cfg, password: "p@ss:word", transport: transport})
+				if got := r.node.State(); got.Registrations != 1 {
+					t.Errorf("registered %d times", got.Registrations)
+				}
+				if code := r.gateway.terminate(t); code != exitGood {
+					t.Errorf("exit %d", code)
+				}
+				if got := r.node.State(); got.Registered || got.Unregistrations != 1 {
+					t.Errorf("after the end the platform sees %+v, want it unregistered, through its challenge", got)
+				}
+			})
 		})
 	}
 }
@@ -73,17 +75,20 @@ func TestLine1Lifetime(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, setup{platform: rehearsal.Config{Edit: func(q *sipua.Request, res *sipua.Response) bool {
+			edit := func(q *sipua.Request, res *sipua.Response) bool {
 				if q.Method == "REGISTER" && res.Code == 200 {
 					c.edit(res)
 				}
 				return true
-			}}})
-			doc := r.gateway.status(t, "registration", online)
-			left := time.Until(*doc.Superiors[0].RegisteredUntil)
-			if left > c.want || left < c.want-time.Minute {
-				t.Errorf("registered for %v more, want %v", left, c.want)
 			}
+			overBoth(t, func(t *testing.T, transport string) {
+				r := newRig(t, setup{platform: rehearsal.Config{Edit: edit}, transport: transport})
+				doc := r.gateway.status(t, "registration", online)
+				left := time.Until(*doc.Superiors[0].RegisteredUntil)
+				if left > c.want || left < c.want-time.Minute {
+					t.Errorf("registered for %v more, want %v", left, c.want)
+				}
+			})
 		})
 	}
 }
@@ -94,7 +99,7 @@ func TestLine1Date(t *testing.T) {
 	form := func(layout string, in *time.Location) func(time.Time) string {
 		return func(now time.Time) string { return now.In(in).Format(layout) }
 	}
-	for _, c := range []struct {
+	for i, c := range []struct {
 		name  string
 		date  func(time.Time) string
 		known bool
@@ -109,7 +114,7 @@ func TestLine1Date(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, setup{platform: rehearsal.Config{Date: c.date}})
+			r := newRig(t, setup{platform: rehearsal.Config{Date: c.date}, transport: []string{"udp", "tcp"}[i%2]})
 			doc := r.gateway.status(t, "registration", online)
 			offset, err := time.ParseDuration(doc.Superiors[0].ClockOffset)
 			if known := err == nil; known != c.known || known && offset.Abs() > time.Minute {
@@ -121,6 +126,27 @@ func TestLine1Date(t *testing.T) {
 			}
 		})
 	}
+}
+
+// 403 is a refusal like a wrong password: the reason is told, and the platform is left in peace.
+func line1Forbidden(t *testing.T) {
+	overBoth(t, func(t *testing.T, transport string) {
+		forbid := func(q *sipua.Request, res *sipua.Response) bool {
+			*res = sipua.Response{Code: 403}
+			return true
+		}
+		r := newRig(t, setup{
+			platform: rehearsal.Config{Edit: forbid}, transport: transport, superior: "register_retry = \"1s\"\n", noNode: true,
+		})
+		doc := r.gateway.status(t, "refusal", func(doc statusDoc) bool { return doc.Superiors[0].State == "backoff" })
+		if reason := doc.Superiors[0].Reason; !strings.Contains(reason, "403") {
+			t.Errorf("the reason is %q", reason)
+		}
+		time.Sleep(3 * time.Second)
+		if n := len(r.tape.in("REGISTER sip:")); n > 2 {
+			t.Errorf("%d REGISTERs although the first was answered 403", n)
+		}
+	})
 }
 
 func line1Refused(t *testing.T) {

@@ -198,6 +198,7 @@ func TestLinesThatWait(t *testing.T) {
 	t.Parallel()
 	together(t, map[string]func(*testing.T){
 		"line 1 refused":                line1Refused,
+		"line 1 forbidden":              line1Forbidden,
 		"line 1 no answer":              line1NoAnswer,
 		"line 1 refresh":                line1Refresh,
 		"line 2 keepalive":              line2Keepalive,
