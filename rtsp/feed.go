@@ -48,7 +48,7 @@ func (f *feed) record(origin time.Time, r *replayClock) {
 }
 
 // restart says that what comes from now on belongs to another PLAY.
-func (f *feed) restart(start time.Time, cseq int, steady, mute bool) {
+func (f *feed) restart(start time.Time, cseq int, steady bool, scale float64, began func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.recorded.begun(cseq) {
@@ -56,7 +56,8 @@ func (f *feed) restart(start time.Time, cseq int, steady, mute bool) {
 		return
 	}
 	f.assembler.seek()
-	f.recorded.restart(start, cseq, steady, mute)
+	f.recorded.restart(start, cseq, steady, scale != 1, scale < 0)
+	began()
 }
 
 // replayed is interleaved for a recording.
@@ -64,8 +65,10 @@ func (f *feed) replayed(channel byte, b []byte) {
 	in, rate := f.video, media.Clock
 	switch {
 	case channel == f.videoChannel+1 && saysGoodbye(b):
-		f.assembler.close() // the last picture may have no marker
-		f.recorded.ended()
+		if f.recorded.used() { // else it belongs to the PLAY before
+			f.assembler.close() // the last picture may have no marker
+			f.recorded.ended()
+		}
 		return
 	case f.audio != nil && channel == f.audioChannel:
 		if f.recorded.mute {
@@ -76,6 +79,11 @@ func (f *feed) replayed(channel byte, b []byte) {
 		return
 	}
 	if at, ok := f.recorded.stamp(in, rate, b); ok {
+		if in == f.video && f.recorded.remains(at) {
+			f.assembler.seek()
+			f.recorded.settling = 0
+			f.recorded.anew()
+		}
 		in.write(b, at)
 		if f.recorded.last && in == f.video && b[1]&0x80 != 0 {
 			f.recorded.ended()

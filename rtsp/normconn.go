@@ -317,6 +317,13 @@ func (n *normConn) send(m *message, done func(*message)) error {
 	return nil
 }
 
+// next returns the number of the next request.
+func (n *normConn) next() int {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	return n.sequence + 1
+}
+
 // SetWriteDeadline does nothing: Write sets its own, as requests and answers share the socket.
 func (n *normConn) SetWriteDeadline(time.Time) error { return nil }
 

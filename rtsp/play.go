@@ -51,7 +51,7 @@ func (s *session) openFeed(sink func(*media.Unit)) {
 	}
 	f := newFeed(o, s.udp, sink, s.log)
 	if r := s.replay; r != nil {
-		f.record(r.origin, newReplayClock(r.until, r.ended, &r.stamped))
+		f.record(r.origin, newReplayClock(r))
 	}
 	f.videoChannel, f.audioChannel = s.channels[standInVideo], s.channels[standInAudio]
 	s.mu.Unlock()

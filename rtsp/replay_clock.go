@@ -11,6 +11,8 @@ const (
 	// recorders note the time of arrival, which jitters.
 	clockSlack = 200 * time.Millisecond
 
+	settlePackets = 1000 // behind a jump
+
 	replayProfile = 0xabac // of the header extension (ONVIF Streaming Specification 6.3)
 	ntpEpoch      = 2208988800
 )
@@ -75,6 +77,7 @@ func (c *recordClock) next(ts uint32, stamped, start, until time.Time, steady bo
 type replayClock struct {
 	until   time.Time    // the end that was asked for; zero: none
 	ended   func()       // the server says that nothing more comes
+	anew    func()       // what was handed on since restart was of the PLAY before
 	stamped *atomic.Bool // set when a packet says when it was recorded
 
 	start    time.Time // of the running PLAY
@@ -86,23 +89,57 @@ type replayClock struct {
 	stale    int  // that of the PLAY before, where the server tells them apart; -1: it does not
 	dropping bool
 	last     bool // the picture at hand is the last of all
+
+	backwards bool
+	settling  int       // packets for which remains of the PLAY before are looked for
+	before    time.Time // when the video packet before was recorded
 }
 
-func newReplayClock(until time.Time, ended func(), stamped *atomic.Bool) *replayClock {
-	return &replayClock{until: until, ended: ended, stamped: stamped, stale: -1}
+func newReplayClock(r *replaying) *replayClock {
+	return &replayClock{until: r.until, ended: r.ended, anew: r.anew, stamped: &r.stamped, stale: -1}
 }
 
-// restart says that what comes from now on belongs to another PLAY.
-func (r *replayClock) restart(start time.Time, cseq int, steady, mute bool) {
+// restart says that what comes from now on belongs to another PLAY, backwards or not.
+func (r *replayClock) restart(start time.Time, cseq int, steady, mute, backwards bool) {
 	if r.clocks != nil && r.seen == r.asked && r.asked != byte(cseq) {
 		r.stale = int(r.seen)
 	}
 	r.start, r.steady, r.mute, r.asked = start, steady, mute, byte(cseq)
 	r.clocks, r.dropping, r.last = make(map[*rtpInput]*recordClock), false, false
+	r.backwards, r.settling, r.before = backwards, settlePackets, time.Time{}
+}
+
+// remains tells whether what came since restart still belonged to the PLAY before: the recording never steps against
+// its own direction. (GStreamer sends some of it behind its reply to PAUSE.)
+func (r *replayClock) remains(at time.Time) bool {
+	if r.settling == 0 {
+		return false
+	}
+	step := at.Sub(r.before)
+	if r.backwards {
+		step = -step
+	}
+	found := !r.before.IsZero() && step < -time.Second
+	r.settling--
+	r.before = at
+	return found
+}
+
+// elsewhere tells whether a packet can't belong to the running PLAY, since that begins no further from where it was
+// asked to than a group of pictures is long.
+func (r *replayClock) elsewhere(at time.Time) bool {
+	if r.settling == 0 || at.IsZero() {
+		return false
+	}
+	off := at.Sub(r.start)
+	return !r.backwards && off < -30*time.Second || r.backwards && off > 2*time.Second
 }
 
 // begun tells whether packets of that PLAY have come already, in front of its reply.
-func (r *replayClock) begun(cseq int) bool { return r.asked == byte(cseq) && len(r.clocks) > 0 }
+func (r *replayClock) begun(cseq int) bool { return r.asked == byte(cseq) && r.used() }
+
+// used tells whether packets of the running PLAY have come.
+func (r *replayClock) used() bool { return len(r.clocks) > 0 }
 
 // stamp tells when an RTP packet of a track was recorded, and false where it is not wanted.
 func (r *replayClock) stamp(in *rtpInput, rate int, b []byte) (time.Time, bool) {
@@ -113,9 +150,11 @@ func (r *replayClock) stamp(in *rtpInput, rate int, b []byte) (time.Time, bool) 
 	if ok {
 		r.seen = s.cseq
 		r.stamped.Store(true)
-		if r.dropping = int(s.cseq) == r.stale; !r.dropping {
+		old := int(s.cseq) == r.stale
+		if !old {
 			r.stale = -1
 		}
+		r.dropping = old || r.elsewhere(s.at) // up to the next packet that has a stamp
 		r.last = s.terminal && !r.dropping
 	}
 	if r.dropping {

@@ -88,11 +88,23 @@ func (q *replayQueue) finish() {
 func (q *replayQueue) refuse() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.empty()
+	q.refusing, q.finished = true, false
+	q.room.Broadcast()
+}
+
+// drop empties the queue.
+func (q *replayQueue) drop() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.empty()
+}
+
+func (q *replayQueue) empty() {
 	for _, u := range q.units {
 		u.Release()
 	}
-	q.units, q.bytes, q.refusing, q.finished = nil, 0, true, false
-	q.room.Broadcast()
+	q.units, q.bytes = nil, 0
 }
 
 // accept ends refuse.

@@ -24,11 +24,12 @@ type replaying struct {
 	until   time.Time
 	sink    func(*media.Unit)
 	granted func()     // the recorder plays: what comes now belongs to this PLAY
+	anew    func()     // what came of it was still of the PLAY before
 	ended   func()     // the recorder says that nothing more comes
 	up      chan error // gets nil when the first PLAY was granted
 
 	ask   playAsk // the PLAY at hand
-	scale float64 // of the PLAY that was granted; reading goroutine only
+	scale float64 // of the PLAY whose packets come; guarded by the feed
 	// stamped: packets say when they were recorded.
 	stamped atomic.Bool
 	plain   bool // the server does not know the tag of Require
@@ -166,14 +167,15 @@ func (s *session) replayGranted(cseq int, m *message) {
 func (s *session) replayFrom(start time.Time, cseq int, steady bool) {
 	r := s.replay
 	if f := s.feed.Load(); f != nil {
-		f.restart(start, cseq, steady, r.ask.scale != 1)
+		f.restart(start, cseq, steady, r.ask.scale, func() {
+			r.scale = r.ask.scale
+			r.granted()
+		})
 	}
-	r.scale = r.ask.scale
-	r.granted()
 }
 
 // move has a session that plays go on elsewhere. It pauses first: GStreamer sends the first packets of a PLAY in front
-// of its reply, where they can't be told from those of the PLAY before.
+// of its reply, where they can't be told from those of the PLAY before, and a few of these behind its reply to PAUSE.
 func (s *session) move(ctx context.Context, ask playAsk) error {
 	ask.again = true
 	s.mu.Lock()
@@ -184,8 +186,33 @@ func (s *session) move(ctx context.Context, ask playAsk) error {
 			return context.Cause(ctx)
 		}
 		s.log.Debug("recorder does not pause", "reason", err)
+	} else {
+		s.awaitSilence(ctx)
+		s.mu.Lock()
+		s.replayFrom(ask.at, s.norm.next(), true)
+		s.mu.Unlock()
 	}
 	return s.playVariants(s.replay.variants(), func() error { return s.exchange(ctx, "PLAY") })
+}
+
+// awaitSilence waits until a recorder that pauses has sent the last of what was on its way.
+func (s *session) awaitSilence(ctx context.Context) {
+	const look, calm, most = 10 * time.Millisecond, 3, 30
+	ticker := time.NewTicker(look)
+	defer ticker.Stop()
+	last, same := uint64(0), 0
+	for range most {
+		if n := s.feed.Load().progress().packets; n != last {
+			last, same = n, 0
+		} else if same++; same >= calm {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // exchange sends a request of the session's own and waits for the reply.

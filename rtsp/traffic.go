@@ -96,10 +96,6 @@ func (s *session) inbound(e exchange, m *message) {
 		s.described(m, clean)
 	case "SETUP":
 		s.settledTransport(e, m, clean)
-	case "PAUSE":
-		if m.code == 200 && s.replay != nil {
-			s.replayFrom(s.replay.ask.at, e.cseq+1, true)
-		}
 	case "PLAY":
 		s.playing = s.playing || m.code == 200
 		if m.code == 200 && s.replay != nil {

@@ -80,7 +80,7 @@ func readPictures(t *testing.T, p bridge.Playback, n int) (at []time.Duration, k
 			t.Fatal(err)
 		}
 		if u.Codec.IsVideo() {
-			at = append(at, time.Duration(u.DTS)*time.Second/90000)
+			at = append(at, (time.Duration(u.DTS) * time.Second / 90000).Round(time.Millisecond))
 			if u.Key {
 				keys++
 			}

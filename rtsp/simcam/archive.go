@@ -47,6 +47,7 @@ type ArchiveQuirks struct {
 	NoFrames          bool // Frames is passed over: every picture is sent
 	OnePlay           bool // a second PLAY in a session is a 455
 	ZeroCSeq          bool // the extension's CSeq is always 0
+	Remains           bool // behind the reply to PAUSE comes a key picture of the PLAY before (GStreamer)
 	Ends              ArchiveEnd
 	HangsUpAfter      int           // pictures, once: a session that dies on the way
 	HangsUpWhenUnread time.Duration // a client that does not read for so long is hung up on
@@ -251,7 +252,11 @@ func (c *archiveClient) answer(r *base.Request) (*base.Response, func()) {
 	case base.Play:
 		return c.play(r, ok)
 	case base.Pause:
+		p := c.playing
 		c.halt()
+		if p != nil && c.cfg.Quirks.Remains {
+			return ok, p.remain
+		}
 	}
 	return ok, nil
 }

@@ -28,6 +28,7 @@ type archivePlay struct {
 	done   chan struct{}
 	began  time.Time
 	start  time.Time // recorded time of the first picture
+	last   int64     // number of the last picture
 }
 
 // pictureTime is the distance of two pictures in the recording.
@@ -233,12 +234,21 @@ func (p *archivePlay) pace(at time.Time) error {
 	}
 }
 
+// remain sends another key picture of a PLAY that is over.
+func (p *archivePlay) remain() {
+	p.stop = make(chan struct{})
+	gop := int64(p.client.clip.GOP)
+	n := p.last / gop * gop
+	_ = p.picture(n, time.UnixMilli(n*pictureTime.Milliseconds()), false, false)
+}
+
 // picture sends the picture with number n, counted from 1970.
 func (p *archivePlay) picture(n int64, at time.Time, last, discontinuity bool) error {
 	if err := p.pace(at); err != nil {
 		return err
 	}
 	c := p.client
+	p.last = n
 	clip := c.clip.Pictures[n%int64(len(c.clip.Pictures))]
 	packets, err := c.tracks[0].encode(clip.NALUs)
 	if err != nil {
