@@ -237,7 +237,7 @@ func TestFormatTellsOfAudioThatHasNotStarted(t *testing.T) {
 	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, FormatLine: "full"})
 	c := site.Channels()[0]
 	for _, flows := range []*media.Description{nil, {Video: d.Video}, &d} {
-		if got, want := v.format(c, flows), "v/2/5/25/2/a/1/8/1"; got != want {
+		if got, want := v.format(c.Source, flows), "v/2/5/25/2/a/1/8/1"; got != want {
 			t.Errorf("while %+v flows: %q, want %q", flows, got, want)
 		}
 	}

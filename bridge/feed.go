@@ -59,6 +59,27 @@ type Feed struct {
 	offset   int64         // from the run's time line to the stream's
 	last     timestamp
 	wantKey  bool // the next key picture is a change
+	meter    meter
+}
+
+// meter measures what comes in.
+type meter struct {
+	began time.Time
+	bytes int     // since began
+	rate  float64 // bytes a second; 0 = not known
+}
+
+// meterWindow is longer than most groups of pictures.
+const meterWindow = 5 * time.Second
+
+func (m *meter) count(u *media.Unit) {
+	if m.began.IsZero() {
+		m.began = u.Arrived
+	}
+	m.bytes += len(u.Data)
+	if took := u.Arrived.Sub(m.began); took >= meterWindow {
+		*m = meter{began: u.Arrived, rate: float64(m.bytes) / took.Seconds()}
+	}
 }
 
 type timestamp struct {
@@ -178,6 +199,7 @@ func (f *Feed) write(u *media.Unit) {
 	f.mu.Lock()
 	if f.fresh {
 		f.fresh = false
+		f.meter.began, f.meter.bytes = time.Time{}, 0
 		if !f.last.arrived.IsZero() {
 			gap := u.Arrived.Sub(f.last.arrived)
 			f.offset = f.last.dts + max(1, int64(gap)*media.Clock/int64(time.Second)) - u.DTS
@@ -186,6 +208,7 @@ func (f *Feed) write(u *media.Unit) {
 	u.DTS += f.offset
 	u.PTS += f.offset
 	f.last = timestamp{u.DTS, u.Arrived}
+	f.meter.count(u)
 	first := f.state == Dialing && (u.Key || !u.Desc.HasVideo())
 	again := u.Key && f.wantKey
 	f.mu.Unlock()
@@ -293,6 +316,13 @@ func (f *Feed) State() FeedState {
 func (f *Feed) live() bool {
 	state := f.State()
 	return state == Live || state == Lingering
+}
+
+// rate is what the source was last measured to send, in bytes a second; 0 = not known.
+func (f *Feed) rate() float64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.meter.rate
 }
 
 // FeedStatus is a snapshot of a feed.

@@ -64,11 +64,11 @@ type Offerer interface {
 
 // format is the f= line of an answer (GB/T 28181-2022 annex G): what is really sent, and where
 // that is not known yet, what the camera offered. Audio mostly starts after the first picture.
-func (v *View) format(c *Channel, d *media.Description) string {
+func (v *View) format(src Source, d *media.Description) string {
 	if v.cfg.FormatLine != "full" {
 		return ""
 	}
-	if o, ok := c.Source.(Offerer); ok && (!d.HasVideo() || !d.HasAudio()) {
+	if o, ok := src.(Offerer); ok && (!d.HasVideo() || !d.HasAudio()) {
 		offered := o.Offered()
 		if d.HasVideo() {
 			offered.Video = d.Video

@@ -14,6 +14,7 @@ const stopWithin = 2 * time.Second
 // gear is what works behind a channel. It outlives changes of the channel's names and codes.
 type gear struct {
 	feed   *Feed
+	sub    *Feed // the second stream; nil: there is none
 	health *health
 	motion *motion   // nil: fixed
 	events *listener // nil: nobody listens to the camera
@@ -41,6 +42,9 @@ func (g *gear) run(ctx context.Context) {
 	}
 	if g.events != nil {
 		others.Go(func() { g.events.run(ctx) })
+	}
+	if g.sub != nil {
+		others.Go(func() { _ = g.sub.Run(ctx) })
 	}
 	_ = g.feed.Run(ctx)
 	others.Wait()

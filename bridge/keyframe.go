@@ -15,10 +15,10 @@ const (
 	keyWithin = 5 * time.Second
 )
 
-// hasten asks the camera of a new viewer for a key picture where the viewer would have to wait for one. The
-// function it returns ends that and waits.
+// hasten asks the camera of a new viewer for a key picture of its main stream where the viewer would have to wait
+// for one. The function it returns ends that and waits.
 func (v *View) hasten(ctx context.Context, c *Channel, lease *Lease) (stop func()) {
-	if c.KeyFramer == nil || lease.Queued() > 0 {
+	if c.KeyFramer == nil || lease.feed != c.feed || lease.Queued() > 0 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)

@@ -46,17 +46,11 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 	if !ok {
 		return gb28181.Errorf(404, "no such channel")
 	}
-	lease := channel.feed.Subscribe(v.cfg.Start)
-	defer lease.Close()
-	defer v.hasten(ctx, channel, lease)()
-	if err := v.awaitCamera(ctx, channel, lease); err != nil {
+	lease, leave, err := v.watchCamera(ctx, channel, offer)
+	if err != nil {
 		return err
 	}
-	desc := channel.feed.stream.Description()
-	if desc.HasVideo() && desc.Video.Codec == media.H265 && v.cfg.RefuseH265 {
-		return gb28181.Errorf(488, "camera sends H.265, which this platform does not take")
-	}
-
+	defer leave()
 	offer = v.numbered(offer)
 	line, inherited, err := v.line(call, offer)
 	if err != nil {
@@ -72,7 +66,7 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 		Channel: call.Channel(),
 		Local:   netip.AddrPortFrom(call.LocalIP(), line.LocalPort()),
 		SSRC:    offer.SSRC,
-		Format:  v.format(channel, desc), BareFormat: v.cfg.FormatLine == "empty",
+		Format:  v.format(lease.feed.Source, lease.feed.stream.Description()), BareFormat: v.cfg.FormatLine == "empty",
 	})
 	if !inherited && !s.kept {
 		_ = line.Close()
@@ -158,10 +152,10 @@ func (s *session) serve(ctx context.Context, call Call, answer sdp.Answer) error
 		return err
 	}
 	defer s.line.release()
-	if s.line.feed == s.channel.feed {
+	if s.line.feed == s.lease.feed {
 		s.after = s.line.last
 	}
-	s.line.feed = s.channel.feed
+	s.line.feed = s.lease.feed
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	guarded := make(chan struct{})
@@ -308,6 +302,10 @@ func ticks(n int64) time.Duration { return time.Duration(n) * time.Second / medi
 
 func (s *session) status() CallStatus {
 	st := s.leg.status()
+	st.Stream = "main"
+	if s.lease.feed == s.channel.sub {
+		st.Stream = "sub"
+	}
 	st.Skipped += s.lease.Dropped()
 	return st
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 )
@@ -9,6 +10,13 @@ import (
 // shareDepth is how much of its share a superior may use at once, as time: more than a key picture
 // takes, less than what fills the queue of an uplink.
 const shareDepth = time.Second
+
+const (
+	// usedOver is the time over which the use of a share is reckoned: some groups of pictures.
+	usedOver = 4 * time.Second
+	// shortFor is how long a share counts as used up after something was left out.
+	shortFor = 10 * time.Second
+)
 
 // share is a superior's part of the uplink, over all of its calls: a bucket of bytes. What does not fit
 // is left out up to the next key picture of its call, so that no picture is ever torn. Calls under way may
@@ -20,6 +28,8 @@ type share struct {
 	mu    sync.Mutex
 	left  float64
 	since time.Time // when left was reckoned
+	used  float64   // bytes a second, lately
+	short time.Time // when something was left out for the last time
 }
 
 // newShare returns nil, which lets everything pass, for 0.
@@ -45,10 +55,28 @@ func (s *share) take(n int, key bool) bool {
 		floor = min(0, depth-float64(n)) // one bigger than the bucket waits until it is full
 	}
 	if s.left-float64(n) < floor {
+		s.short = s.since
 		return false
 	}
-	s.left -= float64(n)
+	s.spend(n)
 	return true
+}
+
+// spend takes n bytes out of the bucket; s.mu is held.
+func (s *share) spend(n int) {
+	s.left -= float64(n)
+	s.used += float64(n) / usedOver.Seconds()
+}
+
+// full tells whether a stream of so many bytes a second more (0: not known) has no room.
+func (s *share) full(more float64) bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fill(s.rate * shareDepth.Seconds())
+	return !s.short.IsZero() && time.Since(s.short) < shortFor || s.used+more > s.rate
 }
 
 // Ranks of those who may wait for their part of a share: what a recording takes must be left to others, as parts of
@@ -72,7 +100,7 @@ func (s *share) wait(ctx context.Context, n int, rank float64) error {
 			missing = full // bigger than the bucket: it goes when that is full
 		}
 		if missing <= 0 {
-			s.left -= float64(n)
+			s.spend(n)
 			s.mu.Unlock()
 			return nil
 		}
@@ -87,7 +115,9 @@ func (s *share) wait(ctx context.Context, n int, rank float64) error {
 func (s *share) fill(depth float64) {
 	now := time.Now()
 	if !s.since.IsZero() {
-		s.left = min(depth, s.left+s.rate*now.Sub(s.since).Seconds())
+		past := now.Sub(s.since)
+		s.left = min(depth, s.left+s.rate*past.Seconds())
+		s.used *= math.Exp(-past.Seconds() / usedOver.Seconds())
 	}
 	s.since = now
 }
@@ -114,5 +144,5 @@ func (s *share) giveBack(n int) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.left += float64(n)
+	s.spend(-n)
 }

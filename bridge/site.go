@@ -26,6 +26,7 @@ type Camera struct {
 	Longitude    float64
 	Latitude     float64
 	Source       Source
+	Sub          Source      // the second stream, smaller; nil: there is none
 	PTZ          PTZ         // nil: fixed
 	Snapshotter  Snapshotter // nil: takes no single pictures
 	Rebooter     Rebooter    // nil: can't be restarted
@@ -164,6 +165,7 @@ type CallStatus struct {
 	Camera    string
 	Channel   string // the code
 	Kind      string // Play, Playback or Download
+	Stream    string // main | sub; "" = a recording
 	Transport string
 	Remote    string
 	LocalPort uint16

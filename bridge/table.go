@@ -28,7 +28,7 @@ func (c *Channel) Events() EventStatus { return c.events.Status() }
 // Subscribe pulls the channel for a reader of its own, from the next key picture on.
 func (c *Channel) Subscribe() *Lease { return c.feed.Subscribe(media.FromNextKey) }
 
-// SetCameras replaces the table while the site runs. A camera of the same name whose Source, PTZ
+// SetCameras replaces the table while the site runs. A camera of the same name whose Source, Sub, PTZ
 // and Lookout are the same values goes on undisturbed, whatever else of it changed; the calls of a
 // camera that is gone, or came back as another, end.
 func (s *Site) SetCameras(cameras []Camera, groups []Group) {
@@ -78,7 +78,7 @@ func (s *Site) tabulate(before *table, cameras []Camera, groups []Group) *table 
 
 // goesOnAs tells whether what works behind a channel serves cam too.
 func (c *Channel) goesOnAs(cam Camera) bool {
-	return same(c.Source, cam.Source) && same(c.PTZ, cam.PTZ) && same(c.Lookout, cam.Lookout) &&
+	return same(c.Source, cam.Source) && same(c.Sub, cam.Sub) && same(c.PTZ, cam.PTZ) && same(c.Lookout, cam.Lookout) &&
 		c.AlarmInterval == cam.AlarmInterval
 }
 
@@ -94,6 +94,9 @@ func (s *Site) newGear(cam Camera) *gear {
 	log := s.cfg.Log.With("camera", cam.Name)
 	feed := NewFeed(cam.Source, s.cfg.Linger, s.cfg.Retry, s.cfg.Limits, log)
 	g := &gear{feed: feed, health: newHealth(feed, s.cfg.Probing, s.slots)}
+	if cam.Sub != nil {
+		g.sub = NewFeed(cam.Sub, s.cfg.Linger, s.cfg.Retry, s.cfg.Limits, log.With("stream", "sub"))
+	}
 	g.health.changed = func() {
 		s.conditions.Add(1)
 		s.hub.tell(func(b *mailbox) { b.cameraChanged(cam.Name) })

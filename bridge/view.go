@@ -36,6 +36,9 @@ type ViewConfig struct {
 	Start       media.Start
 	SourceGrace time.Duration // a call outlives its camera by this
 	RefuseH265  bool
+	H265Sub     bool // … but send the sub stream, if that is H.264
+	SubStream   bool // what an offer gets that names no stream
+	ShareSub    bool // and when Bandwidth is used up
 	MaxPayload  int  // RTP payload bytes; 0 = 1400
 	Bandwidth   int  // of all calls together, in kbit/s; 0 = no limit
 	Interleaved bool // "$" framing over TCP

@@ -20,6 +20,7 @@ import (
 type device struct {
 	cfg     config.Camera
 	source  *source
+	sub     *source  // nil: sub_url is not given
 	head    *head    // nil: fixed, or nothing but RTSP
 	events  *lookout // nil: nobody listens to it
 	moving  *moving  // nil: ptz is not "auto"
@@ -37,7 +38,10 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 				continue
 			}
 		}
-		d := device{cfg: c, source: newSource(c, poller, log)}
+		d := device{cfg: c, source: newSource(c, c.URL, poller, log)}
+		if c.SubURL != "" {
+			d.sub = newSource(c, c.SubURL, poller, log)
+		}
 		if c.ONVIF != "" {
 			cam, err := onvif.NewCamera(onvif.CameraConfig{
 				Config:  onvif.Config{Address: c.ONVIF, Username: c.Username, Password: *c.Password, Log: log.With("camera", c.Name)},
@@ -75,6 +79,9 @@ func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []
 			CivilCode: c.CivilCode, Address: c.Address, Longitude: c.Longitude, Latitude: c.Latitude,
 			Source: d.source, AlarmInterval: c.AlarmInterval,
 		}
+		if d.sub != nil {
+			cam.Sub = d.sub
+		}
 		if d.events != nil {
 			cam.Lookout = d.events
 		}
@@ -95,9 +102,10 @@ func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []
 	return list
 }
 
-func newSource(c config.Camera, poller *rtsp.Poller, log *slog.Logger) *source {
+// newSource pulls one stream of a camera.
+func newSource(c config.Camera, url string, poller *rtsp.Poller, log *slog.Logger) *source {
 	return &source{pull: &rtsp.Source{Config: rtsp.Config{
-		Name: c.Name, URL: c.URL, Username: c.Username, Password: *c.Password, Transport: c.Transport,
+		Name: c.Name, URL: url, Username: c.Username, Password: *c.Password, Transport: c.Transport,
 		UserAgent: "gbgate", Poller: poller, Log: log,
 	}}}
 }

@@ -91,7 +91,9 @@ func checkCameras(ctx context.Context, cfg *config.Config) []checkCameraDoc {
 	docs := make([]checkCameraDoc, len(cfg.Cameras))
 	var wg sync.WaitGroup
 	for i, c := range cfg.Cameras {
-		wg.Go(func() { docs[i] = checkCamera(ctx, c.Name, newSource(c, nil, slog.New(slog.DiscardHandler)).pull) })
+		wg.Go(func() {
+			docs[i] = checkCamera(ctx, c.Name, newSource(c, c.URL, nil, slog.New(slog.DiscardHandler)).pull)
+		})
 	}
 	wg.Wait()
 	return docs

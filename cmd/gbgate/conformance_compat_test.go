@@ -213,3 +213,20 @@ func TestCompatOfSettings(t *testing.T) {
 		})
 	}
 }
+
+// A camera with two streams: the offer chooses, else default_stream does.
+func TestCompatOfStreams(t *testing.T) {
+	t.Parallel()
+	main, sub := startCamera(t, simcam.Config{Clip: simcam.H265AAC}), startCamera(t, simcam.Config{})
+	camera := cameraTOML("gate", channelID, main.URL(), "", "") + fmt.Sprintf("sub_url = %q\n", sub.URL())
+	r := newRig(t, setup{compat: "default_stream = \"sub\"\n", rest: camera})
+	for number, want := range map[string]string{"": "H.264", "a=streamnumber:0\r\n": "H.265"} {
+		res, err := r.node.Play(soon(t, 20*time.Second), rehearsal.PlayRequest{
+			Channel: channelID, Transport: rehearsal.UDP, Pictures: 5,
+			Edit: replace(t, "a=recvonly\r\n", "a=recvonly\r\n"+number),
+		})
+		if err != nil || res.Codec != want {
+			t.Errorf("%q: %s is sent, want %s (%v)", number, res.Codec, want, err)
+		}
+	}
+}

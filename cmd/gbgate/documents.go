@@ -92,7 +92,8 @@ type callDoc struct {
 	Superior  string    `json:"superior"`
 	Camera    string    `json:"camera"`
 	Channel   string    `json:"channel"`
-	Kind      string    `json:"kind"` // Play | Playback | Download
+	Kind      string    `json:"kind"`             // Play | Playback | Download
+	Stream    string    `json:"stream,omitempty"` // main | sub; absent: a recording
 	Transport string    `json:"transport"`
 	Remote    string    `json:"remote"`
 	LocalPort uint16    `json:"local_port"`
@@ -221,7 +222,8 @@ func (g *gateway) calls() []callDoc {
 	docs := make([]callDoc, 0, len(calls))
 	for _, c := range calls {
 		d := callDoc{
-			Superior: c.Superior, Camera: c.Camera, Channel: c.Channel, Kind: c.Kind, Transport: c.Transport, Remote: c.Remote,
+			Superior: c.Superior, Camera: c.Camera, Channel: c.Channel, Kind: c.Kind, Stream: c.Stream,
+			Transport: c.Transport, Remote: c.Remote,
 			LocalPort: c.LocalPort, SSRC: c.SSRC, Since: corrected(c.Since), Packets: c.Packets, Bytes: c.Bytes,
 			Dropped: c.Dropped, Skipped: c.Skipped, MaxBurst: c.MaxBurst, Path: c.Path,
 		}

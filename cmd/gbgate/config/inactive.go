@@ -11,11 +11,8 @@ func inactive() map[string][]string {
 	return map[string][]string{
 		"admin": {"password_file"},
 		"superior.compat": {
-			"default_stream",
-			"h265_fallback_stream",
 			"broadcast", "broadcast_transport", "broadcast_invite_from", "broadcast_offer_y", "talk",
 		},
-		"camera": {"sub_url"},
 	}
 }
 

@@ -190,6 +190,7 @@ func (p *parser) oneSuperior(i int, names map[string]string) {
 	if !(s.MaxDownloadSpeed >= 0 && s.MaxDownloadSpeed <= 1000) {
 		c.fault("max_download_speed", "is %v; it may be 0 (no limit) to 1000", s.MaxDownloadSpeed)
 	}
+	c.oneOf("over_bandwidth", s.OverBandwidth, "", "sub")
 	if s.MaxCalls < 0 || s.BandwidthKbps < 0 {
 		c.fault("max_calls", "and bandwidth_kbps can't be negative (0 = no limit)")
 	}
