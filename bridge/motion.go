@@ -90,6 +90,8 @@ func (m *motion) drive(ctx context.Context, which int, v *View, moves bool, f fu
 	defer cancel()
 	err := f(ctx)
 	switch {
+	case errors.Is(err, errors.ErrUnsupported): // such as a lens without a motor: nothing moves
+		m.set(which, nil, 0)
 	case moves:
 		m.set(which, v, v.watchdog())
 	case err == nil:

@@ -19,9 +19,16 @@ type turret struct {
 	began time.Time
 	takes time.Duration // for each command
 
-	mu   sync.Mutex
-	did  []string
-	fail int // stops that fail
+	mu        sync.Mutex
+	did       []string
+	fail      int // stops that fail
+	fixedLens bool
+}
+
+func (p *turret) set(change func(*turret)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change(p)
 }
 
 func (p *turret) note(ctx context.Context, format string, args ...any) error {
@@ -50,6 +57,12 @@ func (p *turret) Stop(ctx context.Context) error {
 }
 
 func (p *turret) Lens(ctx context.Context, focus, iris float64) error {
+	p.mu.Lock()
+	fixed := p.fixedLens
+	p.mu.Unlock()
+	if fixed {
+		return fmt.Errorf("camera has no imaging: %w", errors.ErrUnsupported)
+	}
 	return p.note(ctx, "lens %.1f %.1f", focus, iris)
 }
 
@@ -158,6 +171,18 @@ func TestNoCameraTurnsForEver(t *testing.T) {
 				steer(t, v, lensStop)
 			},
 			[]string{"0s lens 1.0 0.0", "1s move -1.0 0.0 0.0", "2s lens 0.0 0.0", "16s stop"},
+		},
+		{
+			"a lens without a motor is not stopped",
+			ViewConfig{},
+			0,
+			func(t *testing.T, v *View, _ func()) {
+				c, _ := v.channel(gate)
+				c.motion.ptz.(*turret).set(func(p *turret) { p.fixedLens = true })
+				steer(t, v, goFar)
+				steer(t, v, lensStop)
+			},
+			nil,
 		},
 		{
 			"a journey to a preset is not cut short",
