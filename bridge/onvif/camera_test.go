@@ -96,6 +96,13 @@ func TestMovement(t *testing.T) {
 			},
 			want: []string{"ContinuousMove pan=0 tilt=-0.8", "Stop"},
 		},
+		"time-outs are refused": {
+			quirks: quirks{RefusesTimeout: true},
+			do: func(ctx context.Context, c *onvif.Camera) error {
+				return errors.Join(c.Move(ctx, 0, 0.5, 0), c.Stop(ctx))
+			},
+			want: []string{"ContinuousMove pan=0 tilt=0.5", "Stop"},
+		},
 		"infinite spaces": {
 			quirks: quirks{InfiniteSpaces: true},
 			do: func(ctx context.Context, c *onvif.Camera) error {
@@ -173,6 +180,54 @@ func TestMovement(t *testing.T) {
 				t.Error("the camera still moves")
 			}
 		})
+	}
+}
+
+// What a camera lacks is said so, and known as unsupported.
+func TestLackingParts(t *testing.T) {
+	type quirks = simcam.ONVIFQuirks
+	for name, c := range map[string]struct {
+		quirks quirks
+		do     func(ctx context.Context, c *onvif.Camera) error
+	}{
+		"no imaging": {quirks{NoImaging: true}, func(ctx context.Context, c *onvif.Camera) error { return c.Lens(ctx, 1, 0) }},
+		"no iris":    {quirks{NoImaging: true}, func(ctx context.Context, c *onvif.Camera) error { return c.Lens(ctx, 0, 1) }},
+		"no position": {quirks{NoPosition: true}, func(ctx context.Context, c *onvif.Camera) error {
+			_, _, _, err := c.Position(ctx)
+			return err
+		}},
+		"no position to drag from": {quirks{NoPosition: true, NoFOV: true}, func(ctx context.Context, c *onvif.Camera) error {
+			return c.DragZoom(ctx, 0.5, 0, 2)
+		}},
+		"no such switch": {quirks{}, func(ctx context.Context, c *onvif.Camera) error { return c.Switch(ctx, 99, true) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, simcam.ONVIFConfig{Quirks: c.quirks})
+			err := c.do(t.Context(), camera(t, d, onvif.CameraConfig{}))
+			if !errors.Is(err, errors.ErrUnsupported) || len(d.Commands()) > 0 {
+				t.Errorf("%v and %q, want what is not supported and nothing done", err, d.Commands())
+			}
+		})
+	}
+}
+
+// A PTZ service alone makes no camera move (Reolink); a profile's configuration or a node does.
+func TestMoves(t *testing.T) {
+	type quirks = simcam.ONVIFQuirks
+	for name, c := range map[string]struct {
+		cfg  simcam.ONVIFConfig
+		want bool
+	}{
+		"dome":             {simcam.ONVIFConfig{}, true},
+		"fixed":            {simcam.ONVIFConfig{Fixed: true}, false},
+		"a node alone":     {simcam.ONVIFConfig{Quirks: quirks{NoPTZInProfile: true}}, true},
+		"a profile alone":  {simcam.ONVIFConfig{Quirks: quirks{NoNodes: true}}, true},
+		"a service, empty": {simcam.ONVIFConfig{Quirks: quirks{NoNodes: true, NoPTZInProfile: true}}, false},
+	} {
+		got, err := camera(t, start(t, c.cfg), onvif.CameraConfig{}).Moves(t.Context())
+		if err != nil || got != c.want {
+			t.Errorf("%s: moves %v %v, want %v", name, got, err, c.want)
+		}
 	}
 }
 

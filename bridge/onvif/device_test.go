@@ -181,6 +181,10 @@ func TestServices(t *testing.T) {
 			simcam.ONVIFQuirks{NoGetServices: true, UnknownHangsUp: true},
 			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
 		},
+		"no GetServices, no SOAP": {
+			simcam.ONVIFQuirks{NoGetServices: true, UnknownIsText: true},
+			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
+		},
 		"no GetServices, HTML": {
 			simcam.ONVIFQuirks{NoGetServices: true, UnknownIsHTML: true},
 			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},

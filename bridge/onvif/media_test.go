@@ -45,6 +45,11 @@ func TestProfiles(t *testing.T) {
 		"media1":           {simcam.ONVIFConfig{Quirks: quirks{NoMedia2: true}}, []onvif.Profile{first, firstSub}},
 		"fixed":            {simcam.ONVIFConfig{Fixed: true}, []onvif.Profile{fixed, fixedSub}},
 		"wrong namespaces": {simcam.ONVIFConfig{Quirks: quirks{WrongNamespaces: true}}, []onvif.Profile{main, sub}},
+		"no types":         {simcam.ONVIFConfig{Quirks: quirks{NoProfileTypes: true}}, []onvif.Profile{main, sub}},
+		"another order":    {simcam.ONVIFConfig{Quirks: quirks{Disorder: true}}, []onvif.Profile{main, sub}},
+		"media1, another order": {
+			simcam.ONVIFConfig{Quirks: quirks{NoMedia2: true, Disorder: true}}, []onvif.Profile{first, firstSub},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.cfg.Codec, c.cfg.SubURL, c.cfg.Talk = "H265", subURL, true

@@ -45,7 +45,9 @@ func (d *ONVIF) services() [][2]string {
 		{"http://www.onvif.org/ver10/media/wsdl", "media_service"},
 		{"http://www.onvif.org/ver10/events/wsdl", "event_service"},
 		{"http://www.onvif.org/ver10/deviceIO/wsdl", "deviceio_service"},
-		{"http://www.onvif.org/ver20/imaging/wsdl", "imaging_service"},
+	}
+	if !d.cfg.Quirks.NoImaging {
+		list = append(list, [2]string{"http://www.onvif.org/ver20/imaging/wsdl", "imaging_service"})
 	}
 	if !d.cfg.Quirks.NoMedia2 {
 		list = append(list, [2]string{"http://www.onvif.org/ver20/media/wsdl", "media2_service"})
@@ -172,10 +174,14 @@ func (d *ONVIF) dateAndTime() string {
 
 func (d *ONVIF) capabilities(q *soapRequest) string {
 	x := func(path string) string { return el("tt:XAddr", d.at(q, "/onvif/"+path)) }
+	imaging := in("tt:Imaging", x("imaging_service"))
+	if d.cfg.Quirks.NoImaging {
+		imaging = ""
+	}
 	list := in("tt:Device", x("device_service")) +
 		in("tt:Events", x("event_service"), el("tt:WSSubscriptionPolicySupport", "false"),
 			el("tt:WSPullPointSupport", "true"), el("tt:WSPausableSubscriptionManagerInterfaceSupport", "false")) +
-		in("tt:Imaging", x("imaging_service")) +
+		imaging +
 		in("tt:Media", x("media_service"), in("tt:StreamingCapabilities", el("tt:RTPMulticast", "false"),
 			el("tt:RTP_TCP", "true"), el("tt:RTP_RTSP_TCP", "true")))
 	if !d.cfg.Fixed {

@@ -131,6 +131,9 @@ func (d *ONVIF) subscribed(q *soapRequest, id string, sub *pullPoint) (string, *
 		d.events.mu.Lock()
 		defer d.events.mu.Unlock()
 		delete(d.events.subs, id)
+		if d.cfg.Quirks.EndsAllAtOnce {
+			clear(d.events.subs)
+		}
 		return "<wsnt:UnsubscribeResponse/>", nil
 	}
 	return "", unsupported()

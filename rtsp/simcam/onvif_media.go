@@ -1,6 +1,10 @@
 package simcam
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // sourceToken is the token of the only video source.
 const sourceToken = "vs1"
@@ -69,6 +73,9 @@ func (d *ONVIF) media2(q *soapRequest) (string, *fault) {
 	}
 	switch q.body.name {
 	case "GetProfiles":
+		if d.cfg.Quirks.NoProfileTypes && q.body.child("Type") != nil {
+			return "", invalid("ConfigurationType")
+		}
 		list := ""
 		for _, p := range d.profiles() {
 			list += d.profile2(p)
@@ -130,9 +137,9 @@ func (d *ONVIF) profile1(name string, p streamProfile) string {
 	audio := in(`tt:AudioEncoderConfiguration token="ae1"`, el("tt:Name", "audio"), el("tt:UseCount", "1"),
 		el("tt:Encoding", "G711"), el("tt:Bitrate", "64"), el("tt:SampleRate", "8"), multicast,
 		el("tt:SessionTimeout", "PT60S"))
-	return in(fmt.Sprintf(`%s token="%s" fixed="true"`, name, p.token), el("tt:Name", p.name),
+	return in(fmt.Sprintf(`%s token="%s" fixed="true"`, name, p.token), d.ordered(el("tt:Name", p.name),
 		d.videoSource("tt:VideoSourceConfiguration"), video, audio, d.ptzConfiguration("tt:PTZConfiguration"),
-		d.audioOutput("tt:AudioOutputConfiguration", "tt:Extension"))
+		d.audioOutput("tt:AudioOutputConfiguration", "tt:Extension")))
 }
 
 func (d *ONVIF) profile2(p streamProfile) string {
@@ -145,8 +152,16 @@ func (d *ONVIF) profile2(p streamProfile) string {
 	audio := in(`tr2:AudioEncoder token="ae1"`, el("tt:Name", "audio"), el("tt:UseCount", "1"),
 		el("tt:Encoding", "PCMA"), el("tt:Bitrate", "64"), el("tt:SampleRate", "8000"))
 	return in(fmt.Sprintf(`tr2:Profiles token="%s" fixed="true"`, p.token), el("tr2:Name", p.name),
-		in("tr2:Configurations", d.videoSource("tr2:VideoSource"), video, audio, d.ptzConfiguration("tr2:PTZ"),
-			d.audioOutput("tr2:AudioOutput", "")))
+		in("tr2:Configurations", d.ordered(d.videoSource("tr2:VideoSource"), video, audio, d.ptzConfiguration("tr2:PTZ"),
+			d.audioOutput("tr2:AudioOutput", ""))))
+}
+
+// ordered joins elements in the order of the schema, or in another.
+func (d *ONVIF) ordered(elements ...string) string {
+	if d.cfg.Quirks.Disorder {
+		slices.Reverse(elements)
+	}
+	return strings.Join(elements, "")
 }
 
 // audioOutput is a loudspeaker's configuration, which Media1 keeps in an element of its own.

@@ -90,6 +90,9 @@ func (d *ONVIF) ptzProfile(q *soapRequest) *fault {
 }
 
 func (d *ONVIF) continuousMove(q *soapRequest) *fault {
+	if d.cfg.Quirks.RefusesTimeout && q.body.child("Timeout") != nil {
+		return invalid("TimeoutNotSupported")
+	}
 	at, zoom := q.body.child("Velocity", "PanTilt"), q.body.child("Velocity", "Zoom")
 	var v [3]*float64
 	words := ""

@@ -21,11 +21,15 @@ type ONVIFQuirks struct {
 	NoGetServices   bool // fault
 	UnknownHangsUp  bool // an unknown operation closes the connection (onvif_srvd)
 	UnknownIsHTML   bool // an unknown operation is a 500 in HTML (onvif_simple_server)
+	UnknownIsText   bool // an unknown operation is a 400 without SOAP (onvif_server_emulator)
+	Disorder        bool // elements are not in the order of the schema
 	WrongNamespaces bool // every element in a namespace of the maker's own
 	BrokenUTF8      bool // half a character in every answer
 	RefusesAction   bool // a request with an action in its Content-Type is a 400
 
 	NoMedia2        bool
+	NoProfileTypes  bool          // Media2 refuses to be asked for parts of profiles
+	NoImaging       bool          // no imaging service (onvif_simple_server)
 	NoPTZInProfile  bool          // profiles have no PTZ configuration, though there is a PTZ service
 	NoNodes         bool          // GetNodes is empty
 	InfiniteSpaces  bool          // limits are -INF … INF (onvif_srvd)
@@ -34,6 +38,7 @@ type ONVIFQuirks struct {
 	NoPosition      bool          // the status holds no position
 	NoStop          bool          // Stop is a fault (Cohu)
 	StopIgnored     bool          // Stop succeeds and does nothing
+	RefusesTimeout  bool          // a movement with a time-out is a fault (Bosch)
 	OneAxis         bool          // a diagonal movement is a fault (Arenti)
 	ASCIINames      bool          // preset names must be ASCII (onvif_simple_server)
 	SlotsOnly       bool          // presets are slots 1 … 8, none are made
@@ -46,6 +51,7 @@ type ONVIFQuirks struct {
 	RenewRefused    bool          // Renew is a fault (Bosch)
 	NeedsMessageID  bool          // Renew and PullMessages without wsa:MessageID are faults (onvif_simple_server)
 	NeedsParameters bool          // subscriptions are told apart by reference parameters
+	EndsAllAtOnce   bool          // Unsubscribe ends the subscriptions of everybody
 	PullCloses      time.Duration // a longer PullMessages is hung up on (Tapo C220)
 	NoFindEvents    bool          // the search knows no events
 	NoEndToSearch   bool          // every search goes on for ever
@@ -77,6 +83,8 @@ func (k ONVIFQuirks) spoil(w http.ResponseWriter, q *soapRequest) bool {
 	case k.unknown(q) && k.UnknownIsHTML:
 		w.WriteHeader(http.StatusInternalServerError)
 		_, _ = io.WriteString(w, "<html><body>Internal Error<br></body></html>")
+	case k.unknown(q) && k.UnknownIsText:
+		http.Error(w, "unknown request", http.StatusBadRequest)
 	default:
 		return false
 	}
