@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 
 	"gbgate/cmd/gbgate/bench"
@@ -24,6 +25,7 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 	fs.IntVar(&cfg.Seconds, "seconds", 10, "length of each measurement")
 	fs.IntVar(&cfg.Kbps, "kbps", 4000, "bit rate of a camera in kbit/s")
 	fs.BoolVar(&cfg.Packetwise, "packetwise", false, "cameras send packet by packet, not whole pictures")
+	fs.BoolVar(&cfg.Record, "record", false, "measure also what recording every camera costs, in the folder for temporary files")
 	fs.BoolVar(&cfg.Together, "together", false, "run the floor beside the gateway: for a machine that is busy")
 	fs.StringVar(&cfg.Profile, "cpuprofile", "", "write a CPU profile of the gateway under load to this `file`")
 	soak := fs.Int("soak", 0, "make so many calls instead and see that the gateway does not grow")
@@ -68,7 +70,7 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 func benchWorker(ctx context.Context, e env, name string) int {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var gateway sync.WaitGroup
-	err := bench.Worker(ctx, name, bench.Gateway(func(ctx context.Context, s bench.GatewaySetup) (func() bench.Census, error) {
+	err := bench.Worker(ctx, name, bench.Gateway(func(ctx context.Context, s bench.GatewaySetup) (bench.Handle, error) {
 		return benchGateway(ctx, &gateway, s)
 	}))
 	cancel(errStopped)
@@ -80,13 +82,12 @@ func benchWorker(ctx context.Context, e env, name string) int {
 }
 
 // benchGateway runs the gateway as `gbgate run` would, for the cameras and the platform of a measurement.
-func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup) (func() bench.Census, error) {
+func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup) (h bench.Handle, err error) {
 	cfg := config.Default()
 	cfg.Gateway.ID, cfg.Gateway.Name = bench.NodeID, "gbgate bench"
 	cfg.Gateway.SIPListen, cfg.Gateway.MediaPorts, cfg.Admin.Listen = "127.0.0.1:0", "0", "127.0.0.1:0"
-	var err error
 	if cfg.Gateway.StateDir, err = os.MkdirTemp("", "gbgate-bench-"); err != nil {
-		return nil, err
+		return h, err
 	}
 	if s.Linger > 0 {
 		cfg.Gateway.Linger = s.Linger
@@ -104,9 +105,14 @@ func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup)
 	cfg.Superiors = []config.Superior{up}
 	tuneMemory(os.Getenv, readMemory)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	g, err := newGateway(cfg, log)
+	// A folder that is there makes an archive, whether anything is recorded or not.
+	err = os.MkdirAll(cfg.RecordingDir(), 0o755)
+	var g *gateway
+	if err == nil {
+		g, err = newGateway(cfg, log)
+	}
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(cfg.Gateway.StateDir))
+		return h, errors.Join(err, os.RemoveAll(cfg.Gateway.StateDir))
 	}
 	wg.Go(func() {
 		if err := g.run(ctx); err != nil {
@@ -114,7 +120,16 @@ func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup)
 		}
 		_ = os.RemoveAll(cfg.Gateway.StateDir)
 	})
-	return func() bench.Census {
+	h.Count = func() bench.Census {
 		return bench.Census{Calls: len(g.site.Calls()), Ports: g.portsInUse(), Orphans: g.site.OrphanTime()}
-	}, nil
+	}
+	h.Record = func(on bool) error {
+		next := *cfg
+		next.Cameras = slices.Clone(cfg.Cameras)
+		for i := range next.Cameras {
+			next.Cameras[i].Record = map[bool]string{true: "always", false: "off"}[on]
+		}
+		return g.update(&next)
+	}
+	return h, nil
 }

@@ -166,7 +166,7 @@ func (a *Archive) surplus(free, now int64) (camera string, e entry, ok bool) {
 	cramped := a.cfg.MaxBytes > 0 && total > a.cfg.MaxBytes || free < a.cfg.MinFree+spare/2 && a.cfg.MinFree > 0
 	for name, s := range a.shelves {
 		for _, candidate := range s.entries {
-			if ok && candidate.start >= e.start {
+			if ok && (candidate.start > e.start || candidate.start == e.start && name > camera) {
 				break
 			}
 			old := a.cfg.MaxAge > 0 && candidate.end() < now-a.cfg.MaxAge.Milliseconds()

@@ -18,6 +18,7 @@ type Config struct {
 	Kbps       int       // of each camera
 	Seconds    int       // of each measurement, 2..30
 	Packetwise bool      // cameras send packet by packet instead of whole pictures
+	Record     bool      // measure also what recording every camera costs
 	Together   bool      // the floor runs beside the gateway, not before and after it: for a busy machine
 	Profile    string    // file for a CPU profile of the gateway under load; "" = none
 	Stderr     io.Writer // of the workers
@@ -40,6 +41,9 @@ type Result struct {
 	FirstPacketP99  float64 `json:"first_packet_ms_p99"`
 	AddedLatencyP50 float64 `json:"added_latency_ms_p50"`
 	AddedLatencyP99 float64 `json:"added_latency_ms_p99"`
+
+	// RecordCPU is what recording costs on top of a live stream; 0: not measured.
+	RecordCPU float64 `json:"record_cpu_ms_per_stream_second,omitempty"`
 
 	// What only the table shows.
 	IdleCPU    float64       `json:"-"` // ms per second, all cameras configured, nobody watches
@@ -121,7 +125,7 @@ func (r *run) all(ctx context.Context) error {
 		*w.to = p
 	}
 	for _, step := range []func(context.Context) error{
-		r.start, r.idle, r.beforeLoad, r.load, r.first, r.hangUp, r.afterLoad, r.fanOut,
+		r.start, r.idle, r.beforeLoad, r.load, r.record, r.first, r.hangUp, r.afterLoad, r.fanOut,
 	} {
 		if err := step(ctx); err != nil {
 			return err
@@ -324,6 +328,31 @@ func (r *run) measureLoad(ctx context.Context) (floor, spent, rss float64, err e
 		err = r.floor.ask("stop", nil, nil)
 	}
 	return floor, spent, rss, err
+}
+
+// record measures the same load once more, with every camera recorded, and without.
+func (r *run) record(ctx context.Context) error {
+	if !r.Record {
+		return nil
+	}
+	var spent [2]float64
+	for i, on := range []bool{true, false} {
+		if err := r.gateway.ask("record", on, nil); err != nil {
+			return err
+		}
+		if err := pause(ctx, settle); err != nil {
+			return err
+		}
+		var err error
+		if spent[i], _, err = r.measure(ctx, r.gateway, r.seconds()); err != nil {
+			return err
+		}
+	}
+	without := (r.result.CPU + spent[1]/float64(r.Streams)) / 2
+	r.result.RecordCPU = spent[0]/float64(r.Streams) - without
+	r.say("recording: %.3f ms per stream-second, %.0f %% on top of %.3f",
+		r.result.RecordCPU, 100*r.result.RecordCPU/without, without)
+	return nil
 }
 
 // first plays warm cameras while the load is on.

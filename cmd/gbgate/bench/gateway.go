@@ -29,11 +29,16 @@ type Census struct {
 // CameraURL is where camera i is.
 func (s GatewaySetup) CameraURL(i int) string { return fmt.Sprintf("rtsp://%s/cam%d", s.Cameras, i) }
 
-// Gateway returns a worker that starts what start makes and answers the conductor; what start returns counts calls,
-// ports and orphans.
-func Gateway(start func(ctx context.Context, s GatewaySetup) (func() Census, error)) func(context.Context) Handler {
+// Handle is what the conductor asks a gateway that runs.
+type Handle struct {
+	Count  func() Census // calls, ports and orphans
+	Record func(on bool) error
+}
+
+// Gateway returns a worker that starts what start makes and answers the conductor.
+func Gateway(start func(ctx context.Context, s GatewaySetup) (Handle, error)) func(context.Context) Handler {
 	return func(ctx context.Context) Handler {
-		var count func() Census
+		var gateway Handle
 		return func(op string, args json.RawMessage) (any, error) {
 			switch op {
 			case "start":
@@ -42,15 +47,21 @@ func Gateway(start func(ctx context.Context, s GatewaySetup) (func() Census, err
 					return nil, err
 				}
 				var err error
-				count, err = start(ctx, s)
+				gateway, err = start(ctx, s)
 				return nil, err
 			case "census":
 				runtime.GC()
-				c := count()
+				c := gateway.Count()
 				c.Goroutines = runtime.NumGoroutine()
 				open, err := os.ReadDir("/proc/self/fd")
 				c.Files = len(open)
 				return c, err
+			case "record":
+				var on bool
+				if err := json.Unmarshal(args, &on); err != nil {
+					return nil, err
+				}
+				return nil, gateway.Record(on)
 			}
 			return nil, errUnknown
 		}
