@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -116,6 +117,12 @@ type Segment struct {
 
 // Find returns the segments of a camera that overlap from–to, oldest first; kind None: of any kind.
 func (a *Archive) Find(ctx context.Context, camera string, from, to time.Time, kind Kind) ([]Segment, error) {
+	found, err := a.find(ctx, camera, from.UnixMilli(), to.UnixMilli(), math.MaxInt)
+	return slices.DeleteFunc(found, func(s Segment) bool { return kind != None && s.Kind != kind }), err
+}
+
+// find returns at most so many of the segments that overlap from–to (ms).
+func (a *Archive) find(ctx context.Context, camera string, from, to int64, most int) ([]Segment, error) {
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}
@@ -123,16 +130,16 @@ func (a *Archive) Find(ctx context.Context, camera string, from, to time.Time, k
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		found, unmeasured, ok := a.look(camera, from.UnixMilli(), to.UnixMilli())
+		found, unmeasured, ok := a.look(camera, from, to, most)
 		if ok {
-			return slices.DeleteFunc(found, func(s Segment) bool { return kind != None && s.Kind != kind }), nil
+			return found, nil
 		}
 		a.measure(camera, unmeasured)
 	}
 }
 
-// look finds what overlaps from–to (ms); not ok: something there must be measured first.
-func (a *Archive) look(camera string, from, to int64) (found []Segment, unmeasured entry, ok bool) {
+// look finds what overlaps; not ok: something there must be measured first.
+func (a *Archive) look(camera string, from, to int64, most int) (found []Segment, unmeasured entry, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.shelves[camera]
@@ -142,7 +149,7 @@ func (a *Archive) look(camera string, from, to int64) (found []Segment, unmeasur
 	if e, is := s.unmeasured(from, to); is {
 		return nil, e, false
 	}
-	return s.overlapping(camera, from, to), entry{}, true
+	return s.overlapping(camera, from, to, most), entry{}, true
 }
 
 // ready waits for the index.
@@ -259,6 +266,10 @@ func (a *Archive) ended(camera string, s *segment) error {
 	defer a.mu.Unlock()
 	shelf := a.shelf(camera)
 	shelf.live = nil
+	if errors.Is(err, errDeleted) {
+		a.cfg.Log.Warn("a recording was deleted while it was written", "file", s.name.path())
+		return nil
+	}
 	if s.size == 0 {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -39,9 +40,13 @@ type probed struct {
 	} `json:"streams"`
 }
 
-func ffprobe(t *testing.T, file string) probed {
+func ffprobe(t *testing.T, file string, decode bool) probed {
 	t.Helper()
-	out, errs := tool(t, "ffprobe", "-v", "error", "-count_frames", "-count_packets", "-show_streams", "-of", "json", file)
+	args := []string{"-v", "error", "-count_packets", "-show_streams", "-of", "json", file}
+	if decode {
+		args = append(args, "-count_frames")
+	}
+	out, errs := tool(t, "ffprobe", args...)
 	if errs != "" {
 		t.Errorf("ffprobe %s: %s", filepath.Base(file), errs)
 	}
@@ -57,27 +62,41 @@ func ffprobe(t *testing.T, file string) probed {
 func TestFFprobe(t *testing.T) {
 	for _, c := range []struct {
 		clip, video, audio string
-		ulaw               bool
+		sounds             int
 	}{
-		{simcam.H264PCMA, "h264", "pcm_alaw", false},
-		{simcam.H265AAC, "hevc", "aac", false},
+		{simcam.H264PCMA, "h264", "pcm_alaw", 174},
+		{simcam.H265AAC, "hevc", "aac", 108},
 	} {
 		t.Run(c.clip, func(t *testing.T) {
 			t.Parallel()
-			a := openArchive(t, Config{Segment: 5 * time.Second})
+			a := openArchive(t, Config{Segment: 2 * time.Second})
 			r := a.NewRecorder("gate", Always)
-			a.record(r, newCam(t, c.clip, epoch), 11*time.Second)
+			a.record(r, newCam(t, c.clip, epoch), 7*time.Second)
 			r.close(-1)
 			found, err := a.Find(t.Context(), "gate", epoch, epoch.Add(time.Hour), None)
-			if err != nil || len(found) != 2 {
-				t.Fatalf("%d segments (%v), want 2", len(found), err)
+			if err != nil || len(found) != 4 {
+				t.Fatalf("%d segments (%v), want 4", len(found), err)
 			}
+			pictures := map[string]int{}
 			for i, s := range found {
-				p := ffprobe(t, filepath.Join(a.cfg.Dir, s.Path))
-				t.Logf("%s %+v", s.Path, p)
+				// Decoding is what costs: of the first segment only.
+				p := ffprobe(t, filepath.Join(a.cfg.Dir, s.Path), i == 0)
 				if len(p.Streams) != 2 || p.Streams[0].Codec != c.video || p.Streams[1].Codec != c.audio {
-					t.Errorf("segment %d: streams %+v", i, p.Streams)
+					t.Fatalf("segment %d: streams %+v", i, p.Streams)
 				}
+				for _, s := range p.Streams {
+					n, _ := strconv.Atoi(s.Packets)
+					pictures[s.Codec] += n
+					if i == 0 && s.Frames != s.Packets {
+						t.Errorf("%s of %s %s are decoded", s.Frames, s.Packets, s.Codec)
+					}
+					if at, err := strconv.ParseFloat(s.StartTime, 64); err != nil || at > 0.1 {
+						t.Errorf("segment %d: %s begins at %s", i, s.Codec, s.StartTime)
+					}
+				}
+			}
+			if pictures[c.video] != 7*25 || pictures[c.audio] < c.sounds {
+				t.Errorf("%v, want %d pictures and at least %d sounds", pictures, 7*25, c.sounds)
 			}
 		})
 	}

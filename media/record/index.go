@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -85,9 +84,10 @@ func (s *shelf) unmeasured(from, to int64) (entry, bool) {
 	return entry{}, false
 }
 
-func (s *shelf) overlapping(camera string, from, to int64) []Segment {
+// overlapping lists what overlaps from–to, the first most of it.
+func (s *shelf) overlapping(camera string, from, to int64, most int) []Segment {
 	var found []Segment
-	for i := s.since(from); i < len(s.entries) && s.entries[i].start < to; i++ {
+	for i := s.since(from); i < len(s.entries) && s.entries[i].start < to && len(found) < most; i++ {
 		if e := s.entries[i]; e.end() > from {
 			found = append(found, Segment{
 				Camera: camera, Start: time.UnixMilli(e.start), End: time.UnixMilli(e.end()), Kind: e.kind,
@@ -241,22 +241,26 @@ func (a *Archive) Load(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// loadDay reads a day's folder. What somebody has moved there is no segment of ours.
 func loadDay(day string, add func(name, entry)) {
 	files, err := os.ReadDir(day)
 	if err != nil {
 		return
 	}
+	date, folder := filepath.Base(day), filepath.Base(filepath.Dir(day))
+	camera := ""
 	for _, f := range files {
 		n, ok := parseName(f.Name())
-		if !ok {
+		if !ok || n.camera != camera && escape(n.camera) != folder {
+			continue
+		}
+		camera = n.camera
+		if time.UnixMilli(n.start).UTC().Format(dayFormat) != date {
 			continue
 		}
 		info, err := f.Info()
 		if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
 			continue
-		}
-		if !strings.HasSuffix(filepath.Join(day, f.Name()), string(filepath.Separator)+n.path()) {
-			continue // somebody has moved it
 		}
 		e := entry{start: n.start, length: int32(n.length), kind: n.kind, open: n.length == unknown}
 		if err == nil {

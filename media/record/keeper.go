@@ -98,6 +98,9 @@ func (a *Archive) tend(ctx context.Context) {
 			"%s has %d MB free, below the %d MB that are kept, and nothing more may be deleted", a.cfg.Dir, free>>20, need>>20)})
 	default:
 		a.become(Condition{State: Working})
+		if state != Working {
+			a.repair(ctx) // what could not be finished
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package record
 
 import (
 	"context"
+	"encoding/base64"
 	"testing"
 	"time"
 
@@ -110,4 +111,10 @@ func readAll(t testing.TB, p *Player) []*media.Unit {
 		}
 		units = append(units, u)
 	}
+}
+
+// hikvision returns the parameter sets of a DS-2CD at 1920×1080.
+func hikvision() []byte {
+	b, _ := base64.StdEncoding.DecodeString("AAAAAWdNACqVqB4Aiflm4CAgIEAAAAABaO48gA==")
+	return b
 }

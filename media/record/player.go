@@ -61,9 +61,6 @@ type cursorPlace struct {
 // Open begins to read what was recorded of a camera between from and to; to zero: to the end. Where nothing
 // is, the error is ErrNothing.
 func (a *Archive) Open(ctx context.Context, camera string, from, to time.Time) (*Player, error) {
-	if err := a.ready(ctx); err != nil {
-		return nil, err
-	}
 	p := &Player{archive: a, camera: camera, from: from.UnixMilli(), to: math.MaxInt64}
 	if !to.IsZero() {
 		p.to = to.UnixMilli()
@@ -71,11 +68,7 @@ func (a *Archive) Open(ctx context.Context, camera string, from, to time.Time) (
 	if p.to <= p.from {
 		return nil, fmt.Errorf("%w: the span ends before it begins", ErrNothing)
 	}
-	end := to
-	if to.IsZero() {
-		end = time.UnixMilli(math.MaxInt64 / 2)
-	}
-	found, err := a.Find(ctx, camera, from, end, None)
+	found, err := a.find(ctx, camera, p.from, p.to, 1)
 	if err != nil {
 		return nil, err
 	}

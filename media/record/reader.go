@@ -174,20 +174,24 @@ func (r *reader) findKeys() error {
 		return nil
 	}
 	r.keys = nil
-	_, err := r.walk(func(at int64, places []place) {
-		number := 0
-		for i, p := range places {
-			video := r.format.video.Codec.IsVideo()
-			if p.audio == video {
-				continue
-			}
-			if p.key && (video || i == 0) {
-				r.keys = append(r.keys, keyPlace{p.pts, at, number})
-			}
-			number++
-		}
-	})
+	_, err := r.walk(func(at int64, places []place) { r.keys = r.appendKeys(r.keys, at, places) })
 	return err
+}
+
+// appendKeys lists what a reader may begin at in the part at an offset.
+func (r *reader) appendKeys(keys []keyPlace, at int64, places []place) []keyPlace {
+	video := r.format.video.Codec.IsVideo()
+	number := 0
+	for _, p := range places {
+		if p.audio == video {
+			continue
+		}
+		if p.key && (video || number == 0) {
+			keys = append(keys, keyPlace{p.pts, at, number})
+		}
+		number++
+	}
+	return keys
 }
 
 // walk calls f with every whole part, and tells where they end.

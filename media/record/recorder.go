@@ -147,14 +147,16 @@ func (r *Recorder) Run(ctx context.Context, units Units) error {
 		r.mu.Unlock()
 		r.close(-1)
 	}()
+	patience := stallAfter
 	for {
-		wait, cancel := context.WithTimeoutCause(ctx, stallAfter, errStall)
+		wait, cancel := context.WithTimeoutCause(ctx, patience, errStall)
 		r.mu.Lock()
 		r.kick = cancel
 		r.mu.Unlock()
 		u, err := units.Read(wait)
 		woken := wait.Err() != nil
 		cancel()
+		patience = stallAfter
 		switch {
 		case err == nil:
 			r.step(u)
@@ -162,7 +164,7 @@ func (r *Recorder) Run(ctx context.Context, units Units) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case woken:
-			r.idle()
+			patience = r.idle()
 		default:
 			return err
 		}
@@ -219,6 +221,9 @@ func (r *Recorder) due(u *media.Unit) verdict {
 		if r.wanted() == None && !r.alarmed(time.Now().Add(-overtime)) {
 			return finish
 		}
+		if u.Codec.IsVideo() && u.Codec != t.format.video.Codec {
+			return renew // with the next key picture
+		}
 		if t.full(u) {
 			return flush
 		}
@@ -247,7 +252,7 @@ func (r *Recorder) step(u *media.Unit) {
 			r.mu.Unlock()
 			return
 		}
-		queued := r.ring.drain()
+		queued := r.ring.drain(u.Arrived)
 		r.mu.Unlock()
 		for _, q := range queued {
 			r.put(q)
@@ -381,14 +386,15 @@ func (r *Recorder) fail(err error) {
 	}
 }
 
-// idle is called where no unit came for a while, or somebody wants something else.
-func (r *Recorder) idle() {
+// idle is called where no unit came for a while, or somebody wants something else. It returns when to look
+// again.
+func (r *Recorder) idle() (patience time.Duration) {
 	r.mu.Lock()
 	silence := time.Since(r.newest)
 	recording, wanted := r.take.recording(), r.wanted()
 	var queued []*media.Unit
 	if !recording && wanted != None {
-		queued = r.ring.drain()
+		queued = r.ring.drain(time.Now())
 	}
 	r.mu.Unlock()
 	for _, u := range queued {
@@ -401,5 +407,8 @@ func (r *Recorder) idle() {
 		r.close(-1)
 	case silence >= stallAfter || len(queued) > 0:
 		r.flush(-1)
+	default:
+		return stallAfter - silence
 	}
+	return stallAfter
 }

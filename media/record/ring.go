@@ -40,10 +40,14 @@ func (r *ring) add(u *media.Unit) {
 	if !begins {
 		return
 	}
-	// The group that was under way when the span began is kept.
+	r.trim(u.Arrived)
+}
+
+// trim gives back what is older than the span before now, but for the group that was under way when it began.
+func (r *ring) trim(now time.Time) {
 	for {
 		second := r.next(1)
-		if second >= len(r.units) || u.Arrived.Sub(r.units[second].Arrived) < r.span {
+		if second >= len(r.units) || now.Sub(r.units[second].Arrived) < r.span {
 			return
 		}
 		r.cut(second)
@@ -74,8 +78,9 @@ func (r *ring) cut(n int) {
 
 func (r *ring) clear() { r.cut(len(r.units)) }
 
-// drain hands the units over with their references.
-func (r *ring) drain() []*media.Unit {
+// drain hands the units of the span before now over with their references.
+func (r *ring) drain(now time.Time) []*media.Unit {
+	r.trim(now)
 	units := r.units
 	r.units, r.bytes = nil, 0
 	return units

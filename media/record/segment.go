@@ -118,6 +118,9 @@ func (s *segment) write(b []byte) error {
 	return err
 }
 
+// errDeleted is the end of a segment whose file somebody has deleted or moved while it was written.
+var errDeleted = errors.New("somebody has deleted the file")
+
 // finish writes the table of key pictures, closes the file and gives it its final name. A segment without a
 // part is removed.
 func (s *segment) finish() (length int64, err error) {
@@ -135,15 +138,22 @@ func (s *segment) finish() (length int64, err error) {
 	if e := s.file.Close(); err == nil {
 		err = e
 	}
+	if err != nil { // it is finished when the disk is well again
+		s.close(s.path, s.name)
+		return min(s.end/(media.Clock/1000), maxLength.Milliseconds()), err
+	}
 	final := s.name
 	final.length = min(s.end/(media.Clock/1000), maxLength.Milliseconds())
 	path := filepath.Join(s.dir, final.path())
 	if e := os.Rename(s.path, path); e != nil {
 		s.close(s.path, s.name)
-		return final.length, errors.Join(err, e)
+		if errors.Is(e, os.ErrNotExist) {
+			e = errDeleted
+		}
+		return final.length, e
 	}
 	s.close(path, final)
-	return final.length, err
+	return final.length, nil
 }
 
 func (s *segment) close(path string, n name) {

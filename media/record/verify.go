@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"gbgate/media"
@@ -35,7 +36,7 @@ func (a *Archive) Verify(ctx context.Context, s Segment, deep bool) Verdict {
 		return v
 	}
 	defer closeFile()
-	v.look(ctx, r, deep)
+	keys := v.look(ctx, r, deep)
 	if v.Err != nil || n.length == unknown {
 		return v
 	}
@@ -43,9 +44,8 @@ func (a *Archive) Verify(ctx context.Context, s Segment, deep bool) Verdict {
 		v.Err = errors.New("there is no table of key pictures at its end")
 		return v
 	}
-	v.Torn = 0
-	if len(r.keys) != v.Keys && r.format.video.Codec.IsVideo() {
-		v.Err = fmt.Errorf("its table has %d key pictures, there are %d", len(r.keys), v.Keys)
+	if !slices.Equal(r.keys, keys) {
+		v.Err = errors.New("its table of key pictures does not fit")
 	}
 	if d := v.Length - time.Duration(n.length)*time.Millisecond; d.Abs() > 2*time.Millisecond && v.Err == nil {
 		v.Err = fmt.Errorf("it lasts %v, its name says %v", v.Length, time.Duration(n.length)*time.Millisecond)
@@ -54,12 +54,13 @@ func (a *Archive) Verify(ctx context.Context, s Segment, deep bool) Verdict {
 	return v
 }
 
-// look counts what is in a segment.
-func (v *Verdict) look(ctx context.Context, r *reader, deep bool) {
+// look counts what is in a segment, and lists its key pictures.
+func (v *Verdict) look(ctx context.Context, r *reader, deep bool) (keys []keyPlace) {
 	video := r.format.video.Codec.IsVideo()
 	end := int64(0)
-	whole, err := r.walk(func(_ int64, places []place) {
+	whole, err := r.walk(func(at int64, places []place) {
 		v.Parts++
+		keys = r.appendKeys(keys, at, places)
 		for _, p := range places {
 			if p.audio != video {
 				end = max(end, p.dts+p.duration)
@@ -84,6 +85,13 @@ func (v *Verdict) look(ctx context.Context, r *reader, deep bool) {
 			u.Release()
 		}
 	})
+	for { // the last part is filled up to a page
+		h, _, err := r.box(whole)
+		if err != nil {
+			break
+		}
+		whole += h.size
+	}
 	v.Length, v.Torn = duration(end), r.limit-whole
 	if err != nil && v.Err == nil {
 		v.Err = fmt.Errorf("at %v: %w", v.Length, err)
@@ -91,6 +99,7 @@ func (v *Verdict) look(ctx context.Context, r *reader, deep bool) {
 	if v.Parts == 0 && v.Err == nil {
 		v.Err = errEmpty
 	}
+	return keys
 }
 
 func duration(ticks int64) time.Duration {
