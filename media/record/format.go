@@ -145,11 +145,6 @@ func pad(b []byte, offset int64) []byte {
 	return b
 }
 
-// description is what a reader is told of the format.
-func (f *format) description() *media.Description {
-	return &media.Description{Video: f.video, Audio: f.audio}
-}
-
 // NAL unit types (H.264 table 7-1, H.265 table 7-1).
 const (
 	h264SPS, h264PPS          = 7, 8

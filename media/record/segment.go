@@ -189,13 +189,6 @@ func (s *segment) progress(keysFrom int) progress {
 	return p
 }
 
-// length is how long a segment lasts so far, in ms.
-func (s *segment) length() int64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.end / (media.Clock / 1000)
-}
-
 // end is where a part ends, before it is finished: its pictures, if it has any.
 func (p *part) end(next int64) int64 {
 	end := int64(0)
