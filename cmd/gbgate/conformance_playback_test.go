@@ -160,6 +160,8 @@ func TestLine9(t *testing.T) {
 		"chapter over TCP active": both(func(t *testing.T, segment string, from time.Time) {
 			line9Chapter(t, segment, from, rehearsal.TCPActive, "udp", "scale_pts = \"wall\"\n")
 		}),
+		"chapter of a recorder": both(line9Recorder),
+
 		"list":     both(line9List),
 		"576 rows": both(line9ManyRows),
 		"wire":     both(line9Wire),
@@ -172,15 +174,31 @@ func TestLine9(t *testing.T) {
 // The rehearsal's chapter "recordings" is green.
 func line9Chapter(t *testing.T, segment string, from time.Time, transport, sip, compat string) {
 	r := storedRig(t, segment, from, setup{transport: sip, compat: compat})
-	for _, c := range r.node.RehearseRecordings(soon(t, 3*time.Minute), rehearsal.RecordingsRequest{
+	goThrough(t, r, rehearsal.RecordingsRequest{
 		Channel: channelID, From: from, To: from.Add(archiveLength), Transport: transport, WallTimes: compat != "",
-	}) {
+	})
+}
+
+// goThrough wants the chapter to be green and nothing to be left of its calls.
+func goThrough(t *testing.T, r *rig, req rehearsal.RecordingsRequest) {
+	t.Helper()
+	for _, c := range r.node.RehearseRecordings(soon(t, 3*time.Minute), req) {
 		t.Logf("%s: %s", c.Name, c.Figure)
 		if c.Reason != "" {
 			t.Errorf("%s: %s", c.Name, c.Reason)
 		}
 	}
 	r.gateway.status(t, "end of all calls", func(doc statusDoc) bool { return len(doc.Calls) == 0 })
+}
+
+// What lives in the camera's recorder is played just so.
+func line9Recorder(t *testing.T, _ string, from time.Time) {
+	_, d := startRecorder(t, [][2]time.Time{{from, from.Add(2 * time.Hour)}}, simcam.ArchiveQuirks{})
+	camera := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+d.URL()+`"`, 1)
+	r := newRig(t, setup{rest: camera + "replay = \"onvif\"\n"})
+	goThrough(t, r, rehearsal.RecordingsRequest{
+		Channel: channelID, From: from, To: from.Add(archiveLength), Transport: rehearsal.UDP,
+	})
 }
 
 // RecordInfo tells the hours, without the hole, each once, and filters by type.
