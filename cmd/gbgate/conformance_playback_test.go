@@ -166,6 +166,7 @@ func TestLine9(t *testing.T) {
 		"576 rows": both(line9ManyRows),
 		"wire":     both(line9Wire),
 		"moved":    both(line9Moved),
+		"at once":  both(line9AtOnce),
 		"channel":  both(line9FromChannel),
 		"download": both(line9Download),
 	})
@@ -398,6 +399,53 @@ func continuous(t *testing.T, stream []byte, pictures int) {
 	}
 	if frames != pictures || strings.Contains(complaints, "h264") {
 		t.Errorf("FFmpeg decodes %d of %d pictures\n%s", frames, pictures, complaints)
+	}
+}
+
+// Several playbacks of one camera are independent; one of them pauses and gives signs of life meanwhile.
+func line9AtOnce(t *testing.T, segment string, from time.Time) {
+	r := storedRig(t, segment, from, setup{compat: "pause_keepalive = true\n"})
+	ctx := soon(t, time.Minute)
+	var plays []*rehearsal.Playback
+	for _, transport := range []string{rehearsal.UDP, rehearsal.TCPPassive, rehearsal.UDP} {
+		p, err := r.node.OpenPlayback(ctx, rehearsal.PlayRequest{
+			Channel: channelID, Transport: transport, Kind: sdp.Playback, Start: from, Stop: from.Add(time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		plays = append(plays, p)
+	}
+	tell := func(p *rehearsal.Playback, control string) {
+		t.Helper()
+		if _, err := p.Tell(ctx, "Application/MANSRTSP", control+"\r\n\r\n"); err != nil {
+			t.Error(err)
+		}
+	}
+	tell(plays[0], "PAUSE RTSP/1.0\r\nCSeq: 1\r\nPauseTime: now")
+	tell(plays[1], "PLAY RTSP/1.0\r\nCSeq: 1\r\nScale: 4.0")
+	time.Sleep(6 * time.Second) // a sign of life comes every 5
+	var media []time.Duration
+	for i, p := range plays {
+		res, err := p.Close(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		media = append(media, res.Report.MediaTime)
+		hollow := 0
+		for _, f := range res.Faults {
+			if i > 0 || !strings.HasPrefix(f, "a pack holds neither video (E0) nor audio (C0)") {
+				t.Errorf("playback %d: %s", i, f)
+				continue
+			}
+			hollow++
+		}
+		if i == 0 && hollow == 0 {
+			t.Error("no sign of life in a pause")
+		}
+	}
+	if media[0] >= media[2] || media[2] >= media[1] {
+		t.Errorf("the playbacks went on by %v; want the paused one least and the fast one most", media)
 	}
 }
 
