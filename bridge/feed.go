@@ -60,6 +60,7 @@ type Feed struct {
 	last     timestamp
 	wantKey  bool // the next key picture is a change
 	meter    meter
+	still    stillness
 }
 
 // meter measures what comes in.
@@ -200,6 +201,7 @@ func (f *Feed) write(u *media.Unit) {
 	if f.fresh {
 		f.fresh = false
 		f.meter.began, f.meter.bytes = time.Time{}, 0
+		f.still = stillness{}
 		if !f.last.arrived.IsZero() {
 			gap := u.Arrived.Sub(f.last.arrived)
 			f.offset = f.last.dts + max(1, int64(gap)*media.Clock/int64(time.Second)) - u.DTS
@@ -209,6 +211,7 @@ func (f *Feed) write(u *media.Unit) {
 	u.PTS += f.offset
 	f.last = timestamp{u.DTS, u.Arrived}
 	f.meter.count(u)
+	f.still.count(u)
 	first := f.state == Dialing && (u.Key || !u.Desc.HasVideo())
 	again := u.Key && f.wantKey
 	f.mu.Unlock()
@@ -329,7 +332,8 @@ func (f *Feed) rate() float64 {
 type FeedStatus struct {
 	State   FeedState
 	Viewers int
-	Err     error // why the last attempt failed; nil when it did not
+	Err     error         // why the last attempt failed; nil when it did not
+	Frozen  time.Duration // for so long the picture has stood still; 0: it lives
 	media.StreamStats
 	Description *media.Description
 }
@@ -339,6 +343,6 @@ func (f *Feed) Status() FeedStatus {
 	st := FeedStatus{StreamStats: f.stream.Stats(), Description: f.stream.Description()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	st.State, st.Viewers, st.Err = f.state, f.viewers, f.err
+	st.State, st.Viewers, st.Err, st.Frozen = f.state, f.viewers, f.err, f.still.frozen(time.Now())
 	return st
 }

@@ -142,6 +142,10 @@ func (h *health) look(ctx context.Context) (Condition, string, error) {
 				h.feed.tellNextKey()
 				return VLOST, fmt.Sprintf("RTSP up, no key frame for %d s", int(silent.Seconds())), nil
 			}
+			if st.Frozen > 0 {
+				h.feed.tellNextKey()
+				return VLOST, fmt.Sprintf("RTSP up, picture frozen for %d s", int(st.Frozen.Seconds())), nil
+			}
 			return ON, "", nil
 		case Dialing:
 			return 0, "", errNoEvidence

@@ -206,6 +206,55 @@ func TestAStandingPictureIsTold(t *testing.T) {
 	})
 }
 
+// hanging is a Source whose picture stands still from 30 s to 150 s.
+type hanging struct{ probe }
+
+func (s *hanging) Run(ctx context.Context, sink func(*media.Unit)) error {
+	began := time.Now()
+	for i := int64(0); ; i++ {
+		u := picture(i%50 == 0, i*3600)
+		since := time.Since(began)
+		switch still := since > 30*time.Second && since < 150*time.Second; {
+		case u.Key && still:
+			u.Append(make([]byte, 10_000)...)
+		case u.Key:
+			u.Append(make([]byte, 10_000+i%97)...)
+		case !still:
+			u.Append(make([]byte, 300)...)
+		}
+		sink(u)
+		if err := sleep(ctx, 40*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func TestAFrozenPictureIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		site := NewSite(Config{}, []Camera{{Name: "gate", ID: gate, Source: &hanging{}}})
+		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+		l, stop := running(t, site, v)
+		lease := site.Channels()[0].Subscribe()
+		began := time.Now()
+		time.Sleep(2 * time.Minute)
+		if h := site.Channels()[0].health.Now(); !strings.HasPrefix(h.Reason, "RTSP up, picture frozen for ") {
+			t.Errorf("the reason is %q", h.Reason)
+		}
+		time.Sleep(3 * time.Minute)
+		lease.Close()
+		stop()
+		if diff := cmp.Diff([]string{"VLOST " + gate, "ON " + gate}, l.lines); diff != "" {
+			t.Fatal(diff)
+		}
+		if d := l.at[0].Sub(began); d < 90*time.Second || d > 120*time.Second {
+			t.Errorf("VLOST after %v, want a minute after it stood still at 30 s, and the next look", d)
+		}
+		if d := l.at[1].Sub(began); d < 150*time.Second || d > 160*time.Second {
+			t.Errorf("ON after %v, want soon after it moved again at 150 s", d)
+		}
+	})
+}
+
 func TestChangesOfTheTableAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		well, ill := &probe{}, &probe{err: errors.New("no route to host")}
