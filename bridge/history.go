@@ -197,7 +197,8 @@ func (v *View) recordError(ctx context.Context, channel *Channel, err error) err
 // serve answers and sends until ctx ends, the receiver is gone, or all was sent.
 func (h *history) serve(ctx context.Context, inherited bool) error {
 	if s, ok := h.call.(Steered); ok {
-		s.OnControl(func(body []byte) ([]byte, error) { return h.control(ctx, body) })
+		whole := ctx // ctx becomes another one below, while INFO comes already
+		s.OnControl(func(body []byte) ([]byte, error) { return h.control(whole, body) })
 	}
 	offer := h.offer.Load()
 	answer := sdp.Answer{

@@ -65,7 +65,7 @@ func (f *feed) replayed(channel byte, b []byte) {
 	in, rate := f.video, media.Clock
 	switch {
 	case channel == f.videoChannel+1 && saysGoodbye(b):
-		if f.recorded.used() { // else it belongs to the PLAY before
+		if f.recorded.used() || f.recorded.plays == 1 { // else it belongs to the PLAY before
 			f.assembler.close() // the last picture may have no marker
 			f.recorded.ended()
 		}

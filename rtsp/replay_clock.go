@@ -93,6 +93,7 @@ type replayClock struct {
 	backwards bool
 	settling  int       // packets for which remains of the PLAY before are looked for
 	before    time.Time // when the video packet before was recorded
+	plays     int       // so far
 }
 
 func newReplayClock(r *replaying) *replayClock {
@@ -107,6 +108,7 @@ func (r *replayClock) restart(start time.Time, cseq int, steady, mute, backwards
 	r.start, r.steady, r.mute, r.asked = start, steady, mute, byte(cseq)
 	r.clocks, r.dropping, r.last = make(map[*rtpInput]*recordClock), false, false
 	r.backwards, r.settling, r.before = backwards, settlePackets, time.Time{}
+	r.plays++
 }
 
 // remains tells whether what came since restart still belonged to the PLAY before: the recording never steps against

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -163,7 +164,15 @@ func (a *archive) open(ctx context.Context, from, to time.Time) (bridge.Playback
 	if err != nil {
 		return nil, playbackError(err)
 	}
-	return &playback{replay}, nil
+	p := &playback{Replay: replay}
+	if p.first, err = replay.Read(ctx); err != nil { // 200 is answered when it is sure that there is something
+		_ = replay.Close()
+		if errors.Is(err, io.EOF) {
+			return nil, gb28181.Errorf(404, "No record")
+		}
+		return nil, playbackError(err)
+	}
+	return p, nil
 }
 
 // address asks where the recording is played from.
@@ -176,10 +185,36 @@ func (a *archive) address(ctx context.Context) (string, error) {
 }
 
 // playback is a recorder's replay in the bridge's words.
-type playback struct{ *rtsp.Replay }
+type playback struct {
+	*rtsp.Replay
+	first *media.Unit // read already; nil: nothing
+}
+
+// Read implements media.UnitReader.
+func (p *playback) Read(ctx context.Context) (*media.Unit, error) {
+	if u := p.first; u != nil {
+		p.first = nil
+		return u, nil
+	}
+	return p.Replay.Read(ctx)
+}
+
+// Close implements media.UnitReader.
+func (p *playback) Close() error {
+	p.forget()
+	return p.Replay.Close()
+}
+
+func (p *playback) forget() {
+	if p.first != nil {
+		p.first.Release()
+		p.first = nil
+	}
+}
 
 // Play implements bridge.Playback.
 func (p *playback) Play(ctx context.Context, at time.Time, scale float64) error {
+	p.forget()
 	return playbackError(p.Replay.Play(ctx, at, scale))
 }
 

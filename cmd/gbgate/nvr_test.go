@@ -138,6 +138,25 @@ func TestRecorderIsQueriedFromAbove(t *testing.T) {
 	}
 }
 
+// A superior plays what the camera's recorder holds as it plays what we record: pause, seek, every scale, backwards.
+func TestRecorderIsPlayedFromAbove(t *testing.T) {
+	t.Parallel()
+	from := time.Now().Add(-48 * time.Hour).Truncate(time.Minute)
+	_, d := startRecorder(t, [][2]time.Time{{from, from.Add(48 * time.Hour)}}, simcam.ArchiveQuirks{})
+	platform := startPlatform(t, rehearsal.Config{})
+	camera := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+d.URL()+`"`, 1)
+	startGateway(t, 0, superiorTOML(platform, "", "udp")+camera+"replay = \"onvif\"\n")
+	checks := node(t, platform).RehearseRecordings(soon(t, 3*time.Minute), rehearsal.RecordingsRequest{
+		Channel: channelID, From: from.Add(time.Hour), To: from.Add(25 * time.Hour), Transport: "udp",
+	})
+	for _, c := range checks {
+		t.Logf("%s: %s", c.Name, c.Figure)
+		if c.Reason != "" {
+			t.Errorf("%s: %s", c.Name, c.Reason)
+		}
+	}
+}
+
 func statusOf(err error) int {
 	code, _ := gb28181.StatusOf(err)
 	return code
