@@ -443,3 +443,20 @@ func TestLine5Presets(t *testing.T) {
 		}
 	})
 }
+
+// Many channels go over TCP, fifty in a message. (Ten thousand take 2 to 4 s without the race detector, which makes a
+// test of it dear.)
+func TestLine4Thousands(t *testing.T) {
+	t.Parallel()
+	const total = 2000
+	patient := rehearsal.Config{ReplyTimeout: 2 * time.Minute, PartGap: time.Minute} // with the race detector, beside other tests
+	r := newRig(t, setup{transport: "tcp", platform: patient, rest: offCameras(total, 1)})
+	res, err := r.node.CatalogOf(soon(t, 4*time.Minute), demoNode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	noFaults(t, "catalog", res.Faults)
+	if len(res.Items) != total || res.SumNum != total || res.Parts != total/50 {
+		t.Errorf("%d items, SumNum %d, %d parts; want %d in %d", len(res.Items), res.SumNum, res.Parts, total, total/50)
+	}
+}
