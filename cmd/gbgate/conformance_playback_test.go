@@ -167,6 +167,7 @@ func TestLine9(t *testing.T) {
 		"wire":     both(line9Wire),
 		"moved":    both(line9Moved),
 		"at once":  both(line9AtOnce),
+		"SIPp":     both(line9SIPp),
 		"channel":  both(line9FromChannel),
 		"download": both(line9Download),
 	})
@@ -447,6 +448,20 @@ func line9AtOnce(t *testing.T, segment string, from time.Time) {
 	if media[0] >= media[2] || media[2] >= media[1] {
 		t.Errorf("the playbacks went on by %v; want the paused one least and the fast one most", media)
 	}
+}
+
+// A foreign SIP stack goes through a playback in srs-sip's words, and tshark finds nothing malformed.
+func line9SIPp(t *testing.T, segment string, from time.Time) {
+	r := storedRig(t, segment, from, setup{})
+	traffic := startCapture(t, fmt.Sprintf("port %d", r.port))
+	for _, transport := range []string{"udp", "tcp"} {
+		media := openMediaPort(t, true)
+		r.sipp(t, "playback_srs_sip.xml", transport, "-key", "media", strconv.Itoa(media.port),
+			"-key", "start", strconv.FormatInt(from.Unix(), 10), "-key", "stop", strconv.FormatInt(from.Unix()+60, 10))
+		media.check(t, 1053706944)
+		r.gateway.status(t, "end of the call", func(doc statusDoc) bool { return len(doc.Calls) == 0 })
+	}
+	r.readByTshark(t, traffic, 2)
 }
 
 // mediastatus_from = "channel"; and mediastatus = false leaves the end to BYE.

@@ -169,11 +169,15 @@ func TestWireScenarios(t *testing.T) {
 			t.Errorf("%d answers came with %q, want one for UDP and one for TCP", n, want)
 		}
 	}
-	r.readByTshark(t, traffic)
+	ours := r.readByTshark(t, traffic, 8)
+	if out := ours("sip.Status-Code == 200", "sip.CSeq"); !strings.Contains(out, "3 ACK") {
+		t.Errorf("tshark sees no answer to the BYE whose CSeq says ACK:\n%s", out)
+	}
 }
 
-// readByTshark has tshark dissect all that the program sent: nothing may be malformed.
-func (r *rig) readByTshark(t *testing.T, c capture) {
+// readByTshark has tshark dissect all that the program sent: nothing may be malformed, and so many answers to INVITE are
+// there at least. It returns how to read fields of what the program sent.
+func (r *rig) readByTshark(t *testing.T, c capture, answers int) (ours func(filter string, fields ...string) string) {
 	t.Helper()
 	time.Sleep(500 * time.Millisecond)
 	c.terminate(t)
@@ -191,16 +195,16 @@ func (r *rig) readByTshark(t *testing.T, c capture) {
 		}
 		return out
 	}
-	ours := fmt.Sprintf("sip && (udp.srcport == %d || tcp.srcport == %d)", r.port, r.port)
-	if out := read(ours + " && (_ws.malformed || _ws.expert.severity == error)"); out != "" {
+	ours = func(filter string, fields ...string) string {
+		return read(fmt.Sprintf("sip && (udp.srcport == %d || tcp.srcport == %d) && (%s)", r.port, r.port, filter), fields...)
+	}
+	if out := ours("_ws.malformed || _ws.expert.severity == error"); out != "" {
 		t.Errorf("tshark finds malformed:\n%s", out)
 	}
-	if out := read(ours+" && sip.Status-Code == 200 && sip.CSeq.method == \"INVITE\"", "sdp.media"); strings.Count(out, "video") < 8 {
+	if out := ours("sip.Status-Code == 200 && sip.CSeq.method == \"INVITE\"", "sdp.media"); strings.Count(out, "video") < answers {
 		t.Errorf("tshark reads these answers to INVITE:\n%s", out)
 	}
-	if out := read(ours+" && sip.Status-Code == 200", "sip.CSeq"); !strings.Contains(out, "3 ACK") {
-		t.Errorf("tshark sees no answer to the BYE whose CSeq says ACK:\n%s", out)
-	}
+	return ours
 }
 
 // peer is a plain socket of the superior's.
