@@ -219,8 +219,8 @@ func (c *Client) connect(ctx context.Context) (map[service]endpoint, error) {
 	return known, nil
 }
 
-// readServices asks GetServices, or the older GetCapabilities where that fails (onvif_srvd closes
-// the connection) or names no media service.
+// readServices asks GetServices, and the older GetCapabilities for what that does not name: it fails
+// on some devices, and leaves PTZ out on others (onvif_srvd).
 func (c *Client) readServices(ctx context.Context) (map[service]endpoint, error) {
 	known := make(map[service]endpoint)
 	answer, err := c.call(ctx, request{
@@ -234,7 +234,8 @@ func (c *Client) readServices(ctx context.Context) (map[service]endpoint, error)
 			}
 		}
 	}
-	if known[mediaService] != (endpoint{}) || known[media2Service] != (endpoint{}) {
+	named := func(s service) bool { return known[s] != (endpoint{}) }
+	if (named(mediaService) || named(media2Service)) && named(ptzService) && named(eventService) {
 		return known, nil
 	}
 	if k := kindOf(err); k == NotAuthorized || k == Resting || k == Refused || ctx.Err() != nil {

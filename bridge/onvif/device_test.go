@@ -177,6 +177,10 @@ func TestServices(t *testing.T) {
 			simcam.ONVIFQuirks{NoGetServices: true},
 			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
 		},
+		"few in GetServices": {
+			simcam.ONVIFQuirks{FewServices: true},
+			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
+		},
 		"no GetServices, hangs up": {
 			simcam.ONVIFQuirks{NoGetServices: true, UnknownHangsUp: true},
 			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},

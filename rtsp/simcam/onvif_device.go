@@ -74,7 +74,10 @@ func (d *ONVIF) device(q *soapRequest) (string, *fault) {
 			return "", unsupported()
 		}
 		list := ""
-		for _, s := range d.services() {
+		for i, s := range d.services() {
+			if d.cfg.Quirks.FewServices && i > 1 {
+				break
+			}
 			list += in("tds:Service", el("tds:Namespace", s[0]), el("tds:XAddr", d.at(q, "/onvif/"+s[1])),
 				in("tds:Version", el("tt:Major", "2"), el("tt:Minor", "6")))
 		}

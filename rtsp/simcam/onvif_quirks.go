@@ -19,6 +19,7 @@ type ONVIFQuirks struct {
 	OverflowTime      bool // 61 minutes
 
 	NoGetServices   bool // fault
+	FewServices     bool // GetServices names device and media only, GetCapabilities all (onvif_srvd)
 	UnknownHangsUp  bool // an unknown operation closes the connection (onvif_srvd)
 	UnknownIsHTML   bool // an unknown operation is a 500 in HTML (onvif_simple_server)
 	UnknownIsText   bool // an unknown operation is a 400 without SOAP (onvif_server_emulator)
