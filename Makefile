@@ -65,8 +65,8 @@ arrows:
 	go test -count=1 -run 'Arrows|TopLevel' ./cmd/gbgate
 
 .PHONY: bench
-bench: build ## the table of docs/performance.md, 12 minutes on a quiet machine
-	@bin/gbgate bench --table --seconds 10
+bench: build ## the table of docs/performance.md, 10 minutes on a quiet machine
+	@bin/gbgate bench --table --seconds 10 --scale 60
 
 .PHONY: soak
 soak: build ## SOAK (100000) calls, after which the gateway must have what it had before

@@ -23,6 +23,7 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 	fs.IntVar(&cfg.Streams, "streams", 64, "cameras, each with one viewer")
 	fs.IntVar(&cfg.Viewers, "viewers", 1, "viewers of each camera")
 	fs.IntVar(&cfg.Seconds, "seconds", 10, "length of each measurement")
+	fs.IntVar(&cfg.Scale, "scale", 0, "with --table: seconds under load in the rows of what a box is to carry, up to 60")
 	fs.IntVar(&cfg.Kbps, "kbps", 4000, "bit rate of a camera in kbit/s")
 	fs.BoolVar(&cfg.Packetwise, "packetwise", false, "cameras send packet by packet, not whole pictures")
 	fs.BoolVar(&cfg.Record, "record", false, "measure also what recording every camera costs, in the folder for temporary files")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"regexp"
 	"sync"
@@ -32,6 +33,41 @@ func TestNetworkShortQueueLosesNoMedia(t *testing.T) {
 		t.Logf("%s camera: key picture of %d packets, hop of %d packets a second, longest queue %d of 64",
 			camera, largest, rate, up.MaxQueue)
 	}
+	if lost := inOneBurst(t, largest, rate); lost == 0 {
+		t.Error("a burst loses nothing either: the queue proves nothing")
+	} else {
+		t.Logf("the same picture without pacing: %d of %d packets lost", lost, largest)
+	}
+}
+
+// inOneBurst sends as many packets as a key picture has through such a hop without any pause, and returns how many
+// it loses.
+func inOneBurst(t *testing.T, packets, rate int) uint64 {
+	t.Helper()
+	hop := mediaRelay(t)
+	hop.Impair(relay.Path{Rate: rate, Queue: 64}, relay.Path{})
+	sink, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer sink.Close()
+	hop.SetTarget(sink.LocalAddr().(*net.UDPAddr).AddrPort())
+	out, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(hop.Addr()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	for range packets {
+		if _, err := out.Write(make([]byte, 1412)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var up relay.Stats
+	waitFor(t, "the burst at the hop", func() bool {
+		up, _ = hop.Stats()
+		return up.Seen == uint64(packets)
+	})
+	return up.Overflowed
 }
 
 // stall is a pause in the media of 25 pictures a second that the gateway did not make: the machine was busy. What was

@@ -17,6 +17,7 @@ type Config struct {
 	Viewers    int       // of each camera
 	Kbps       int       // of each camera
 	Seconds    int       // of each measurement, 2..30
+	Scale      int       // Table: of the load in its biggest rows; 0 = Seconds
 	Packetwise bool      // cameras send packet by packet instead of whole pictures
 	Record     bool      // measure also what recording every camera costs
 	Together   bool      // the floor runs beside the gateway, not before and after it: for a busy machine
@@ -81,28 +82,41 @@ func Worker(ctx context.Context, name string, gateway func(context.Context) Hand
 // run is one measurement.
 type run struct {
 	Config
+	under                              int  // seconds under load
+	noFanOut                           bool // what a further viewer costs is not asked
 	cameras, receivers, floor, gateway *process
 	address                            string // of the cameras
 	result                             Result
 }
 
+// check tells what can't be measured.
+func (c *Config) check() error {
+	switch {
+	case c.Streams < 1 || c.Streams > 2048:
+		return errors.New("bench: streams must be 1 to 2048")
+	case c.Viewers < 1 || c.Streams*c.Viewers > 4096:
+		return errors.New("bench: viewers must be 1 to 4096 divided by streams")
+	case c.Seconds < 2 || c.Seconds > 30:
+		return errors.New("bench: seconds must be 2 to 30")
+	case c.Kbps < 64 || c.Kbps > 64000:
+		return errors.New("bench: kbps must be 64 to 64000")
+	}
+	return nil
+}
+
 // Run measures.
 func Run(ctx context.Context, cfg Config) (Result, error) {
-	if cfg.Streams < 1 || cfg.Streams > 2048 {
-		return Result{}, errors.New("bench: streams must be 1 to 2048")
+	if err := cfg.check(); err != nil {
+		return Result{}, err
 	}
-	if cfg.Viewers < 1 || cfg.Streams*cfg.Viewers > 4096 {
-		return Result{}, errors.New("bench: viewers must be 1 to 4096 divided by streams")
-	}
-	if cfg.Seconds < 2 || cfg.Seconds > 30 {
-		return Result{}, errors.New("bench: seconds must be 2 to 30")
-	}
-	if cfg.Kbps < 64 || cfg.Kbps > 64000 {
-		return Result{}, errors.New("bench: kbps must be 64 to 64000")
-	}
+	return (&run{Config: cfg, under: cfg.Seconds}).measured(ctx)
+}
+
+// measured is the result of all steps.
+func (r *run) measured(ctx context.Context) (Result, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, 3*time.Minute, errors.New("bench: not done within 3 minutes"))
 	defer cancel()
-	r := &run{Config: cfg, result: Result{Streams: cfg.Streams}}
+	r.result = Result{Streams: r.Streams}
 	err := r.all(ctx)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
@@ -198,6 +212,8 @@ func pause(ctx context.Context, d time.Duration) error {
 	}
 }
 
+func (r *run) underLoad() time.Duration { return time.Duration(r.under) * time.Second }
+
 func (r *run) seconds() time.Duration { return time.Duration(r.Seconds) * time.Second }
 
 func (r *run) startFloor(streams, viewers int) error {
@@ -261,7 +277,7 @@ func (r *run) load(ctx context.Context) error {
 	if err := pause(ctx, settle); err != nil {
 		return err
 	}
-	if err := r.receivers.ask("mark", r.Seconds*fps+fps, nil); err != nil {
+	if err := r.receivers.ask("mark", r.under*fps+fps, nil); err != nil {
 		return err
 	}
 	if err := r.cameras.ask("facts", nil, nil); err != nil {
@@ -276,7 +292,7 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.receivers.ask("tally", nil, &before); err != nil {
 		return err
 	}
-	floor, spent, rss, err := r.measureLoad(ctx)
+	floor, spent, rss, err := r.measureLoad(ctx, r.underLoad())
 	if err != nil {
 		return err
 	}
@@ -302,7 +318,7 @@ func (r *run) load(ctx context.Context) error {
 	res := &r.result
 	res.CPU = spent / float64(r.Streams)
 	res.RSSPerStream = (rss - res.RSSBase) / float64(r.Streams)
-	res.PacketsPerSec = float64(after.Packets-before.Packets) / r.seconds().Seconds()
+	res.PacketsPerSec = float64(after.Packets-before.Packets) / r.underLoad().Seconds()
 	res.Lost, res.MaxBurst = after.Lost, after.MaxBurst
 	res.AddedLatencyP50, res.AddedLatencyP99, res.LatencyMax = after.Latencies.P50, after.Latencies.P99, after.Latencies.Max
 	res.CameraLate, res.NotKey = facts.Late, cold.NotKey
@@ -312,18 +328,18 @@ func (r *run) load(ctx context.Context) error {
 }
 
 // measureLoad measures the gateway, and the floor if it runs beside it, which it ends.
-func (r *run) measureLoad(ctx context.Context) (floor, spent, rss float64, err error) {
+func (r *run) measureLoad(ctx context.Context, d time.Duration) (floor, spent, rss float64, err error) {
 	done := make(chan error, 1)
 	if r.Together {
 		go func() {
 			var err error
-			floor, _, err = r.measure(ctx, r.floor, r.seconds())
+			floor, _, err = r.measure(ctx, r.floor, d)
 			done <- err
 		}()
 	} else {
 		done <- nil
 	}
-	spent, rss, err = r.measure(ctx, r.gateway, r.seconds())
+	spent, rss, err = r.measure(ctx, r.gateway, d)
 	if err = errors.Join(err, <-done); err == nil && r.Together {
 		err = r.floor.ask("stop", nil, nil)
 	}
@@ -368,71 +384,3 @@ func (r *run) first(context.Context) error {
 }
 
 func (r *run) hangUp(context.Context) error { return r.receivers.ask("hangup", nil, nil) }
-
-// fresh goes on with a gateway that knows one camera only: the regular look at many idle ones costs about
-// as much as what fanOut measures.
-func (r *run) fresh(ctx context.Context) error {
-	r.gateway.stop()
-	r.receivers.stop()
-	for _, p := range []**process{&r.receivers, &r.gateway} {
-		next, err := spawn(ctx, (*p).name, r.Stderr)
-		if err != nil {
-			return err
-		}
-		*p = next
-	}
-	if err := r.bringUp(1); err != nil {
-		return errors.Join(err, r.gateway.in.Close(), r.receivers.in.Close())
-	}
-	return pause(ctx, 2*time.Second)
-}
-
-// fanOut measures what seven more viewers of one camera cost.
-func (r *run) fanOut(ctx context.Context) error {
-	if r.Viewers > 1 {
-		return nil
-	}
-	if err := r.fresh(ctx); err != nil {
-		return err
-	}
-	defer r.gateway.stop()
-	defer r.receivers.stop()
-	var floor, ours [2]float64
-	for i, n := range []int{1, viewers} {
-		if r.Together {
-			continue
-		}
-		var err error
-		if floor[i], err = r.relay(ctx, 1, n, r.seconds()); err != nil {
-			return err
-		}
-	}
-	for i, n := range []int{1, viewers} {
-		more := n
-		if i > 0 {
-			more--
-		}
-		if err := r.receivers.ask("play", playRequest{0, 1, more}, nil); err != nil {
-			return err
-		}
-		if r.Together {
-			if err := r.startFloor(1, n); err != nil {
-				return err
-			}
-		}
-		if err := pause(ctx, settle); err != nil {
-			return err
-		}
-		beside, spent, _, err := r.measureLoad(ctx)
-		if err != nil {
-			return err
-		}
-		if ours[i] = spent; r.Together {
-			floor[i] = beside
-		}
-	}
-	r.result.ViewerFloorCPU = (floor[1] - floor[0]) / (viewers - 1)
-	r.result.ViewerCPU = (ours[1] - ours[0]) / (viewers - 1)
-	r.say("viewer: %.3f ms per viewer-second, floor %.3f", r.result.ViewerCPU, r.result.ViewerFloorCPU)
-	return r.hangUp(ctx)
-}

@@ -1,0 +1,75 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// fresh goes on with a gateway that knows one camera only: the regular look at many idle ones costs about
+// as much as what fanOut measures.
+func (r *run) fresh(ctx context.Context) error {
+	r.gateway.stop()
+	r.receivers.stop()
+	for _, p := range []**process{&r.receivers, &r.gateway} {
+		next, err := spawn(ctx, (*p).name, r.Stderr)
+		if err != nil {
+			return err
+		}
+		*p = next
+	}
+	if err := r.bringUp(1); err != nil {
+		return errors.Join(err, r.gateway.in.Close(), r.receivers.in.Close())
+	}
+	return pause(ctx, 2*time.Second)
+}
+
+// fanOut measures what seven more viewers of one camera cost.
+func (r *run) fanOut(ctx context.Context) error {
+	if r.Viewers > 1 || r.noFanOut {
+		return nil
+	}
+	if err := r.fresh(ctx); err != nil {
+		return err
+	}
+	defer r.gateway.stop()
+	defer r.receivers.stop()
+	var floor, ours [2]float64
+	for i, n := range []int{1, viewers} {
+		if r.Together {
+			continue
+		}
+		var err error
+		if floor[i], err = r.relay(ctx, 1, n, r.seconds()); err != nil {
+			return err
+		}
+	}
+	for i, n := range []int{1, viewers} {
+		more := n
+		if i > 0 {
+			more--
+		}
+		if err := r.receivers.ask("play", playRequest{0, 1, more}, nil); err != nil {
+			return err
+		}
+		if r.Together {
+			if err := r.startFloor(1, n); err != nil {
+				return err
+			}
+		}
+		if err := pause(ctx, settle); err != nil {
+			return err
+		}
+		beside, spent, _, err := r.measureLoad(ctx, r.seconds())
+		if err != nil {
+			return err
+		}
+		if ours[i] = spent; r.Together {
+			floor[i] = beside
+		}
+	}
+	r.result.ViewerFloorCPU = (floor[1] - floor[0]) / (viewers - 1)
+	r.result.ViewerCPU = (ours[1] - ours[0]) / (viewers - 1)
+	r.say("viewer: %.3f ms per viewer-second, floor %.3f", r.result.ViewerCPU, r.result.ViewerFloorCPU)
+	return r.hangUp(ctx)
+}
