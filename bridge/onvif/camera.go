@@ -2,7 +2,9 @@ package onvif
 
 import (
 	"context"
+	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,7 +14,12 @@ import (
 type CameraConfig struct {
 	Config
 	Profile string // token of the media profile; "" = the largest stream of Source
-	Source  string // token of the video source, a channel of a recorder; "" = the first
+	Source  string // token of the video source, a channel of a recorder; "" = that of Channel
+	// Channel counts the video sources of a recorder, from 1, in the order of its profiles; 0 = the first.
+	Channel int
+	// Client is shared by the cameras of one device, so that a wrong password goes out twice and not twice
+	// for each of them; nil = one of its own.
+	Client *Client
 	// Presets keeps the map from numbers to tokens; nil = in memory only.
 	Presets PresetStore
 	// ZeroStop sends zero velocities after every Stop, for cameras that ignore Stop without saying so.
@@ -60,9 +67,12 @@ const (
 
 // NewCamera returns a camera. It does not connect.
 func NewCamera(cfg CameraConfig) (*Camera, error) {
-	client, err := New(cfg.Config)
-	if err != nil {
-		return nil, err
+	client := cfg.Client
+	if client == nil {
+		var err error
+		if client, err = New(cfg.Config); err != nil {
+			return nil, err
+		}
 	}
 	return &Camera{
 		cfg: cfg, client: client, turn: make(chan struct{}, 1), numbers: numbers{store: cfg.Presets},
@@ -138,7 +148,20 @@ func (c *Camera) choose(profiles []Profile) (*layout, error) {
 	}
 	source := c.cfg.Source
 	if source == "" {
-		source = profiles[0].Source
+		var sources []string
+		for _, p := range profiles {
+			if !slices.Contains(sources, p.Source) {
+				sources = append(sources, p.Source)
+			}
+		}
+		at := max(1, c.cfg.Channel) - 1
+		if at >= len(sources) {
+			return nil, &Error{
+				Kind: InvalidArgs, Op: "GetProfiles",
+				Text: fmt.Sprintf("recorder has %d video sources, and no channel %d", len(sources), c.cfg.Channel),
+			}
+		}
+		source = sources[at]
 	}
 	l := &layout{}
 	l.main, l.sub = Best(profiles, source)

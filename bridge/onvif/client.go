@@ -50,6 +50,8 @@ type Client struct {
 	// do not send a wrong one many times, and to learn the device's services.
 	turn chan struct{}
 
+	party party // who listens to the events
+
 	pullTime, shortPull time.Duration // of PullMessages
 
 	mu        sync.Mutex

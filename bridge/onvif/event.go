@@ -78,14 +78,15 @@ type Event struct {
 	Time         time.Time         // by the device's clock; zero if it tells nonsense
 }
 
-// Events hands on the device's events but for those of its other video sources, as
-// Client.Events does. An event that names no video source, such as that of an input, counts as ours.
+// Events hands on the device's events but for those of its other video sources, as Client.Events
+// does; cameras that share a client share the subscription. An event that names no video source, such
+// as that of an input, counts as everybody's.
 func (c *Camera) Events(ctx context.Context, fn func(Event)) error {
 	l, err := c.learn(ctx)
-	if err != nil && !answered(err) && kindOf(err) != NotONVIF {
+	if k := kindOf(err); err != nil && (k == InvalidArgs || !answered(err) && k != NotONVIF) {
 		return err
 	}
-	return c.client.Events(ctx, func(e Event) {
+	return c.client.listen(ctx, func(e Event) {
 		if l == nil || !l.foreign(e) {
 			fn(e)
 		}

@@ -29,7 +29,12 @@ type device struct {
 
 // devices makes the cameras of cfg; those of before whose configuration is the same go on.
 func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, log *slog.Logger) (map[string]device, error) {
-	all := make(map[string]device, len(cfg.Cameras))
+	all, shared := make(map[string]device, len(cfg.Cameras)), make(clients)
+	for _, old := range before {
+		if old.head != nil {
+			shared[accountOf(old.cfg)] = old.head.Client()
+		}
+	}
 	for _, c := range cfg.Cameras {
 		if old, ok := before[c.Name]; ok {
 			old.cfg.Record = c.Record // nothing of what reaches it: calls go on
@@ -43,8 +48,12 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 			d.sub = newSource(c, c.SubURL, poller, log)
 		}
 		if c.ONVIF != "" {
+			client, err := shared.client(c, log)
+			if err != nil {
+				return nil, err
+			}
 			cam, err := onvif.NewCamera(onvif.CameraConfig{
-				Config:  onvif.Config{Address: c.ONVIF, Username: c.Username, Password: *c.Password, Log: log.With("camera", c.Name)},
+				Client: client, Channel: c.ONVIFChannel,
 				Presets: onvif.PresetFile(filepath.Join(cfg.Gateway.StateDir, "presets", c.Name+".json")),
 			})
 			if err != nil {
@@ -67,6 +76,29 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 		all[c.Name] = d
 	}
 	return all, nil
+}
+
+// account is how an ONVIF device is reached.
+type account struct{ address, user, password string }
+
+func accountOf(c config.Camera) account { return account{c.ONVIF, c.Username, *c.Password} }
+
+// clients are shared by the cameras of one recorder: it knows one wrong password, one subscription and
+// one list of profiles, not one for each channel.
+type clients map[account]*onvif.Client
+
+func (s clients) client(c config.Camera, log *slog.Logger) (*onvif.Client, error) {
+	key := accountOf(c)
+	if s[key] == nil {
+		client, err := onvif.New(onvif.Config{
+			Address: c.ONVIF, Username: c.Username, Password: *c.Password, Log: log.With("onvif", c.ONVIF),
+		})
+		if err != nil {
+			return nil, err
+		}
+		s[key] = client
+	}
+	return s[key], nil
 }
 
 // cameras puts them into the bridge's words, in the order of the configuration.

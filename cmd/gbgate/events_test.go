@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -224,4 +225,32 @@ func alarmText(m manscdp.Message) string {
 		kind = a.Info.Type
 	}
 	return fmt.Sprintf("%d/%d %s", a.Method, kind, a.Description)
+}
+
+// The channels of one recorder have one client, so that it counts one password; a reload keeps it.
+func TestChannelsOfARecorderShareAClient(t *testing.T) {
+	cam := func(name, password string, channel int) config.Camera {
+		c := config.DefaultCamera()
+		c.Name, c.ONVIF, c.Username, c.Password, c.ONVIFChannel = name, "http://192.0.2.1", "admin", &password, channel
+		return c
+	}
+	build := func(before map[string]device, cameras ...config.Camera) map[string]device {
+		t.Helper()
+		cfg := &config.Config{Cameras: cameras}
+		cfg.Gateway.StateDir = t.TempDir()
+		all, err := devices(cfg, before, nil, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	first := build(nil, cam("a", "x", 1), cam("b", "x", 2), cam("c", "y", 3))
+	then := build(first, cam("a", "x", 1), cam("d", "x", 4))
+	client := func(all map[string]device, name string) *onvif.Client { return all[name].head.Client() }
+	if client(first, "a") != client(first, "b") || client(then, "d") != client(first, "a") {
+		t.Error("channels of one recorder have clients of their own")
+	}
+	if client(first, "a") == client(first, "c") {
+		t.Error("channels with another password share a client")
+	}
 }

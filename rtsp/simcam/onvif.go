@@ -42,6 +42,7 @@ type ONVIFConfig struct {
 	Codec              string
 	Width, Height, FPS int
 	GOP                int
+	Channels           int  // a recorder with so many video sources, all the same picture; default 1
 	Fixed              bool // a camera without PTZ
 	Talk               bool // with an audio output
 	// Model and Name are what the device calls itself; defaults "SIM-PTZ" and "gbgate".

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// sourceToken is the token of the only video source.
+// sourceToken is the token of the video source, the first of a recorder's.
 const sourceToken = "vs1"
 
 // streamProfile is one of the two profiles.
@@ -15,18 +15,24 @@ type streamProfile struct {
 	width, height      int
 	fps, kbps, gop     int
 	url                string
+	channel            int // of a recorder, from 1
 }
 
 func (d *ONVIF) profiles() []streamProfile {
 	list := []streamProfile{{
 		token: "main", name: "mainStream", codec: d.cfg.Codec, width: d.cfg.Width, height: d.cfg.Height,
-		fps: d.cfg.FPS, kbps: 4096, gop: d.cfg.GOP, url: d.cfg.StreamURL,
+		fps: d.cfg.FPS, kbps: 4096, gop: d.cfg.GOP, url: d.cfg.StreamURL, channel: 1,
 	}}
 	if d.cfg.SubURL != "" {
 		list = append(list, streamProfile{
 			token: "sub", name: "subStream", codec: "H264", width: 640, height: 360,
-			fps: d.cfg.FPS, kbps: 512, gop: d.cfg.GOP, url: d.cfg.SubURL,
+			fps: d.cfg.FPS, kbps: 512, gop: d.cfg.GOP, url: d.cfg.SubURL, channel: 1,
 		})
+	}
+	for i := 2; i <= d.cfg.Channels; i++ {
+		other := list[0]
+		other.token, other.name, other.channel = fmt.Sprint("main", i), fmt.Sprint("mainStream", i), i
+		list = append(list, other)
 	}
 	return list
 }
@@ -116,8 +122,9 @@ func mediaURI(uri string) string {
 		el("tt:InvalidAfterReboot", "true"), el("tt:Timeout", "PT0S"))
 }
 
-func (d *ONVIF) videoSource(name string) string {
-	return in(name+` token="vsc1"`, el("tt:Name", "source"), el("tt:UseCount", "2"), el("tt:SourceToken", sourceToken),
+func (d *ONVIF) videoSource(name string, p streamProfile) string {
+	return in(fmt.Sprintf(`%s token="vsc%d"`, name, p.channel), el("tt:Name", "source"), el("tt:UseCount", "2"),
+		el("tt:SourceToken", fmt.Sprint("vs", p.channel)),
 		fmt.Sprintf(`<tt:Bounds x="0" y="0" width="%d" height="%d"/>`, d.cfg.Width, d.cfg.Height))
 }
 
@@ -138,7 +145,7 @@ func (d *ONVIF) profile1(name string, p streamProfile) string {
 		el("tt:Encoding", "G711"), el("tt:Bitrate", "64"), el("tt:SampleRate", "8"), multicast,
 		el("tt:SessionTimeout", "PT60S"))
 	return in(fmt.Sprintf(`%s token="%s" fixed="true"`, name, p.token), d.ordered(el("tt:Name", p.name),
-		d.videoSource("tt:VideoSourceConfiguration"), video, audio, d.ptzConfiguration("tt:PTZConfiguration"),
+		d.videoSource("tt:VideoSourceConfiguration", p), video, audio, d.ptzConfiguration("tt:PTZConfiguration"),
 		d.audioOutput("tt:AudioOutputConfiguration", "tt:Extension")))
 }
 
@@ -152,7 +159,7 @@ func (d *ONVIF) profile2(p streamProfile) string {
 	audio := in(`tr2:AudioEncoder token="ae1"`, el("tt:Name", "audio"), el("tt:UseCount", "1"),
 		el("tt:Encoding", "PCMA"), el("tt:Bitrate", "64"), el("tt:SampleRate", "8000"))
 	return in(fmt.Sprintf(`tr2:Profiles token="%s" fixed="true"`, p.token), el("tr2:Name", p.name),
-		in("tr2:Configurations", d.ordered(d.videoSource("tr2:VideoSource"), video, audio, d.ptzConfiguration("tr2:PTZ"),
+		in("tr2:Configurations", d.ordered(d.videoSource("tr2:VideoSource", p), video, audio, d.ptzConfiguration("tr2:PTZ"),
 			d.audioOutput("tr2:AudioOutput", ""))))
 }
 

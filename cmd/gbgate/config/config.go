@@ -102,6 +102,7 @@ type Camera struct {
 	ID           string  `toml:"id"`    // "" = the code that the ID store holds for it
 	URL          string  `toml:"url"`
 	ONVIF        string  `toml:"onvif"`
+	ONVIFChannel int     `toml:"onvif_channel"` // of a recorder, from 1; 0 = the first
 	Username     string  `toml:"username"`
 	Password     *string `toml:"password"`
 	PasswordFile string  `toml:"password_file"`

@@ -117,6 +117,9 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	c.url("url", cam.URL, "rtsp", "rtsps")
 	c.url("sub_url", cam.SubURL, "rtsp", "rtsps")
 	c.url("onvif", cam.ONVIF, "http", "https")
+	if cam.ONVIFChannel < 0 || cam.ONVIFChannel > 0 && cam.ONVIF == "" {
+		c.fault("onvif_channel", "is %d; it counts the channels of the recorder that onvif names, from 1", cam.ONVIFChannel)
+	}
 	c.oneOf("transport", cam.Transport, "tcp", "udp", "auto")
 	c.oneOf("ptz", cam.PTZ, "auto", "onvif", "off")
 	c.oneOf("record", cam.Record, "off", "always", "alarm")
