@@ -102,7 +102,8 @@ func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup)
 	}
 	up := config.DefaultSuperior()
 	up.Name, up.ID, up.Domain, up.Address = "bench", bench.SuperiorID, bench.SuperiorID[:10], s.Superior
-	up.NodeID, up.Username, up.Password, up.MaxCalls = bench.NodeID, bench.NodeID, &none, 4096
+	up.NodeID, up.Username, up.Password = bench.NodeID, bench.NodeID, &none
+	up.MaxCalls, up.Compat.MaxSessions = 4096, 0
 	cfg.Superiors = []config.Superior{up}
 	tuneMemory(os.Getenv, readMemory)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
