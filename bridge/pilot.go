@@ -211,14 +211,7 @@ func (p *pilot) cruise(ctx context.Context, c cruise) error {
 
 // wait returns false when ctx ends before d is over.
 func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return pause(ctx, d) == nil
 }
 
 // scan turns to and fro between two borders. It looks where the camera is, as no two turn alike.

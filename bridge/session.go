@@ -269,14 +269,7 @@ func (p *pacer) wait(ctx context.Context, dts int64, behind bool) error {
 	if d <= 0 {
 		return nil
 	}
-	timer := time.NewTimer(min(d, time.Second))
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return pause(ctx, min(d, time.Second))
 }
 
 // level notes that a unit went out the moment it came.

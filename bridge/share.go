@@ -121,28 +121,3 @@ func (s *share) fill(depth float64) {
 	}
 	s.since = now
 }
-
-// pause waits for d, or returns the cause of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return context.Cause(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// giveBack returns n bytes that were taken and not sent.
-func (s *share) giveBack(n int) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.spend(-n)
-}

@@ -1,0 +1,150 @@
+package bridge
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"gbgate/gb28181"
+	"gbgate/gb28181/manscdp"
+	"gbgate/gb28181/sdp"
+)
+
+// historyCall is a Call that can be controlled.
+type historyCall struct {
+	invitation
+	told    chan manscdp.Message
+	control func(body []byte) ([]byte, error)
+}
+
+func (c *historyCall) OnControl(f func(body []byte) ([]byte, error)) { c.control = f }
+
+func (c *historyCall) Notify(_ context.Context, m manscdp.Message) error {
+	c.told <- m
+	return nil
+}
+
+func newHistoryCall(kind sdp.Kind, start, stop time.Time) *historyCall {
+	return &historyCall{
+		invitation: invitation{answered: make(chan sdp.Answer, 1), offer: &sdp.Offer{
+			Kind: kind, Channel: gate, PayloadType: 96, SSRC: 1200000001, Start: start, Stop: stop,
+			Session: &sdp.Session{Name: kind.String()},
+		}},
+		told: make(chan manscdp.Message, 1),
+	}
+}
+
+func recordedSite(tp Recordings) *View {
+	site := NewSite(Config{Recordings: tp}, []Camera{{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}}})
+	return site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, FormatLine: "full"})
+}
+
+// A receiver slower than the download holds it up and loses nothing, and hears of the end only when it has everything.
+func TestSlowDownloadIsWhole(t *testing.T) {
+	l, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	tp := twoHours()
+	tp.size = 200_000
+	v := recordedSite(tp)
+	call := newHistoryCall(sdp.Download, at("08:30:00"), at("08:30:20"))
+	call.offer.Transport, call.offer.Remote = sdp.TCPPassive, l.Addr().(*net.TCPAddr).AddrPort()
+	call.offer.DownloadSpeed = 1000
+	ctx, hangUp := context.WithCancelCause(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- v.ServeMedia(ctx, call) }()
+	answer := <-call.answered
+	_ = l.SetDeadline(time.Now().Add(10 * time.Second))
+	c, err := l.AcceptTCP()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetReadBuffer(64 << 10)
+	var got atomic.Int64
+	read := make(chan error, 1)
+	go func() {
+		head, payload := make([]byte, 2), make([]byte, 1<<16)
+		for n := 0; ; n++ {
+			if _, err := io.ReadFull(c, head); err != nil {
+				read <- err
+				return
+			}
+			size := int(binary.BigEndian.Uint16(head))
+			if _, err := io.ReadFull(c, payload[:size]); err != nil {
+				read <- err
+				return
+			}
+			got.Add(int64(size - 12))
+			if n%500 == 0 {
+				time.Sleep(20 * time.Millisecond) // 12 MB in more than a third of a second
+			}
+		}
+	}()
+	m := <-call.told
+	if whole := got.Load(); whole < answer.FileSize-64<<10 {
+		t.Errorf("the end was told when %d of %d bytes were there", whole, answer.FileSize)
+	}
+	if status, ok := m.(*manscdp.MediaStatusNotify); !ok || status.NotifyType != "121" {
+		t.Errorf("told %+v", m)
+	}
+	bye := errors.New("BYE")
+	hangUp(bye)
+	if err := <-done; !errors.Is(err, bye) {
+		t.Errorf("the call ended with %v", err)
+	}
+	<-read
+	if off := got.Load() - answer.FileSize; off < -answer.FileSize/1000 || off > answer.FileSize/1000 || answer.FileSize == 0 {
+		t.Errorf("%d bytes came, %d were announced", got.Load(), answer.FileSize)
+	}
+	if tp.left() != 0 || answer.DownloadSpeed != 1000 {
+		t.Errorf("%d recordings are open, speed %v was granted", tp.left(), answer.DownloadSpeed)
+	}
+}
+
+// What cannot be played is refused before the answer.
+func TestRecordingRefusals(t *testing.T) {
+	from, to := at("08:30:00"), at("08:31:00")
+	for _, c := range []struct {
+		name  string
+		view  *View
+		start time.Time
+		stop  time.Time
+		want  int
+	}{
+		{"nothing is recorded at all", recordedSite(nil), from, to, 488},
+		{"nothing is recorded then", recordedSite(twoHours()), from.Add(-24 * time.Hour), to.Add(-24 * time.Hour), 404},
+		{"no start", recordedSite(twoHours()), time.Time{}, to, 400},
+		{"an end before the start", recordedSite(twoHours()), to, from, 400},
+		{"a recorder that fails", recordedSite(broken{}), from, to, 480},
+		{"nothing in the gap", recordedSite(&tape{files: []Recording{file("08:30:59", "08:31:00")}}), from, from.Add(time.Second), 404},
+	} {
+		call := newHistoryCall(sdp.Playback, c.start, c.stop)
+		err := c.view.ServeMedia(t.Context(), call)
+		if code, _ := gb28181.StatusOf(err); code != c.want {
+			t.Errorf("%s: %v, want %d", c.name, err, c.want)
+		}
+	}
+	talk := newHistoryCall(sdp.Talk, from, to)
+	if code, _ := gb28181.StatusOf(recordedSite(nil).ServeMedia(t.Context(), talk)); code != 488 {
+		t.Errorf("Talk: %d, want 488", code)
+	}
+}
+
+// broken is Recordings on a disk that is gone.
+type broken struct{}
+
+func (broken) Find(context.Context, string, time.Time, time.Time, string) ([]Recording, error) {
+	return nil, errors.New("disk gone")
+}
+
+func (broken) Open(context.Context, string, time.Time, time.Time) (Playback, error) {
+	return nil, errors.New("disk gone")
+}
