@@ -82,7 +82,7 @@ func (c *Call) inDialog(method string) *sipua.Request {
 		target = *c.req.Contact
 	}
 	r := &sipua.Request{
-		Method: method, URI: target, CallID: c.id, CSeq: c.cseq.Add(1),
+		Method: method, URI: target, CallID: c.id, CSeq: c.cseq.Add(1), Patient: true,
 		From: sipua.Address{URI: c.req.To.URI, Tag: c.localTag},
 		To:   sipua.Address{URI: c.req.From.URI, Tag: c.remoteTag},
 	}

@@ -64,6 +64,7 @@ func (p *Platform) keepalive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	req.Patient = p.reg.missed+1 < p.rhythm().misses
 	res, err := p.send(ctx, req, p.route(), min(p.cfg.Timers.Reply, p.rhythm().keepalive))
 	if err == nil {
 		p.reg.remapped = p.remapped(res)

@@ -203,7 +203,7 @@ func (s *subscription) request(body []byte, left time.Duration) *sipua.Request {
 		Method: "NOTIFY", URI: target, CallID: s.callID, CSeq: cseq,
 		From:    sipua.Address{URI: s.local, Tag: s.localTag},
 		To:      sipua.Address{URI: invite.From.URI, Tag: s.remoteTag},
-		Contact: s.p.contact(s.p.cfg.NodeID),
+		Contact: s.p.contact(s.p.cfg.NodeID), Patient: true,
 		Headers: []sipua.Header{{Name: "Event", Value: event}, {Name: "Subscription-State", Value: state}},
 	}
 	if len(body) > 0 {

@@ -62,6 +62,7 @@ func (p *Platform) envelope(body []byte, to string) *sipua.Request {
 		To:     sipua.Address{URI: sipua.URI{User: to, Host: p.superior().domain}},
 		CallID: newToken() + "@" + p.localAddr().Addr().String(), CSeq: p.nextCSeq(),
 		ContentType: typeMANSCDP, Body: body,
+		Patient: true, // a platform that stalls for a moment is not gone: keepalives decide
 	}
 }
 

@@ -136,7 +136,7 @@ func (e *Endpoint) Do(ctx context.Context, r *Request, to Route) (*Response, err
 		c.tx.Terminate()
 	}
 	if err != nil {
-		if tcp, ok := p.(*conn); ok {
+		if tcp, ok := p.(*conn); ok && !given.Patient {
 			tcp.suspect(sent)
 		}
 		return nil, fmt.Errorf("%s to %s: %w", r.Method, p.remote(), err)

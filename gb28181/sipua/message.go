@@ -64,6 +64,9 @@ type Request struct {
 	ContentType string
 	Body        []byte
 
+	// Patient: over TCP, no answer to it is no reason to give the connection up.
+	Patient bool
+
 	// The fields below are filled in received requests only.
 
 	// Transport is "udp" or "tcp": what the request really came by, whatever its Via says.

@@ -126,8 +126,13 @@ func TestSilentConnectionIsGivenUp(t *testing.T) {
 	do := func(id string, wait time.Duration) error {
 		ctx, cancel := context.WithTimeout(context.Background(), wait)
 		defer cancel()
-		_, err := e.Do(ctx, request("MESSAGE", id), to)
+		r := request("MESSAGE", id)
+		r.Patient = id == "unhurried"
+		_, err := e.Do(ctx, r, to)
 		return err
+	}
+	if err := do("unhurried", 600*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Do = %v, want the deadline", err)
 	}
 	if err := do("impatient", 100*time.Millisecond); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Do = %v, want the deadline", err)
@@ -141,7 +146,7 @@ func TestSilentConnectionIsGivenUp(t *testing.T) {
 	}
 	defer c.Close()
 	f := newFramer(c)
-	for range 2 { // both on the first connection, which is closed then
+	for range 3 { // all on the first connection, which is closed then
 		if _, err := f.next(5 * time.Second); err != nil {
 			t.Error(err)
 		}
