@@ -317,6 +317,18 @@ func (n *normConn) send(m *message, done func(*message)) error {
 	return nil
 }
 
+// frame sends an interleaved frame.
+func (n *normConn) frame(b []byte) error {
+	n.writing.Lock()
+	defer n.writing.Unlock()
+	if n.leaving {
+		return net.ErrClosed
+	}
+	_ = n.Conn.SetWriteDeadline(time.Now().Add(talkWrite))
+	_, err := n.Conn.Write(b)
+	return err
+}
+
 // next returns the number of the next request.
 func (n *normConn) next() int {
 	n.writing.Lock()

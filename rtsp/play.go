@@ -23,7 +23,7 @@ func (s *session) setUp(sink func(*media.Unit)) error {
 		s.mu.Unlock()
 		switch {
 		case err == nil:
-		case m.Type == description.MediaTypeAudio && code >= 400:
+		case m.Type == description.MediaTypeAudio && code >= 400 && !s.talk:
 			s.log.Warn("camera refuses its audio track", "reason", err)
 			s.mu.Lock()
 			s.offer.audio = nil
@@ -39,7 +39,9 @@ func (s *session) setUp(sink func(*media.Unit)) error {
 			return err
 		}
 	}
-	s.openFeed(sink)
+	if !s.talk {
+		s.openFeed(sink)
+	}
 	return nil
 }
 

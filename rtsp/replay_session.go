@@ -147,6 +147,12 @@ func (s *session) dress(m *message) {
 			m.set(f.name, f.value)
 		}
 	}
+	switch m.method {
+	case "DESCRIBE", "SETUP", "PLAY":
+		if s.talk {
+			m.set("Require", backChannel)
+		}
+	}
 	if r := s.replay; r != nil && r.onvif && !r.plain && (m.method == "PLAY" || m.method == "SETUP") {
 		m.set("Require", "onvif-replay")
 	}

@@ -38,6 +38,7 @@ type session struct {
 	udp    bool
 	auto   bool       // another transport may be tried
 	replay *replaying // nil: a live stream
+	talk   bool       // the back channel is what is wanted
 	log    *slog.Logger
 
 	client *gortsplib.Client

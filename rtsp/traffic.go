@@ -117,6 +117,9 @@ func (s *session) described(m, clean *message) {
 	s.server = m.get("Server")
 	table := parseTracks(m.body)
 	offer, err := table.choose()
+	if s.talk {
+		offer, err = table.chooseBackChannel()
+	}
 	if err != nil {
 		s.cause = err
 		clean.code, clean.reason = 415, "Unsupported Media Type"

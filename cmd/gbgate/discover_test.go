@@ -264,7 +264,7 @@ func secretFile(t *testing.T, password string) string {
 func TestProbeCamera(t *testing.T) {
 	t.Parallel()
 	const password = "p@ss:w/rd#1"
-	camera := runCamera(t, simcam.Config{Username: "admin", Password: password})
+	camera := runCamera(t, simcam.Config{Username: "admin", Password: password, Talk: true})
 	device := runDevice(t, simcam.ONVIFConfig{
 		Username: "admin", Password: password, StreamURL: camera.URL(), ClockSkew: time.Hour, Talk: true,
 		Quirks: simcam.ONVIFQuirks{Host: "192.0.2.99", UserinfoInURI: true},
@@ -279,7 +279,7 @@ func TestProbeCamera(t *testing.T) {
 	}
 	s, clip := doc.Streams[0], camera.Clip()
 	if s.URL != camera.URL() || s.Codec != "H.264" || s.Width != clip.Video.Width || s.Height != clip.Video.Height ||
-		s.GOP != clip.GOP || s.Audio != "G.711A" {
+		s.GOP != clip.GOP || s.Audio != "G.711A" || s.BackChannel != "G.711U" {
 		t.Errorf("stream: %+v", s)
 	}
 	if len(doc.Fixes) == 0 || !strings.Contains(doc.Fixes[0], "clock") {
@@ -291,7 +291,8 @@ func TestProbeStream(t *testing.T) {
 	t.Parallel()
 	camera := runCamera(t, simcam.Config{Clip: simcam.H265AAC})
 	doc := probeCamera(t, exitGood, camera.URL())
-	if len(doc.Streams) != 1 || doc.Streams[0].Codec != "H.265" || doc.Streams[0].Audio != "AAC" || doc.ONVIF != nil {
+	if len(doc.Streams) != 1 || doc.Streams[0].Codec != "H.265" || doc.Streams[0].Audio != "AAC" ||
+		doc.Streams[0].BackChannel != "" || doc.ONVIF != nil {
 		t.Errorf("document: %+v", doc)
 	}
 }

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -10,6 +12,8 @@ import (
 
 	"gbgate/bridge"
 	"gbgate/cmd/gbgate/config"
+	"gbgate/media"
+	"gbgate/rtsp"
 	"gbgate/rtsp/simcam"
 )
 
@@ -88,4 +92,30 @@ func readPictures(t *testing.T, p bridge.Playback, n int) (at []time.Duration, k
 		u.Release()
 	}
 	return at, keys
+}
+
+// GStreamer's ONVIF server as a camera with a loudspeaker hears every byte that is said.
+func TestForeignSpeakerHears(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "heard.ulaw")
+	url := start(t, python, "testdata/peers/gst_speaker.py", file).line(t)
+	source := &rtsp.Source{Config: rtsp.Config{URL: url}}
+	if codec, err := source.BackChannel(t.Context()); err != nil || codec != media.PCMU {
+		t.Fatalf("back channel is %v, %v; want G.711 µ-law", codec, err)
+	}
+	talk, err := source.OpenTalk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	said := bytes.Repeat([]byte{0x55, 0x2a, 0xd5, 0x7f}, 4000) // two seconds
+	if err := talk.Write(t.Context(), said); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, "what was said", func() bool {
+		heard, err := os.ReadFile(file)
+		return err == nil && bytes.Equal(heard, said)
+	})
+	if err := talk.Close(); err != nil {
+		t.Error(err)
+	}
 }

@@ -54,7 +54,8 @@ type probeStreamDoc struct {
 	Audio       string   `json:"audio,omitempty"`
 	FirstMS     int64    `json:"first_picture_ms,omitempty"`
 	Server      string   `json:"server,omitempty"`
-	LeftOut     []string `json:"left_out,omitempty"` // tracks that can't go upward
+	BackChannel string   `json:"back_channel,omitempty"` // what its loudspeaker takes; main only
+	LeftOut     []string `json:"left_out,omitempty"`     // tracks that can't go upward
 	refused     bool     // the password was
 }
 

@@ -197,6 +197,11 @@ func (p *prober) stream(ctx context.Context, name, address string) probeStreamDo
 		return fail(err)
 	}
 	w.tell(&doc)
+	if name == "main" {
+		if codec, err := source.BackChannel(ctx); err == nil {
+			doc.BackChannel = codec.String()
+		}
+	}
 	return doc
 }
 

@@ -39,6 +39,11 @@ func (e env) printProbe(doc probeDoc) {
 		say("  %-9s %s %s", s.Stream, s.Verdict, s.URL)
 		say("            %s %dx%d, %.1f pictures/s, %d kbit/s, key picture every %.1f s, first after %d ms, audio %s",
 			s.Codec, s.Width, s.Height, s.FPS, s.BitrateKbps, s.GOPSeconds, s.FirstMS, dash(s.Audio))
+		if s.BackChannel != "" {
+			say("            back channel: yes, %s", s.BackChannel)
+		} else if s.Stream == "main" {
+			say("            back channel: no")
+		}
 	}
 	for _, f := range doc.Fixes {
 		say("  fix       %s", f)

@@ -33,6 +33,8 @@ type Config struct {
 	// Bitrate of the video, in kbit/s: pictures are padded up to their share of it, a key
 	// picture ten times that of another. 0: as recorded, some 170 to 350 kbit/s.
 	Bitrate int
+	// Talk: it has a loudspeaker, which takes G.711 µ-law over ONVIF's back channel.
+	Talk bool
 	// Quirks are the ways of a real make that this camera is to have.
 	Quirks Quirks
 	// Log may be nil.
@@ -66,6 +68,8 @@ type Camera struct {
 	server *gortsplib.Server
 	stream *gortsplib.ServerStream
 
+	speaker  *description.Media // nil: none
+	heard    sound
 	sessions atomic.Int64
 	opened   atomic.Int64
 }
@@ -197,6 +201,10 @@ func (c *Camera) start() error {
 			Title:  "gbgate simulated camera",
 			Medias: []*description.Media{c.video.media, c.audio.media},
 		},
+	}
+	if c.cfg.Talk {
+		c.speaker = newSpeaker()
+		c.stream.Desc.Medias = append(c.stream.Desc.Medias, c.speaker)
 	}
 	if err := c.stream.Initialize(); err != nil {
 		c.server.Close()

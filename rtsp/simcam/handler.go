@@ -25,6 +25,9 @@ func (c handler) OnSetup(
 
 // OnPlay answers PLAY.
 func (c handler) OnPlay(ctx *gortsplib.ServerHandlerOnPlayCtx) (*base.Response, error) {
+	if c.speaker != nil {
+		c.listen(ctx.Session)
+	}
 	c.log.Info("client plays", "client", ctx.Conn.NetConn().RemoteAddr().String())
 	return &base.Response{StatusCode: base.StatusOK}, nil
 }

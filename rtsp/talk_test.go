@@ -1,0 +1,104 @@
+package rtsp
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gbgate/media"
+	"gbgate/rtsp/simcam"
+)
+
+// startSpeaker runs a simulated camera until the test ends.
+func startSpeaker(t *testing.T, talk bool) *simcam.Camera {
+	t.Helper()
+	before := goleak.IgnoreCurrent()
+	cam, err := simcam.Listen(simcam.Config{Talk: talk, Username: "admin", Password: "p@ss:w/rd#1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); _ = cam.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done; goleak.VerifyNone(t, before) })
+	return cam
+}
+
+// What is said arrives whole, in order, in packets of 20 ms and no faster than it sounds.
+func TestTalk(t *testing.T) {
+	cam := startSpeaker(t, true)
+	src := &Source{Config: Config{URL: cam.URL(), Username: "admin", Password: "p@ss:w/rd#1"}}
+	if codec, err := src.BackChannel(t.Context()); codec != media.PCMU || err != nil {
+		t.Errorf("back channel is %v, %v; want G.711 µ-law", codec, err)
+	}
+	talk, err := src.OpenTalk(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if talk.Codec() != media.PCMU {
+		t.Errorf("codec %v", talk.Codec())
+	}
+	said := make([]byte, 50*talkFrame)
+	for i := range said {
+		said[i] = byte(i * 7)
+	}
+	began := time.Now()
+	for rest := said; len(rest) > 0; {
+		n := min(len(rest), 130) // sizes that are no packet's
+		if err := talk.Write(t.Context(), rest[:n]); err != nil {
+			t.Fatal(err)
+		}
+		rest = rest[n:]
+	}
+	if took := time.Since(began); took < 900*time.Millisecond {
+		t.Errorf("a second of sound went out in %v", took)
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		if _, packets, _ := cam.Heard(); packets == 50 {
+			break
+		}
+	}
+	if heard, packets, _ := cam.Heard(); packets != 50 || !bytes.Equal(heard, said) {
+		t.Errorf("%d bytes in %d packets were heard, not the %d that were said", len(heard), packets, len(said))
+	}
+	if err := talk.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoBackChannel(t *testing.T) {
+	cases := map[string]func(*fakeConn, *message) string{
+		"551":       on("DESCRIBE", func(r *message) string { return replyOf(r, "551 Option not supported") }),
+		"just 400":  on("DESCRIBE", func(r *message) string { return replyOf(r, "400 Bad Request") }),
+		"none sent": nil,
+		"G.726 only": on("DESCRIBE", func(r *message) string {
+			return replySDP(r, testSDP+"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 G726-32/8000\r\na=sendonly\r\na=control:t3\r\n")
+		}),
+		"refused": func(c *fakeConn, r *message) string {
+			switch r.method {
+			case "DESCRIBE":
+				return replySDP(r, testSDP+"m=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:t3\r\n")
+			case "SETUP":
+				return replyOf(r, "400 Bad Request")
+			}
+			return ""
+		},
+	}
+	for name, answer := range cases {
+		t.Run(name, func(t *testing.T) {
+			cam := newFakeCamera(t)
+			cam.answer = answer
+			src := &Source{Config: Config{URL: cam.url()}}
+			if _, err := src.OpenTalk(t.Context()); kindOf(err) != Unsupported || !strings.Contains(err.Error(), "no back channel") {
+				t.Errorf("got %v", err)
+			}
+			if r := cam.asked("DESCRIBE")[0]; r.get("Require") != backChannel {
+				t.Errorf("Require is %q", r.get("Require"))
+			}
+		})
+	}
+}
