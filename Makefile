@@ -68,6 +68,10 @@ arrows:
 bench: build ## the table of docs/performance.md, 10 minutes on a quiet machine
 	@bin/gbgate bench --table --seconds 10 --scale 60
 
+.PHONY: reconnects
+reconnects: ## a camera lost 10 000 times, after which nothing may be left of it
+	RECONNECTS=10000 go test -count=1 -v -timeout 1h -run 'TestReconnectsLeaveNothing' ./rtsp
+
 .PHONY: soak
 soak: build ## SOAK (100000) calls, after which the gateway must have what it had before
 	bin/gbgate bench --soak $(SOAK)
