@@ -120,6 +120,15 @@ func TestReplyQuirks(t *testing.T) {
 			}
 			return ""
 		}),
+		"media in front of the reply to PLAY": edit("PLAY", func(g string) string {
+			return string(interleave(0, rtpPacket(96, 1, 0, 0x11223344, true, []byte{0x41, 0x9a, 0x02, 1}))) + g
+		}),
+		"user agent wanted": func(_ *fakeConn, r *message) string {
+			if r.get("User-Agent") == "" {
+				return replyOf(r, "401 Unauthorized")
+			}
+			return ""
+		},
 		"teardown unanswered":     on("TEARDOWN", func(*message) string { return "-" }),
 		"garbage after the body":  edit("DESCRIBE", func(g string) string { return g + "a=x\r\nb=y\r\n\x00\x00" }),
 		"folded and broken lines": replace("DESCRIBE", "Content-Type", "X-Long: a\r\n  b\r\nnonsense\r\nContent-Type"),

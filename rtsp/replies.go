@@ -4,6 +4,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -80,12 +81,18 @@ func repairUDP(asked, answered string) string {
 	return text
 }
 
-// keepalive chooses the method of the signs of life.
-type keepalive struct{ refused map[string]int }
+// keepalive chooses the method of the signs of life. A Source keeps it, so that what one session learned of the camera
+// holds for the next.
+type keepalive struct {
+	mu      sync.Mutex
+	refused map[string]int // how often in a row, by method
+}
 
 // method returns what to send instead of what gortsplib wants to, and false when the camera has refused
 // both methods twice: the session then has to live on its media.
 func (k *keepalive) method(wanted string) (string, bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	other := "OPTIONS"
 	if wanted == other {
 		other = "GET_PARAMETER"
@@ -99,6 +106,8 @@ func (k *keepalive) method(wanted string) (string, bool) {
 }
 
 func (k *keepalive) answered(method string, code int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	if k.refused == nil {
 		k.refused = make(map[string]int)
 	}

@@ -61,7 +61,7 @@ type session struct {
 	id         string  // of the session
 	playing    bool
 	timeout    time.Duration // of the session, as the camera names it
-	keepalive  keepalive
+	keepalive  *keepalive
 	channels   map[string]byte // stand-in URL → interleaved channel of its RTP
 }
 

@@ -33,6 +33,7 @@ type Source struct {
 	Config
 
 	udpWorked atomic.Bool // "auto" begins with what worked last
+	keepalive keepalive
 }
 
 // Camera is what a stream offers, as its DESCRIBE says.
@@ -87,7 +88,7 @@ func (s *Source) sessions(ctx context.Context, use func(*session) error) error {
 	reopened := false
 	for range maxSessions {
 		err = use(&session{
-			cfg: cfg, target: target, auth: auth, udp: udp, auto: auto,
+			cfg: cfg, target: target, auth: auth, udp: udp, auto: auto, keepalive: &s.keepalive,
 			log: cfg.Log.With("camera", cfg.Name),
 		})
 		var next *again

@@ -1,13 +1,16 @@
 package rtsp
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http/httptest"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -136,6 +139,11 @@ func TestStreamEnds(t *testing.T) {
 				c.send([]byte("ANNOUNCE rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\nNotice: 2101\r\n\r\n"))
 			})
 		}, Closed, "ANNOUNCE"},
+		"redirect": {func(cam *fakeCamera) {
+			cam.before = after(5, func(c *fakeConn) {
+				c.send([]byte("REDIRECT rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\nLocation: rtsp://y/\r\n\r\n"))
+			})
+		}, Closed, "REDIRECT"},
 		"no packets": {func(cam *fakeCamera) {
 			cam.tweak = func(int, []byte) []byte { return nil }
 		}, NoFrames, "no media packet"},
@@ -348,6 +356,21 @@ func TestKeepalive(t *testing.T) {
 	if got := len(cam.asked("GET_PARAMETER")); got != 2 {
 		t.Errorf("got %d GET_PARAMETER, want 2 before the other method", got)
 	}
+	again, stop := context.WithCancelCause(context.Background())
+	defer stop(nil)
+	good := cam.answer
+	cam.answer = func(c *fakeConn, r *message) string {
+		if r.method == "OPTIONS" && len(cam.asked("OPTIONS")) == 4 {
+			stop(errEnough)
+		}
+		return good(c, r)
+	}
+	if err := src.Run(again, (*media.Unit).Release); !errors.Is(err, errEnough) {
+		t.Fatal(err)
+	}
+	if got := len(cam.asked("GET_PARAMETER")); got != 2 {
+		t.Errorf("%d GET_PARAMETER: the next session did not remember", got)
+	}
 	for _, r := range append(cam.asked("GET_PARAMETER"), cam.asked("OPTIONS")[1]) {
 		if r.get("Session") != "1234" || r.url != cam.url() {
 			t.Errorf("keepalive for session %q and %s", r.get("Session"), r.url)
@@ -367,5 +390,61 @@ func TestTLS(t *testing.T) {
 	}
 	if got := cam.asked("SETUP")[0].url; got != url+"/trackID=1" {
 		t.Errorf("SETUP %s", got)
+	}
+}
+
+// A camera whose picture never ends costs its own channel only: memory is bounded, and another one on the same poller
+// goes on.
+func TestEndlessPicture(t *testing.T) {
+	poller, err := NewPoller()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	polling := make(chan error, 1)
+	go func() { polling <- poller.Run(ctx) }()
+	defer func() { cancel(); <-polling }()
+	var sent atomic.Int64
+	bad := newFakeCamera(t)
+	bad.mu.Lock()
+	bad.before = func(c *fakeConn, picture int) {
+		if picture != 3 {
+			return
+		}
+		part := append([]byte{0x7c, 0x05}, bytes.Repeat([]byte{0xa5}, 60000)...) // the middle of an IDR, for ever
+		c.send(interleave(0, rtpPacket(96, 1000, 10800, 0x11223344, false, []byte{0x7c, 0x85, 0x88, 0x84})))
+		for n := uint16(1001); sent.Load() < 100<<20; n++ {
+			if _, err := c.Write(interleave(0, rtpPacket(96, n, 10800, 0x11223344, false, part))); err != nil {
+				return
+			}
+			sent.Add(int64(len(part)))
+		}
+	}
+	bad.mu.Unlock()
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	lost := make(chan error, 1)
+	running, stop := context.WithCancelCause(ctx)
+	go func() {
+		src := &Source{Config: Config{URL: bad.url(), Poller: poller, FrameTimeout: 20 * time.Second}}
+		lost <- src.Run(running, (*media.Unit).Release)
+	}()
+	for deadline := time.Now().Add(time.Minute); sent.Load() < 50<<20; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the endless picture does not flow")
+		}
+	}
+	good := newFakeCamera(t)
+	if err := good.pull(Config{Poller: poller}); err != errEnough { //nolint:errorlint // the very cause
+		t.Errorf("the other camera: %v", err)
+	}
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 64<<20 {
+		t.Errorf("%d MB are in use for a picture of %d MB", grown>>20, sent.Load()>>20)
+	}
+	stop(errEnough)
+	if err := <-lost; !errors.Is(err, errEnough) {
+		t.Error(err)
 	}
 }
