@@ -44,7 +44,9 @@ type Archive struct {
 	once   sync.Once
 	kick   chan struct{}
 
-	working atomic.Bool // recorders may write
+	working atomic.Bool  // recorders may write
+	written atomic.Int64 // bytes since the last sync
+	pace    atomic.Int64 // bytes between the last two
 
 	mu        sync.Mutex
 	condition Condition
@@ -262,6 +264,7 @@ func (a *Archive) began(camera string, s *segment) {
 // ended finishes a segment and puts it into the index.
 func (a *Archive) ended(camera string, s *segment) error {
 	length, err := s.finish()
+	a.written.Add(1) // its table and its name
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	shelf := a.shelf(camera)

@@ -13,9 +13,15 @@ import (
 const (
 	// sweepMost bounds what one look deletes, so that a clock that jumps does not empty the archive at once.
 	sweepMost = 200
-	// spare is the room beyond MinFree at which recording goes on after there was none.
-	spare = 16 << 20
+	// spareBytes is what is made free beyond MinFree at least; of a small volume a sixteenth.
+	spareBytes = 16 << 20
 )
+
+// spare is the room that is made beyond MinFree: for what comes until the next look. Recording that had no room goes
+// on with half of it.
+func (a *Archive) spare(total int64) int64 {
+	return min(max(spareBytes, 2*a.pace.Load()), total/16)
+}
 
 // Run reads the index, then keeps the archive until ctx ends: the volume is synchronised once for all
 // cameras, what is too old or too much is deleted, and a volume that failed is tried again. Trouble with the
@@ -67,7 +73,7 @@ func (a *Archive) begin(ctx context.Context) (unlock func()) {
 
 // tend is what is done every ten seconds.
 func (a *Archive) tend(ctx context.Context) {
-	if err := a.volume.Sync(); err != nil {
+	if err := a.synchronise(); err != nil {
 		a.become(Condition{State: Broken, Reason: err.Error()})
 		return
 	}
@@ -82,11 +88,11 @@ func (a *Archive) tend(ctx context.Context) {
 		a.become(Condition{State: Broken, Reason: err.Error()})
 		return
 	}
+	free, total, err := a.volume.Space()
 	need := a.cfg.MinFree
 	if state != Working {
-		need += spare
+		need += a.spare(total) / 2
 	}
-	free, err := a.volume.Free()
 	a.mu.Lock()
 	a.free = free
 	a.mu.Unlock()
@@ -95,13 +101,28 @@ func (a *Archive) tend(ctx context.Context) {
 		a.become(Condition{State: Broken, Reason: err.Error()})
 	case free < need:
 		a.become(Condition{State: Full, Reason: fmt.Sprintf(
-			"%s has %d MB free, below the %d MB that are kept, and nothing more may be deleted", a.cfg.Dir, free>>20, need>>20)})
+			"%s has %.1f MB free where %.1f MB are needed, and nothing more may be deleted",
+			a.cfg.Dir, float64(free)/1e6, float64(need)/1e6)})
 	default:
 		a.become(Condition{State: Working})
 		if state != Working {
 			a.repair(ctx) // what could not be finished
 		}
 	}
+}
+
+// synchronise brings what was written since the last time to the medium.
+func (a *Archive) synchronise() error {
+	written := a.written.Swap(0)
+	a.pace.Store(written)
+	if written == 0 {
+		return nil
+	}
+	err := a.volume.Sync()
+	if err != nil {
+		a.written.Add(written) // try again
+	}
+	return err
 }
 
 func (a *Archive) state() State {
@@ -138,11 +159,12 @@ func (a *Archive) sweep(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		free, err := a.volume.Free()
+		free, total, err := a.volume.Space()
 		if err != nil {
 			return err
 		}
-		camera, e, ok := a.surplus(free, time.Now().UnixMilli())
+		cramped := free < a.cfg.MinFree+a.spare(total)
+		camera, e, ok := a.surplus(cramped, time.Now().UnixMilli())
 		if !ok {
 			return nil
 		}
@@ -157,7 +179,7 @@ func (a *Archive) sweep(ctx context.Context) error {
 }
 
 // surplus returns the oldest segment that may go, if one must.
-func (a *Archive) surplus(free, now int64) (camera string, e entry, ok bool) {
+func (a *Archive) surplus(cramped bool, now int64) (camera string, e entry, ok bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	total := a.bytes
@@ -166,7 +188,7 @@ func (a *Archive) surplus(free, now int64) (camera string, e entry, ok bool) {
 			total += live.size
 		}
 	}
-	cramped := a.cfg.MaxBytes > 0 && total > a.cfg.MaxBytes || free < a.cfg.MinFree+spare/2 && a.cfg.MinFree > 0
+	cramped = cramped || a.cfg.MaxBytes > 0 && total > a.cfg.MaxBytes
 	for name, s := range a.shelves {
 		for _, candidate := range s.entries {
 			if ok && (candidate.start > e.start || candidate.start == e.start && name > camera) {

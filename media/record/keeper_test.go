@@ -57,12 +57,13 @@ func TestRetention(t *testing.T) {
 		pin  int // an hour whose segment of camera a is read; < 0: none
 		want string
 	}{
-		{"nothing to do", Config{}, 0, -1, "00a 00b 01a 01b 02a 02b 03a 03b"},
-		{"by bytes", Config{MaxBytes: 50 * mb}, 0, -1, "01b 02a 02b 03a 03b"},
-		{"by bytes, while one is read", Config{MaxBytes: 50 * mb}, 0, 0, "00a 02a 02b 03a 03b"},
-		{"by age", Config{MaxAge: days(-90 * time.Minute)}, 0, -1, "01a 01b 02a 02b 03a 03b"},
-		{"by age, while one is read", Config{MaxAge: days(-90 * time.Minute)}, 0, 0, "00a 01a 01b 02a 02b 03a 03b"},
-		{"by what is free", Config{MinFree: 100 * mb}, 80 * mb, -1, "01b 02a 02b 03a 03b"},
+		{"nothing to do", Config{}, 80 * mb, -1, "00a 00b 01a 01b 02a 02b 03a 03b"},
+		{"by bytes", Config{MaxBytes: 50 * mb}, 80 * mb, -1, "01b 02a 02b 03a 03b"},
+		{"by bytes, while one is read", Config{MaxBytes: 50 * mb}, 80 * mb, 0, "00a 02a 02b 03a 03b"},
+		{"by age", Config{MaxAge: days(-90 * time.Minute)}, 80 * mb, -1, "01a 01b 02a 02b 03a 03b"},
+		{"by age, while one is read", Config{MaxAge: days(-90 * time.Minute)}, 80 * mb, 0, "00a 01a 01b 02a 02b 03a 03b"},
+		{"by what is free", Config{MinFree: 95 * mb}, 80 * mb, -1, "01b 02a 02b 03a 03b"},
+		{"there is no floor, but a spare", Config{}, 5 * mb, -1, "00b 01a 01b 02a 02b 03a 03b"},
 		{"all of it", Config{MinFree: 1000 * mb}, 80 * mb, 3, "03a"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -98,9 +99,9 @@ type countingDisk struct {
 	dir  string
 }
 
-func (d *countingDisk) Free() (int64, error) {
+func (d *countingDisk) Space() (free, total int64, err error) {
 	files, err := filepath.Glob(filepath.Join(d.dir, "*", "*", "*.mp4"))
-	return d.base + int64(8-len(files))*10<<20, err
+	return d.base + int64(8-len(files))*10<<20, 160 << 20, err
 }
 
 // TestIndexIsRebuilt: a second archive on the same folder knows what the first one did; strangers' files and those that

@@ -330,6 +330,7 @@ func (r *Recorder) flush(next int64) {
 		r.abandon(err)
 		return
 	}
+	r.archive.written.Add(t.segment.size - before)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stats.Err = nil

@@ -266,10 +266,10 @@ func (d *sickDisk) Create(path string) (file, error) {
 	return &sickFile{f.(*os.File), d}, nil
 }
 
-func (d *sickDisk) Free() (int64, error) {
+func (d *sickDisk) Space() (free, total int64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.free, nil
+	return d.free, 1 << 40, nil
 }
 
 func (d *sickDisk) Sync() error {

@@ -14,8 +14,8 @@ import (
 type volume interface {
 	// Create makes a new file for appending.
 	Create(path string) (file, error)
-	// Free is how many bytes may still be written.
-	Free() (int64, error)
+	// Space is how many bytes may still be written, and how many there are.
+	Space() (free, total int64, err error)
 	// Sync brings everything that was written to the medium, names too, and tells what failed since.
 	Sync() error
 	// Probe tries whether data can be written and read.
@@ -29,12 +29,13 @@ type disk struct{ dir string }
 
 func (d disk) Create(path string) (file, error) { return createFile(path) }
 
-func (d disk) Free() (int64, error) {
+func (d disk) Space() (free, total int64, err error) {
 	var st unix.Statfs_t
 	if err := unix.Statfs(d.dir, &st); err != nil {
-		return 0, &os.PathError{Op: "statfs", Path: d.dir, Err: err}
+		return 0, 0, &os.PathError{Op: "statfs", Path: d.dir, Err: err}
 	}
-	return int64(min(uint64(st.Bavail)*uint64(st.Bsize), 1<<62)), nil
+	bytes := func(blocks uint64) int64 { return int64(min(blocks, 1<<62/uint64(st.Bsize)) * uint64(st.Bsize)) }
+	return bytes(st.Bavail), bytes(st.Blocks), nil
 }
 
 // Sync is one call for the whole volume, whatever the number of files (syncfs(2)).
