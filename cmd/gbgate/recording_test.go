@@ -187,3 +187,42 @@ min_free_gb = 0
 		t.Error("export of nothing has left a file")
 	}
 }
+
+// TestOutageIsRecorded: while the superior can't be reached recording goes on, and what it missed is in RecordInfo
+// afterwards, without a gap.
+func TestOutageIsRecorded(t *testing.T) {
+	t.Parallel()
+	cam := startCamera(t, simcam.Config{})
+	first, err := rehearsal.Listen(rehearsal.Config{ID: demoPlatform})
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := running(t, first.Run)
+	lists := superiorTOML(first, "", "udp") + "register_retry = \"1s\"\nkeepalive_interval = \"5s\"\n" +
+		cameraTOML("gate", channelID, cam.URL(), "", "") + "record = \"always\"\n[recording]\nsegment = \"10s\"\nmin_free_gb = 0\n"
+	g := startGateway(t, freePort(t), lists)
+	node(t, first)
+	g.status(t, "recording", func(d statusDoc) bool { return stored(d, "gate").Written > 0 })
+	down()
+	from := time.Now()
+	bytes := stored(g.status(t, "status", func(statusDoc) bool { return true }), "gate").Written
+	g.status(t, "recording in the outage", func(d statusDoc) bool {
+		return time.Since(from) > 4*time.Second && stored(d, "gate").Written > bytes
+	})
+	to := time.Now()
+	n := node(t, startPlatform(t, rehearsal.Config{Listen: first.Addr().String()}))
+	list, err := n.RecordInfo(t.Context(), channelID, from, to, "all")
+	if err != nil || len(list.Items) == 0 || len(list.Faults) > 0 {
+		t.Fatalf("RecordInfo: %+v, %v", list, err)
+	}
+	at := from.Truncate(time.Second)
+	for _, item := range list.Items {
+		if item.Start.Sub(at) > time.Second {
+			t.Errorf("nothing from %v to %v", at, item.Start)
+		}
+		at = item.End
+	}
+	if to.Sub(at) > 2*time.Second {
+		t.Errorf("it ends at %v, the outage at %v", at, to)
+	}
+}

@@ -23,12 +23,11 @@ type Player struct {
 
 	mode  mode
 	sound bool
-	at    cursorPlace
+	at    seat
 	start int64 // ms since 1970: the place that was asked for, until it is found
 	lost  bool  // start is to be found first
 
-	last    int64 // ticks of the newest picture's DTS, for times that never step back
-	lastEnd int64
+	lastEnd int64 // ticks: the end of the newest picture, for times that never step back
 	fresh   bool // nothing was read since Play
 	desc    *media.Description
 }
@@ -41,22 +40,6 @@ const (
 	keysForward
 	keysBackward
 )
-
-// cursorPlace is where a Player is.
-type cursorPlace struct {
-	entry  entry
-	reader *reader // nil: none is open
-	live   *segment
-	close  func()
-	desc   *media.Description // with audio if the segment has it
-	silent *media.Description // without
-	shift  int64              // ticks added to the segment's times
-
-	key    int // index of the next key picture: in the modes that read those
-	offset int64
-	places []place // of the part, those still to be read
-	buffer []place
-}
 
 // Open begins to read what was recorded of a camera between from and to; to zero: to the end. Where nothing
 // is, the error is ErrNothing.
@@ -111,7 +94,7 @@ func (p *Player) release() {
 	if p.at.close != nil {
 		p.at.close()
 	}
-	p.at = cursorPlace{buffer: p.at.buffer[:0]}
+	p.at = seat{buffer: p.at.buffer[:0]}
 }
 
 // Read returns the next unit. A unit's Arrived is when it was recorded; its times are ticks since the span's
@@ -190,91 +173,6 @@ func (s *shelf) holding(at int64, backward bool) (e entry, live *segment, ok boo
 	return s.next(at)
 }
 
-// stand goes to the last key picture at or before t (ticks of the segment), or to the first there is.
-func (p *Player) stand(t int64) {
-	c := &p.at
-	key := c.reader.keyBefore(t)
-	if p.mode != keysBackward {
-		key = max(key, 0)
-	}
-	c.key = key
-	if p.mode == allUnits {
-		c.offset = c.reader.first
-		if key < len(c.reader.keys) {
-			c.offset = c.reader.keys[key].offset
-			c.places = c.part(c.offset)
-			c.skipTo(c.reader.keys[key].sample)
-		}
-	}
-}
-
-// part reads the heads of a part's samples; none where that fails, which the next read finds out.
-func (c *cursorPlace) part(offset int64) []place {
-	places, _, next, err := c.reader.part(offset, c.buffer[:0])
-	if err != nil {
-		return nil
-	}
-	c.buffer, c.offset = places, next
-	return places
-}
-
-// skipTo leaves out what is in front of the n-th picture (or audio frame, where there are no pictures).
-func (c *cursorPlace) skipTo(n int) {
-	video := c.reader.format.video.Codec.IsVideo()
-	for i, s := range c.places {
-		if s.audio != video {
-			if n == 0 {
-				c.places = c.places[i:]
-				return
-			}
-			n--
-		}
-	}
-}
-
-// enter opens a segment. p.at is the place before.
-func (p *Player) enter(e entry, live *segment) error {
-	r, closeFile, err := p.archive.open(p.camera, e, live)
-	if err != nil {
-		return err
-	}
-	if live != nil {
-		r.keys = live.progress(0).keys
-	} else if err = r.findKeys(); err != nil && len(r.keys) == 0 {
-		closeFile()
-		return err
-	}
-	p.release()
-	p.at.entry, p.at.reader, p.at.live, p.at.close = e, r, live, closeFile
-	p.at.offset = r.first
-	p.at.desc, p.at.silent = r.description(), r.description()
-	p.at.silent.Audio = media.Track{}
-	if !p.at.silent.HasVideo() {
-		p.at.silent = p.at.desc
-	}
-	return nil
-}
-
-// description tells what the segment holds; its frame rate is that of the first part.
-func (r *reader) description() *media.Description {
-	d := &media.Description{Video: r.format.video, Audio: r.format.audio}
-	places, _, _, err := r.part(r.first, nil)
-	if err != nil {
-		return d
-	}
-	ticks, n := int64(0), 0
-	for _, s := range places {
-		if !s.audio {
-			ticks += s.duration
-			n++
-		}
-	}
-	if ticks > 0 {
-		d.Video.FPS = math.Round(100*float64(n)*media.Clock/float64(ticks)) / 100
-	}
-	return d
-}
-
 // neighbour returns the segment after (backwards: before) e, and err itself where that is not about the
 // file; io.EOF: there is none.
 func (p *Player) neighbour(e entry, err error) (entry, *segment, error) {
@@ -328,44 +226,6 @@ func (p *Player) turn() error {
 	return nil
 }
 
-// join keeps the times rising over the edge of two segments: names hold milliseconds only, and where the
-// clock was set back the next segment begins before the last one ended.
-func (p *Player) join() {
-	c := &p.at
-	begin := p.ticks(0)
-	over := p.lastEnd - begin
-	if p.fresh || over <= 0 {
-		return
-	}
-	if over <= media.Clock {
-		c.shift = over
-		return
-	}
-	// What was seen already is left out.
-	for i, k := range c.reader.keys {
-		if k.pts >= over {
-			p.stand(c.reader.keys[i].pts)
-			return
-		}
-	}
-	c.key, c.offset, c.places = len(c.reader.keys), c.reader.limit, nil
-}
-
-// grown tells whether the segment that is being written has more by now.
-func (p *Player) grown() bool {
-	c := &p.at
-	if c.live == nil {
-		return false
-	}
-	now := c.live.progress(len(c.reader.keys))
-	if now.size <= c.reader.limit {
-		return false
-	}
-	c.reader.limit = now.size
-	c.reader.keys = append(c.reader.keys, now.keys...)
-	return true
-}
-
 // ticks puts a time of the present segment onto the span's clock.
 func (p *Player) ticks(t int64) int64 {
 	return (p.at.entry.start-p.from)*(media.Clock/1000) + t + p.at.shift
@@ -392,42 +252,6 @@ func (p *Player) read() (*media.Unit, error) {
 	return nil, io.EOF
 }
 
-// sample returns the next sample to be read.
-func (p *Player) sample() (place, error) {
-	c := &p.at
-	if p.mode == allUnits {
-		for len(c.places) == 0 {
-			places, _, next, err := c.reader.part(c.offset, c.buffer[:0])
-			if err != nil {
-				return place{}, err
-			}
-			c.places, c.buffer, c.offset = places, places, next
-		}
-		s := c.places[0]
-		c.places = c.places[1:]
-		return s, nil
-	}
-	if c.key < 0 || c.key >= len(c.reader.keys) {
-		return place{}, io.EOF
-	}
-	k := c.reader.keys[c.key]
-	if p.mode == keysBackward {
-		c.key--
-	} else {
-		c.key++
-	}
-	places, _, _, err := c.reader.part(k.offset, c.buffer[:0])
-	if err != nil {
-		return place{}, plainEOF(err)
-	}
-	c.buffer, c.places = places, places
-	c.skipTo(k.sample)
-	if len(c.places) == 0 {
-		return place{}, errBox
-	}
-	return c.places[0], nil
-}
-
 // unit reads a sample and gives it its times.
 func (p *Player) unit(s place) (*media.Unit, error) {
 	u, err := p.at.reader.unit(s)
@@ -446,7 +270,7 @@ func (p *Player) unit(s place) (*media.Unit, error) {
 	u.Announce = u.Desc != p.desc
 	p.desc, p.fresh = u.Desc, false
 	if !s.audio || !p.at.reader.format.video.Codec.IsVideo() {
-		p.last, p.lastEnd = u.DTS, u.DTS+s.duration
+		p.lastEnd = u.DTS + s.duration
 	}
 	return u, nil
 }

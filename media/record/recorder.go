@@ -30,7 +30,8 @@ const (
 	overtime = 15 * time.Second       // a segment that should end waits so long for a key picture
 )
 
-// Units is what a Recorder reads: a media.Reader, or what has one in it.
+// Units is what a Recorder reads: a media.Reader, or what has one in it. One that tells how many units it has
+// Dropped is asked for that.
 type Units interface {
 	Read(ctx context.Context) (*media.Unit, error)
 	Inline(f func(*media.Unit) bool)
@@ -52,6 +53,7 @@ type Recorder struct {
 	take   take
 	newest time.Time // arrival of the newest unit
 	stats  RecorderStatus
+	lagged uint64 // units that the present reader has dropped
 }
 
 // RecorderStatus is a snapshot of a recorder.
@@ -61,7 +63,7 @@ type RecorderStatus struct {
 	Since     time.Time // start of the segment that is written
 	Parts     uint64    // written since the start
 	Bytes     uint64
-	Lost      uint64 // units that could not be written
+	Lost      uint64 // units that could not be written, or came faster than the disk took them
 	Err       error  // why the last attempt to write failed; nil when it did not
 }
 
@@ -119,6 +121,7 @@ func (r *Recorder) Status() RecorderStatus {
 	defer r.mu.Unlock()
 	st := r.stats
 	st.Mode = r.mode
+	st.Lost += r.lagged
 	return st
 }
 
@@ -141,12 +144,8 @@ func (r *Recorder) alarmed(at time.Time) bool { return at.Before(r.until) || at.
 // Run records what comes from units until that ends or ctx does, and says why.
 func (r *Recorder) Run(ctx context.Context, units Units) error {
 	units.Inline(r.inline)
-	defer func() {
-		r.mu.Lock()
-		r.ring.clear()
-		r.mu.Unlock()
-		r.close(-1)
-	}()
+	loss, lossy := units.(interface{ Dropped() uint64 })
+	defer r.end()
 	patience := stallAfter
 	for {
 		wait, cancel := context.WithTimeoutCause(ctx, patience, errStall)
@@ -154,6 +153,9 @@ func (r *Recorder) Run(ctx context.Context, units Units) error {
 		r.kick = cancel
 		r.mu.Unlock()
 		u, err := units.Read(wait)
+		if lossy {
+			r.lag(loss.Dropped())
+		}
 		woken := wait.Err() != nil
 		cancel()
 		patience = stallAfter
@@ -169,6 +171,26 @@ func (r *Recorder) Run(ctx context.Context, units Units) error {
 			return err
 		}
 	}
+}
+
+// lag notes how many units the reader has dropped because the disk was too slow.
+func (r *Recorder) lag(dropped uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if dropped > r.lagged {
+		r.log.Warn("disk is too slow, pictures are not recorded", "frames", dropped-r.lagged)
+	}
+	r.lagged = dropped
+}
+
+// end finishes what is being written when the stream is over.
+func (r *Recorder) end() {
+	r.mu.Lock()
+	r.ring.clear()
+	r.stats.Lost += r.lagged
+	r.lagged = 0
+	r.mu.Unlock()
+	r.close(-1)
 }
 
 var errStall = errors.New("no pictures")
@@ -197,49 +219,6 @@ func (r *Recorder) accept(u *media.Unit) bool {
 		return !r.take.begins(u)
 	}
 	return true
-}
-
-// verdict is what a unit means for what is being written.
-type verdict uint8
-
-const (
-	goOn    verdict = iota
-	flush           // the part in front of it is done
-	renew           // it begins a new segment
-	finish          // nothing more is to be recorded
-	forsake         // the volume does not take it
-)
-
-// due judges a unit. r.mu is held.
-func (r *Recorder) due(u *media.Unit) verdict {
-	t := &r.take
-	if !r.archive.working.Load() {
-		return forsake
-	}
-	begins := u.Key || !u.Desc.HasVideo()
-	if !begins {
-		if r.wanted() == None && !r.alarmed(time.Now().Add(-overtime)) {
-			return finish
-		}
-		if u.Codec.IsVideo() && u.Codec != t.format.video.Codec {
-			return renew // with the next key picture
-		}
-		if t.full(u) {
-			return flush
-		}
-		return goOn
-	}
-	wanted := r.wanted()
-	switch {
-	case wanted == None:
-		return finish
-	case wanted != t.kind, u.DTS-t.last > gapTicks, u.DTS < t.last, !t.format.continues(u),
-		t.age(u) >= r.archive.cfg.Segment, t.drifted(u):
-		return renew
-	case t.full(u):
-		return flush
-	}
-	return goOn
 }
 
 // step takes a unit that may need the disk.
