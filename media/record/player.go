@@ -28,7 +28,7 @@ type Player struct {
 	lost  bool  // start is to be found first
 
 	lastEnd int64 // ticks: the end of the newest picture, for times that never step back
-	fresh   bool // nothing was read since Play
+	fresh   bool  // nothing was read since Play
 	desc    *media.Description
 }
 
