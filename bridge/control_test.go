@@ -242,3 +242,30 @@ func TestFormatTellsOfAudioThatHasNotStarted(t *testing.T) {
 		}
 	}
 }
+
+// badge is a camera that says what it is.
+type badge struct {
+	model string
+	err   error
+}
+
+func (b badge) Describe(context.Context) (manufacturer, model, firmware string, err error) {
+	return "", b.model, "1.2", b.err
+}
+
+// A camera is what it says of itself; where it says nothing, what the configuration says.
+func TestDeviceInfoOfACamera(t *testing.T) {
+	for _, c := range []struct {
+		says        Describer
+		model, firm string
+	}{{nil, "IPC", ""}, {badge{model: "DS-2"}, "DS-2", "1.2"}, {badge{}, "IPC", "1.2"}, {badge{err: errNoCamera}, "IPC", ""}} {
+		site := NewSite(Config{}, []Camera{
+			{Name: "gate", ID: gate, Manufacturer: "ACME", Model: "IPC", Source: &camera{}, Describer: c.says},
+		})
+		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+		info, err := v.DeviceInfo(t.Context(), &manscdp.DeviceInfoQuery{Header: header(gate)})
+		if err != nil || info.Manufacturer != "ACME" || info.Model != c.model || info.Firmware != c.firm {
+			t.Errorf("%+v: %+v, %v", c.says, info, err)
+		}
+	}
+}

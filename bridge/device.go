@@ -90,3 +90,9 @@ type Scout interface {
 	// thought before.
 	Look(ctx context.Context) (changed bool, err error)
 }
+
+// Describer is a camera that knows what it is.
+type Describer interface {
+	// Describe returns maker, model and firmware; "" where the camera does not tell.
+	Describe(ctx context.Context) (manufacturer, model, firmware string, err error)
+}

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // DeviceInfo tells what we, or a channel, are.
-func (v *View) DeviceInfo(_ context.Context, q *manscdp.DeviceInfoQuery) (*manscdp.DeviceInfoResponse, error) {
+func (v *View) DeviceInfo(ctx context.Context, q *manscdp.DeviceInfoQuery) (*manscdp.DeviceInfoResponse, error) {
 	answer := &manscdp.DeviceInfoResponse{Header: q.Answer(), Result: manscdp.OK}
 	if q.DeviceID == v.cfg.NodeID {
 		answer.DeviceName, answer.Manufacturer = v.name(), v.cfg.Manufacturer
@@ -21,7 +22,26 @@ func (v *View) DeviceInfo(_ context.Context, q *manscdp.DeviceInfoQuery) (*mansc
 		return nil, err
 	}
 	answer.DeviceName, answer.Manufacturer, answer.Model, answer.Channel = v.title(c), c.Manufacturer, c.Model, 1
+	if c.Describer != nil && c.health.Now().Condition != OFF {
+		v.describe(ctx, c, answer)
+	}
 	return answer, nil
+}
+
+// describeTimeout is short: platforms ask all channels, one after the other.
+const describeTimeout = 2 * time.Second
+
+// describe asks the camera itself; where that fails, the configuration's words stand.
+func (v *View) describe(ctx context.Context, c *Channel, answer *manscdp.DeviceInfoResponse) {
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
+	defer cancel()
+	manufacturer, model, firmware, err := c.Describer.Describe(ctx)
+	if err != nil {
+		v.log.Debug("camera does not tell what it is", "camera", c.Name, "reason", err.Error())
+		return
+	}
+	answer.Manufacturer = cmp.Or(manufacturer, answer.Manufacturer)
+	answer.Model, answer.Firmware = cmp.Or(model, answer.Model), firmware
 }
 
 // DeviceStatus tells how we, or a channel, are. We are never OFFLINE to the one who asks: some

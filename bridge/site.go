@@ -30,6 +30,7 @@ type Camera struct {
 	PTZ          PTZ         // nil: fixed
 	Snapshotter  Snapshotter // nil: takes no single pictures
 	Rebooter     Rebooter    // nil: can't be restarted
+	Describer    Describer   // nil: is what Manufacturer and Model say
 	Recorder     Recorder    // nil: not recorded here
 	KeyFramer    KeyFramer   // nil: makes key pictures when it likes
 	Scout        Scout       // nil: all is known

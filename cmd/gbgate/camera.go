@@ -121,7 +121,7 @@ func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []
 			cam.Recorder = r
 		}
 		if d.head != nil {
-			cam.Snapshotter, cam.Rebooter, cam.KeyFramer = d.head, d.head, d.head
+			cam.Snapshotter, cam.Rebooter, cam.KeyFramer, cam.Describer = d.head, d.head, d.head, d.head
 			switch {
 			case d.moving != nil:
 				cam.PTZ, cam.Scout = d.moving, d.moving
@@ -204,6 +204,12 @@ func (s *source) locate(ctx context.Context) error {
 // head is an ONVIF camera in the bridge's words.
 type head struct{ *onvif.Camera }
 
+// Describe implements bridge.Describer.
+func (h *head) Describe(ctx context.Context) (manufacturer, model, firmware string, err error) {
+	info, err := h.Client().Info(ctx)
+	return info.Manufacturer, info.Model, info.Firmware, err
+}
+
 // Presets implements bridge.PresetLister.
 func (h *head) Presets(ctx context.Context) ([]bridge.Preset, error) {
 	found, err := h.Camera.Presets(ctx)
@@ -247,6 +253,7 @@ var (
 	_ bridge.Switcher      = (*head)(nil)
 	_ bridge.Snapshotter   = (*head)(nil)
 	_ bridge.Rebooter      = (*head)(nil)
+	_ bridge.Describer     = (*head)(nil)
 	_ bridge.KeyFramer     = (*head)(nil)
 	_ bridge.Kinder        = cameraError{}
 )

@@ -427,6 +427,10 @@ func TestLine5Presets(t *testing.T) {
 			}
 			d.moved(t, "preset")
 		}
+		info, err := d.node.DeviceInfo(soon(t, 20*time.Second), channelID)
+		if err != nil || info.Model != "SIM-PTZ" || info.Firmware != "1.0" {
+			t.Errorf("DeviceInfo of a camera is %+v, %v; want what it says itself", info, err)
+		}
 		res, err := d.node.Presets(soon(t, 20*time.Second), channelID)
 		if err != nil || res.SumNum != 12 || len(res.Presets) != 12 {
 			t.Fatalf("%+v, %v", res, err)
