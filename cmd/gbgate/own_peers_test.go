@@ -229,7 +229,7 @@ func TestBadInputCostsOnlyItsOwnCall(t *testing.T) {
 		{"camera that speaks no RTSP", garbage, nil, 480, ""},
 		{"no PS in the offer", channelID, replace("PS/90000", "MPEG4/90000"), 488, ""},
 		{"no media in the offer", channelID, replace("m=video", "x=video"), 400, ""},
-		{"playback", channelID, replace("s=Play", "s=Playback"), 488, "only live"},
+		{"playback", channelID, replace("s=Play", "s=Playback"), 400, "no time to play from"},
 		{"empty offer", channelID, func(r *sipua.Request) { r.Body = []byte("garbage") }, 400, ""},
 	} {
 		_, err := n.Play(t.Context(), rehearsal.PlayRequest{Channel: c.channel, Transport: "udp", Edit: c.edit})
