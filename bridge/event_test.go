@@ -154,7 +154,7 @@ func TestACameraIsListenedToAgainAndAgain(t *testing.T) {
 			t.Errorf("tried at %v, want 7 times", lookout.tried)
 		}
 		var last float64
-		if _, err := fmt.Sscanf(lookout.tried[6], "%fs", &last); err != nil || last < 0.8*(155+15*60) || last > 155+15*60+1 {
+		if _, err := fmt.Sscanf(lookout.tried[6], "%fs", &last); err != nil || last < 0.8*(160+15*60) || last > 160+15*60+1 {
 			t.Errorf("tried at %v: the last one is wrong", lookout.tried)
 		}
 	})
