@@ -71,6 +71,12 @@ func (s *session) openFeed(sink func(*media.Unit)) {
 	s.feed.Store(f)
 }
 
+// liveVariants are the headers to try for a live stream, which has no range: some servers refuse "npt=0-"
+// (GStreamer); a few others insist on one (Parrot).
+func liveVariants() [][]field {
+	return [][]field{nil, {{"Range", "npt=now-"}}, {{"Range", "npt=0.000-"}}}
+}
+
 // play starts the stream.
 func (s *session) play() error {
 	variants := liveVariants()

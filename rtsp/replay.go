@@ -48,6 +48,7 @@ type Replay struct {
 	// sound is when the last audio was recorded; up to skipSound it came from the session before.
 	sound, skipSound time.Time
 	over             bool
+	dead             bool      // its session has died and is to be opened once more
 	spent            bool      // the recorder has said goodbye: the session is good for nothing
 	quiet            time.Time // since when Read has waited; zero: it does not
 }
@@ -123,7 +124,7 @@ func (r *Replay) open(ctx context.Context, at time.Time, scale float64) error {
 func (r *Replay) begin(at time.Time, scale float64) {
 	r.at, r.scale, r.skip, r.quiet = at, scale, time.Time{}, time.Time{}
 	r.sound, r.skipSound = time.Time{}, time.Time{}
-	r.progress, r.over, r.spent = false, false, false
+	r.progress, r.over, r.dead, r.spent = false, false, false, false
 }
 
 // hangUp ends the session.
@@ -161,6 +162,11 @@ func (r *Replay) take(u *media.Unit, scale float64) {
 // It returns io.EOF at the end of the span, backwards at its beginning, and may be called again after ctx ended it.
 func (r *Replay) Read(ctx context.Context) (*media.Unit, error) {
 	for !r.over {
+		if r.dead {
+			if err := r.revive(ctx); err != nil {
+				return nil, err
+			}
+		}
 		u, finished := r.queue.pop()
 		switch {
 		case u != nil && r.beyond(u.Arrived):
@@ -273,14 +279,23 @@ func (r *Replay) died(ctx context.Context, err error) error {
 		r.hangUp()
 		return err
 	}
+	return r.revive(ctx)
+}
+
+// revive opens a session that died once more, where it was. Read does it again where ctx ended it.
+func (r *Replay) revive(ctx context.Context) error {
 	last, sound := r.at, r.sound
-	switch err := r.open(ctx, last, r.scale); kindOf(err) {
-	case NotFound, Protocol: // there is nothing behind it
+	err := r.open(ctx, last, r.scale)
+	kind := kindOf(err)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		r.at, r.sound, r.dead, r.over = last, sound, true, false
+	case kind == NotFound || kind == Protocol: // there is nothing behind it
 		return r.end()
 	default:
 		r.skip, r.skipSound = last, sound
-		return err
 	}
+	return err
 }
 
 // Play goes on at a time and scale: all pictures for a scale up to 4, key pictures alone above it and, where the

@@ -42,12 +42,6 @@ type playAsk struct {
 	again bool // the session plays already
 }
 
-// liveVariants are the headers to try for a live stream, which has no range: some servers refuse "npt=0-"
-// (GStreamer); a few others insist on one (Parrot).
-func liveVariants() [][]field {
-	return [][]field{nil, {{"Range", "npt=now-"}}, {{"Range", "npt=0.000-"}}}
-}
-
 // variants are the headers to try for a PLAY, best first.
 func (r *replaying) variants() [][]field {
 	a := r.ask
@@ -137,25 +131,6 @@ func (s *session) runReplay(ctx context.Context) error {
 			return s.explain(s.endErr)
 		}
 	})
-}
-
-// dress puts the headers of a replay into a request; called with the lock held.
-func (s *session) dress(m *message) {
-	if m.method == "PLAY" {
-		m.del("Range")
-		for _, f := range s.playFields {
-			m.set(f.name, f.value)
-		}
-	}
-	switch m.method {
-	case "DESCRIBE", "SETUP", "PLAY":
-		if s.talk {
-			m.set("Require", backChannel)
-		}
-	}
-	if r := s.replay; r != nil && r.onvif && !r.plain && (m.method == "PLAY" || m.method == "SETUP") {
-		m.set("Require", "onvif-replay")
-	}
 }
 
 // replayGranted notes what a PLAY brings; called with the lock held.

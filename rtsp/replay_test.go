@@ -380,3 +380,35 @@ func TestReplayURLs(t *testing.T) {
 		}
 	}
 }
+
+// A context that ends while a session is opened once more costs nothing: the next Read goes on.
+func TestReplayDiesUnderEndedContext(t *testing.T) {
+	a := startArchive(t, simcam.ArchiveConfig{Quirks: simcam.ArchiveQuirks{HangsUpAfter: 60}})
+	from := pastDay()
+	r := openReplay(t, onvifReplay(a), from, from.Add(time.Minute))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	pictures := int64(0)
+	for {
+		u, err := r.Read(ended)
+		if errors.Is(err, context.Canceled) {
+			u, err = r.Read(t.Context())
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.Codec.IsVideo() {
+			if u.DTS != pictures*3600 {
+				t.Fatalf("picture %d at %d", pictures, u.DTS)
+			}
+			pictures++
+		}
+		u.Release()
+	}
+	if pictures != 60*25 {
+		t.Errorf("%d pictures", pictures)
+	}
+}

@@ -64,7 +64,8 @@ func ParseReplayURL(text, live string, channel int, zone *time.Location) (*Repla
 	if zone != nil {
 		u.zone = zone
 	}
-	if !strings.HasPrefix(u.template, "/") && !strings.HasPrefix(u.template, "rtsp://") && !strings.HasPrefix(u.template, "rtsps://") {
+	isPath := strings.HasPrefix(u.template, "/")
+	if !isPath && !strings.HasPrefix(u.template, "rtsp://") && !strings.HasPrefix(u.template, "rtsps://") {
 		return nil, errors.New("neither a maker that is known nor a path nor an rtsp:// URL")
 	}
 	if rest := placeholder().ReplaceAllString(u.template, ""); strings.ContainsAny(rest, "{}") {
@@ -73,7 +74,7 @@ func ParseReplayURL(text, live string, channel int, zone *time.Location) (*Repla
 	if strings.Contains(u.template, "{end") && !strings.Contains(u.template, "{start") {
 		return nil, errors.New("{end} without {start}")
 	}
-	if strings.HasPrefix(u.template, "/") {
+	if isPath {
 		var err error
 		if u.base, _, _, err = parseAddress(live); err != nil {
 			return nil, fmt.Errorf("which host? %w", err)

@@ -104,7 +104,8 @@ func (s *Source) talking() *Source {
 // talkError says in plain words that there is no back channel. ONVIF has 551 for it; others refuse anyhow.
 func talkError(err error) error {
 	known := (*Error)(nil)
-	if errors.As(err, &known) && (known.Kind == NoVideo || known.Kind == Protocol && strings.Contains(known.Text, "refused with")) {
+	if errors.As(err, &known) &&
+		(known.Kind == NoVideo || known.Kind == Protocol && strings.Contains(known.Text, "refused with")) {
 		return &Error{Kind: Unsupported, Text: "camera has no back channel: " + known.Text, Err: err}
 	}
 	return err

@@ -33,6 +33,25 @@ func (s *session) outbound(m *message) (exchange, bool) {
 	return e, true
 }
 
+// dress puts the headers of PLAY, and what a replay or the back channel requires, into a request.
+func (s *session) dress(m *message) {
+	if m.method == "PLAY" {
+		m.del("Range")
+		for _, f := range s.playFields {
+			m.set(f.name, f.value)
+		}
+	}
+	switch m.method {
+	case "DESCRIBE", "SETUP", "PLAY":
+		if s.talk {
+			m.set("Require", backChannel)
+		}
+	}
+	if r := s.replay; r != nil && r.onvif && !r.plain && (m.method == "PLAY" || m.method == "SETUP") {
+		m.set("Require", "onvif-replay")
+	}
+}
+
 func (s *session) realURL(standIn string) string {
 	switch standIn {
 	case standInBase:
