@@ -237,9 +237,14 @@ func (a *Archive) repair(ctx context.Context) {
 		}
 	}
 	a.mu.Unlock()
+	synced := time.Now()
 	for i, e := range entries {
 		if ctx.Err() != nil {
 			return
+		}
+		if time.Since(synced) > a.cfg.Sync { // there may be many, and the cameras are recorded meanwhile
+			_ = a.synchronise() // an error is found again when the volume is next looked after
+			synced = time.Now()
 		}
 		fixed, err := a.finish(camera[i], e)
 		if err != nil {

@@ -176,11 +176,12 @@ func (r *Recorder) Run(ctx context.Context, units Units) error {
 // lag notes how many units the reader has dropped because the disk was too slow.
 func (r *Recorder) lag(dropped uint64) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if dropped > r.lagged {
-		r.log.Warn("disk is too slow, pictures are not recorded", "frames", dropped-r.lagged)
-	}
+	more := dropped - r.lagged
 	r.lagged = dropped
+	r.mu.Unlock()
+	if more > 0 {
+		r.log.Warn("disk is too slow, pictures are not recorded", "frames", more)
+	}
 }
 
 // end finishes what is being written when the stream is over.

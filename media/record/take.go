@@ -144,4 +144,5 @@ func (t *take) end() {
 		t.overEnd, t.overMS = t.base+end, t.segment.name.start+end/(media.Clock/1000)
 	}
 	t.kind, t.segment, t.format = None, nil, nil
+	t.part = part{} // its memory too: the next one may be long in coming, or of another size
 }
