@@ -50,7 +50,8 @@ func (g *leg) status() CallStatus {
 	offer := g.offer.Load()
 	return CallStatus{
 		Superior: g.view.cfg.Superior, Camera: g.channel.Name, Channel: g.view.idOf(g.channel),
-		Kind: offer.Kind.String(), Transport: names[offer.Transport], Remote: offer.Remote.String(), LocalPort: g.line.LocalPort(),
+		Kind: offer.Kind.String(), Transport: names[offer.Transport],
+		Remote: offer.Remote.String(), LocalPort: g.line.LocalPort(),
 		SSRC: gb28181.FormatSSRC(offer.SSRC), Since: g.began, Skipped: g.skipped.Load(),
 		Stats: g.line.Stats(),
 	}

@@ -157,35 +157,42 @@ func (p *player) wants(r *mansrtsp.Request) (wanted, error) {
 // play resumes, seeks and changes the speed.
 func (p *player) play(ctx context.Context, r *mansrtsp.Request) error {
 	w, err := p.wants(r)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if p.state == finished && !w.seeks && w.scale == p.scale {
+	case p.state == finished && !w.seeks && w.scale == p.scale:
 		return nil // nothing is left to be resumed
-	}
-	if w.seeks || w.scale != p.scale && !p.download() {
-		limited, cancel := context.WithTimeout(ctx, seekWithin)
-		defer cancel()
-		began := time.Now()
-		scale := w.scale
-		if p.download() {
-			scale = 1
+	case w.seeks || w.scale != p.scale && !p.download():
+		if err := p.turn(ctx, w); err != nil {
+			return err
 		}
-		if err := p.src.Play(limited, w.at, scale); err != nil {
-			p.cfg.Log.Warn("playback control not carried out", "scale", w.scale, "at", w.at.In(gb28181.Zone()).Format(time.DateTime), "error", err)
-			if e, ok := errors.AsType[*gb28181.Error](err); ok {
-				return e
-			}
-			return gb28181.Errorf(400, "The recording cannot be played so")
-		}
-		p.turned(w)
-		p.cfg.Log.Debug("playback turns", "scale", w.scale, "at", w.at.In(gb28181.Zone()).Format(time.DateTime), "took", time.Since(began))
-	} else if w.scale != p.scale {
+	case w.scale != p.scale:
 		p.scale = w.scale
 		p.pace = pace{speed: w.scale, lag: p.pace.lag}
 	}
 	p.told = false
 	p.state, p.until, p.stops = playing, w.until, finished
+	return nil
+}
+
+// turn has the recording read from another place or in another way.
+func (p *player) turn(ctx context.Context, w wanted) error {
+	limited, cancel := context.WithTimeout(ctx, seekWithin)
+	defer cancel()
+	began, scale := time.Now(), w.scale
+	if p.download() {
+		scale = 1 // all of it, however fast
+	}
+	log := p.cfg.Log.With("scale", w.scale, "at", w.at.In(gb28181.Zone()).Format(time.DateTime))
+	if err := p.src.Play(limited, w.at, scale); err != nil {
+		log.Warn("playback control not carried out", "error", err)
+		if e, ok := errors.AsType[*gb28181.Error](err); ok {
+			return e
+		}
+		return gb28181.Errorf(400, "The recording cannot be played so")
+	}
+	p.turned(w)
+	log.Debug("playback turns", "took", time.Since(began))
 	return nil
 }
 

@@ -148,7 +148,10 @@ func line9Wire(t *testing.T, segment string, from time.Time) {
 		code                    int
 		reply                   string // holds this
 	}{
-		{"WVP's speed", "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 5\r\nScale: 2.000000\r\n", 200, "RTSP/1.0 200 OK\r\nCSeq: 5\r\nScale: 2.0\r\n"},
+		{
+			"WVP's speed", "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 5\r\nScale: 2.000000\r\n", 200,
+			"RTSP/1.0 200 OK\r\nCSeq: 5\r\nScale: 2.0\r\n",
+		},
 		{"gb-cms' content type", "application/RTSP", "PLAY RTSP/1.0\r\nCSeq: 6\r\nScale: 1.0\r\n\r\n", 200, "\r\nCSeq: 6\r\n"},
 		{"of 2011", "Application/MANSRTSP", "PLAY MANSRTSP/1.0\nCSeq: 7\nScale: 1\n\n", 200, "MANSRTSP/1.0 200 OK\r\n"},
 		{"srs-sip's resume", "Application/MANSRTSP", "PLAY RTSP/1.0\r\nCSeq: 0\r\nRange: npt=now\r\n\r\n", 200, "\r\nCSeq: 0\r\n"},
