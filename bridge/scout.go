@@ -6,15 +6,12 @@ import (
 	"time"
 )
 
-const (
-	scoutWithin = 15 * time.Second // for one look
-	scoutsOut   = 8                // looks at once, over all cameras
-)
+const scoutWithin = 15 * time.Second // for one look
 
 // scouting looks what a camera can do until it has found out. Nothing waits for it.
 type scouting struct {
 	scout   Scout
-	slots   chan struct{} // shared by all cameras
+	slots   *slots // shared by all cameras
 	changed func()
 	log     *slog.Logger
 }
@@ -22,13 +19,17 @@ type scouting struct {
 func (s *scouting) run(ctx context.Context) {
 	retry := Retry{Min: 5 * time.Second, Max: 5 * time.Minute, Locked: 5 * time.Minute}
 	for failures := 1; ; failures++ {
+		slot := s.slots.well
+		if failures > 1 {
+			slot = s.slots.ill
+		}
 		select {
-		case s.slots <- struct{}{}:
+		case slot <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
 		changed, err := s.look(ctx)
-		<-s.slots
+		<-slot
 		switch {
 		case ctx.Err() != nil:
 			return

@@ -66,7 +66,7 @@ type Site struct {
 	slots  *slots
 	hub    hub
 	tasks  tasks
-	scouts chan struct{} // one for each that is out
+	scouts *slots
 	now    atomic.Pointer[table]
 	// conditions counts the changes of all channels' conditions.
 	conditions atomic.Uint64
@@ -92,7 +92,7 @@ func NewSite(cfg Config, cameras []Camera) *Site {
 	if cfg.Ledger == nil {
 		cfg.Ledger = &Ledger{}
 	}
-	s := &Site{cfg: cfg, calls: make(map[sender]struct{}), slots: newSlots(), scouts: make(chan struct{}, scoutsOut)}
+	s := &Site{cfg: cfg, calls: make(map[sender]struct{}), slots: newSlots(), scouts: newSlots()}
 	s.now.Store(s.tabulate(nil, cameras, cfg.Groups))
 	return s
 }
