@@ -1,6 +1,9 @@
 package bridge
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // PTZ moves a camera. Velocities are −1 … 1 of what the camera can: pan right +, tilt up +,
 // zoom in +; focus far +, iris open +. 0 leaves the axis alone.
@@ -95,4 +98,10 @@ type Scout interface {
 type Describer interface {
 	// Describe returns maker, model and firmware; "" where the camera does not tell.
 	Describe(ctx context.Context) (manufacturer, model, firmware string, err error)
+}
+
+// Tiring is a PTZ whose movements end by themselves unless they are repeated.
+type Tiring interface {
+	// Tires returns how long a movement lasts by itself; 0: until it is stopped, or nothing is known.
+	Tires() time.Duration
 }

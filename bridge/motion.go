@@ -16,6 +16,9 @@ const (
 	watchdog      = 15 * time.Second // a camera turns so long without a new command
 	stopAgain     = 2 * time.Second  // after a stop that failed
 	stopTries     = 3
+
+	leastRepeat = time.Second // of a movement that the camera would end
+	mostRepeat  = 3 * time.Second
 )
 
 var (
@@ -36,6 +39,10 @@ type axis struct {
 	mover *View     // who set it in motion; nil: it stands still
 	due   time.Time // when it is stopped if nothing comes; zero: never
 	tries int       // stops that failed
+	// Where a movement ends by itself too soon: it is repeated by again when next has come.
+	again func(context.Context) error
+	next  time.Time
+	every time.Duration
 }
 
 // motion brings the commands of all superiors to one camera in order, the last writer winning,
@@ -94,12 +101,61 @@ func (m *motion) drive(ctx context.Context, which int, v *View, moves bool, f fu
 		m.set(which, nil, 0)
 	case moves:
 		m.set(which, v, v.watchdog())
+		if err == nil {
+			m.repeat(which, v, f)
+		}
 	case err == nil:
 		m.set(which, nil, 0)
 	default:
 		m.set(which, v, stopAgain)
 	}
 	return err
+}
+
+// repeat keeps a movement of the body up where the camera would end it (DefaultPTZTimeout, 5 to 10 s on
+// many) before the watchdog does: platforms send it once for as long as the key is held.
+func (m *motion) repeat(which int, v *View, f func(context.Context) error) {
+	t, ok := m.ptz.(Tiring)
+	if !ok || which != body {
+		return
+	}
+	tires, watchdog := t.Tires(), v.watchdog()
+	if tires <= 0 || watchdog > 0 && tires > watchdog {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a := &m.axes[which]
+	a.again, a.every = f, max(leastRepeat, min(mostRepeat, tires/2))
+	a.next = time.Now().Add(a.every)
+	m.schedule()
+}
+
+// carryOn repeats the movement that is due to be.
+func (m *motion) carryOn(ctx context.Context) {
+	due := func() func(context.Context) error {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		a, now := &m.axes[body], time.Now()
+		if a.mover == nil || now.Before(a.next) || !a.due.IsZero() && !now.Before(a.due) {
+			return nil
+		}
+		return a.again
+	}
+	if due() == nil || m.turn.Acquire(ctx, 1) != nil {
+		return
+	}
+	defer m.turn.Release(1)
+	again := due() // a stop may have come while the camera was busy
+	if again == nil {
+		return
+	}
+	m.mu.Lock()
+	m.axes[body].next = time.Now().Add(m.axes[body].every)
+	m.mu.Unlock()
+	if err := again(ctx); err != nil {
+		m.log.Debug("a movement was not repeated", "reason", err.Error())
+	}
 }
 
 // do runs a command that ends by itself. preset: it takes the body over, so that a movement
@@ -139,19 +195,23 @@ func (m *motion) set(which int, v *View, d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := &m.axes[which]
-	a.mover, a.due, a.tries = v, time.Time{}, 0
+	a.mover, a.due, a.tries, a.again = v, time.Time{}, 0, nil
 	if v != nil && d > 0 {
 		a.due = time.Now().Add(d)
 	}
 	m.schedule()
 }
 
-// schedule sets the timer to the first axis that is due. m.mu is held.
+// schedule sets the timer to the first axis that is due to be stopped, or to be moved on. m.mu is held.
 func (m *motion) schedule() {
 	var first time.Time
 	for i := range m.axes {
-		if due := m.axes[i].due; !due.IsZero() && (first.IsZero() || due.Before(first)) {
-			first = due
+		a := &m.axes[i]
+		if !a.due.IsZero() && (first.IsZero() || a.due.Before(first)) {
+			first = a.due
+		}
+		if a.again != nil && (first.IsZero() || a.next.Before(first)) {
+			first = a.next
 		}
 	}
 	switch {
@@ -175,7 +235,7 @@ func (m *motion) release(v *View) {
 	}
 	for i := range m.axes {
 		if m.axes[i].mover == v {
-			m.axes[i].due = time.Now()
+			m.axes[i].due, m.axes[i].again = time.Now(), nil
 		}
 	}
 	m.schedule()
@@ -189,6 +249,7 @@ func (m *motion) expire() {
 	defer m.tasks.end()
 	ctx, cancel := context.WithTimeout(context.Background(), deviceTimeout)
 	defer cancel()
+	m.carryOn(ctx)
 	m.halt(ctx, func(a *axis) bool { return !a.due.IsZero() && !time.Now().Before(a.due) })
 }
 
@@ -202,6 +263,9 @@ func (m *motion) halt(ctx context.Context, meant func(*axis) bool) {
 	for which := range m.axes {
 		m.mu.Lock()
 		stop := m.axes[which].mover != nil && meant(&m.axes[which])
+		if stop {
+			m.axes[which].again = nil
+		}
 		m.mu.Unlock()
 		if !stop {
 			continue
@@ -246,7 +310,7 @@ func (m *motion) retry(meant func(*axis) bool) {
 		if a.tries++; a.tries < stopTries {
 			a.due = time.Now().Add(stopAgain)
 		} else {
-			a.mover, a.due = nil, time.Time{}
+			a.mover, a.due, a.again = nil, time.Time{}, nil
 		}
 	}
 	m.schedule()

@@ -23,6 +23,13 @@ type turret struct {
 	did       []string
 	fail      int // stops that fail
 	fixedLens bool
+	tires     time.Duration
+}
+
+func (p *turret) Tires() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tires
 }
 
 func (p *turret) set(change func(*turret)) {
@@ -171,6 +178,49 @@ func TestNoCameraTurnsForEver(t *testing.T) {
 				steer(t, v, lensStop)
 			},
 			[]string{"0s lens 1.0 0.0", "1s move -1.0 0.0 0.0", "2s lens 0.0 0.0", "16s stop"},
+		},
+		{
+			"a movement that the camera would end is repeated",
+			ViewConfig{},
+			0,
+			func(t *testing.T, v *View, _ func()) {
+				c, _ := v.channel(gate)
+				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = 10 * time.Second })
+				steer(t, v, goLeft)
+				time.Sleep(7 * time.Second)
+				steer(t, v, goStop)
+				time.Sleep(time.Minute)
+				steer(t, v, goRight) // never stopped
+			},
+			[]string{
+				"0s move -1.0 0.0 0.0", "3s move -1.0 0.0 0.0", "6s move -1.0 0.0 0.0", "7s stop",
+				"67s move 1.0 0.0 0.0", "70s move 1.0 0.0 0.0", "73s move 1.0 0.0 0.0", "76s move 1.0 0.0 0.0",
+				"79s move 1.0 0.0 0.0", "82s stop",
+			},
+		},
+		{
+			"not after a stop that failed",
+			ViewConfig{},
+			1,
+			func(t *testing.T, v *View, _ func()) {
+				c, _ := v.channel(gate)
+				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = 2 * time.Second })
+				steer(t, v, goLeft)
+				time.Sleep(1500 * time.Millisecond)
+				steer(t, v, goStop)
+			},
+			[]string{"0s move -1.0 0.0 0.0", "1s move -1.0 0.0 0.0", "2s stop", "4s stop"},
+		},
+		{
+			"nor where the watchdog is sooner",
+			ViewConfig{},
+			0,
+			func(t *testing.T, v *View, _ func()) {
+				c, _ := v.channel(gate)
+				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = time.Minute })
+				steer(t, v, goLeft)
+			},
+			[]string{"0s move -1.0 0.0 0.0", "15s stop"},
 		},
 		{
 			"a lens without a motor is not stopped",

@@ -100,6 +100,17 @@ func (c *Camera) Node(ctx context.Context) (Node, error) {
 	return l.node, nil
 }
 
+// Tires tells how long a movement of the camera lasts without another command, as far as it is known;
+// 0: not known, or for ever. It does not ask the camera.
+func (c *Camera) Tires() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known == nil {
+		return 0
+	}
+	return c.known.ptz.PTZTimeout
+}
+
 // Moves tells whether the camera can be moved: its profile says so, or the device has a PTZ node and
 // names no other source that it belongs to. A PTZ service alone says nothing (Reolink).
 func (c *Camera) Moves(ctx context.Context) (bool, error) {

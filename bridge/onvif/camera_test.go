@@ -231,6 +231,28 @@ func TestMoves(t *testing.T) {
 	}
 }
 
+// A camera that ends movements by itself is known by what its profile says.
+func TestMovementThatTires(t *testing.T) {
+	d := start(t, simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{MovesTire: time.Second}})
+	c := camera(t, d, onvif.CameraConfig{})
+	if got := c.Tires(); got != 0 {
+		t.Errorf("before it was asked a movement lasts %v", got)
+	}
+	must(t, c.Move(t.Context(), 0.1, 0, 0))
+	if got := c.Tires(); got != time.Second {
+		t.Errorf("a movement lasts %v, want a second", got)
+	}
+	for range 2000 {
+		if !d.Moving() {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	if pan, _, _ := d.Position(); d.Moving() || math.Abs(pan-0.05) > 0.02 {
+		t.Errorf("it went to %v and moves %v, want a second at a twentieth", pan, d.Moving())
+	}
+}
+
 // The head goes where it is sent, and says so.
 func TestPosition(t *testing.T) {
 	for name, quirks := range map[string]simcam.ONVIFQuirks{"generic": {}, "degrees": {DegreeSpaces: true}} {

@@ -2,8 +2,10 @@ package onvif
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Profile is one media profile: a stream and what belongs to it.
@@ -20,6 +22,8 @@ type Profile struct {
 	// PTZ is the token of the PTZ configuration, Node that of its node; "" = cannot be moved,
 	// or the device does not say.
 	PTZ, Node string
+	// PTZTimeout is how long a movement lasts without another command; 0 = not told.
+	PTZTimeout time.Duration
 	// Talk tells that the profile has an audio output: one can speak through the camera.
 	Talk   bool
 	second bool // listed by Media2
@@ -68,7 +72,8 @@ func (c *Client) profiles1(ctx context.Context) ([]Profile, error) {
 			SourceConfig: p.at("VideoSourceConfiguration").attr("token"),
 			Video:        readVideo(v), Audio: readAudio(a),
 			PTZ: p.at("PTZConfiguration").attr("token"), Node: p.str("PTZConfiguration", "NodeToken"),
-			Talk: p.at("Extension", "AudioOutputConfiguration") != nil,
+			PTZTimeout: xsDuration(p.str("PTZConfiguration", "DefaultPTZTimeout")),
+			Talk:       p.at("Extension", "AudioOutputConfiguration") != nil,
 		})
 	}
 	return list, nil
@@ -96,10 +101,23 @@ func (c *Client) profiles2(ctx context.Context) ([]Profile, error) {
 			SourceConfig: parts.at("VideoSource").attr("token"),
 			Video:        readVideo(parts.at("VideoEncoder")), Audio: readAudio(parts.at("AudioEncoder")),
 			PTZ: parts.at("PTZ").attr("token"), Node: parts.str("PTZ", "NodeToken"),
-			Talk: parts.at("AudioOutput") != nil, second: true,
+			PTZTimeout: xsDuration(parts.str("PTZ", "DefaultPTZTimeout")),
+			Talk:       parts.at("AudioOutput") != nil, second: true,
 		})
 	}
 	return list, nil
+}
+
+var xsTimes = regexp.MustCompile(`^P(?:0+[YMD])*T(?:(\d{1,4})H)?(?:(\d{1,6})M)?(?:(\d{1,6}(?:\.\d+)?)S)?$`)
+
+// xsDuration reads an xs:duration below a day; 0 for any other.
+func xsDuration(s string) time.Duration {
+	m := xsTimes.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return 0
+	}
+	seconds := number(m[1])*3600 + number(m[2])*60 + number(m[3])
+	return time.Duration(min(seconds, 86400) * float64(time.Second))
 }
 
 // readVideo takes a video encoder configuration of either service.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -18,6 +19,7 @@ const subURL = "rtsp://127.0.0.1:8554/live?channel=1&subtype=1"
 func TestProfiles(t *testing.T) {
 	main := onvif.Profile{
 		Token: "main", Name: "mainStream", Source: "vs1", SourceConfig: "vsc1", PTZ: "ptz1", Node: "node1", Talk: true,
+		PTZTimeout: time.Minute,
 		Video: onvif.Video{
 			Token: "ve_main", Codec: "H265", Width: 1920, Height: 1080, FPS: 25, BitrateKbps: 4096, GOP: 50,
 		},
@@ -32,9 +34,9 @@ func TestProfiles(t *testing.T) {
 	firstSub := sub
 	firstSub.Audio.Codec = "G711"
 	fixed := main
-	fixed.PTZ, fixed.Node = "", ""
+	fixed.PTZ, fixed.Node, fixed.PTZTimeout = "", "", 0
 	fixedSub := sub
-	fixedSub.PTZ, fixedSub.Node = "", ""
+	fixedSub.PTZ, fixedSub.Node, fixedSub.PTZTimeout = "", "", 0
 
 	type quirks = simcam.ONVIFQuirks
 	for name, c := range map[string]struct {

@@ -251,6 +251,7 @@ var (
 	_ bridge.Aimer         = (*head)(nil)
 	_ bridge.DragZoomer    = (*head)(nil)
 	_ bridge.Switcher      = (*head)(nil)
+	_ bridge.Tiring        = (*moving)(nil)
 	_ bridge.Snapshotter   = (*head)(nil)
 	_ bridge.Rebooter      = (*head)(nil)
 	_ bridge.Describer     = (*head)(nil)

@@ -16,6 +16,7 @@ type head struct {
 	at       [3]float64 // pan and tilt from −1 to 1, zoom from 0 to 1, when it was last looked at
 	velocity [3]float64
 	since    time.Time
+	until    time.Time // the velocities end by themselves; zero: they don't
 	home     [3]float64
 	presets  []headPreset
 	serial   int
@@ -34,9 +35,16 @@ func (h *head) init() { h.since = time.Now() }
 // settle moves the head to where it is by now.
 func (h *head) settle() {
 	now := time.Now()
-	dt := now.Sub(h.since).Seconds()
+	end := now
+	if !h.until.IsZero() && h.until.Before(now) {
+		end = h.until
+	}
+	dt := max(0, end.Sub(h.since).Seconds())
 	for i, v := range h.velocity {
 		h.at[i] += v * headSpeed * dt
+	}
+	if end != now {
+		h.velocity, h.until = [3]float64{}, time.Time{}
 	}
 	h.since = now
 	h.at = bounded(h.at)
@@ -55,6 +63,13 @@ func (h *head) run(v [3]*float64) {
 			h.velocity[i] = *v[i]
 		}
 	}
+}
+
+// tire lets the movement end by itself.
+func (h *head) tire(after time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.until = time.Now().Add(after)
 }
 
 func (h *head) stop(panTilt, zoom bool) {

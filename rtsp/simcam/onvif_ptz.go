@@ -1,9 +1,11 @@
 package simcam
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func (d *ONVIF) ptzConfiguration(name string) string {
@@ -11,7 +13,7 @@ func (d *ONVIF) ptzConfiguration(name string) string {
 		return ""
 	}
 	return in(name+` token="ptz1"`, el("tt:Name", "ptz"), el("tt:UseCount", "2"), el("tt:NodeToken", "node1"),
-		el("tt:DefaultPTZTimeout", "PT10S"))
+		el("tt:DefaultPTZTimeout", fmt.Sprintf("PT%dS", int(cmp.Or(d.cfg.Quirks.MovesTire, time.Minute).Seconds()))))
 }
 
 // axis is an axis of the head in the units that the device tells: positions run over at, the
@@ -115,6 +117,9 @@ func (d *ONVIF) continuousMove(q *soapRequest) *fault {
 	}
 	d.note("ContinuousMove%s", words)
 	d.head.run(v)
+	if tires := d.cfg.Quirks.MovesTire; tires > 0 {
+		d.head.tire(tires)
+	}
 	return nil
 }
 

@@ -40,6 +40,7 @@ type ONVIFQuirks struct {
 	NoStop          bool          // Stop is a fault (Cohu)
 	StopIgnored     bool          // Stop succeeds and does nothing
 	RefusesTimeout  bool          // a movement with a time-out is a fault (Bosch)
+	MovesTire       time.Duration // movements end by themselves after it (DefaultPTZTimeout)
 	OneAxis         bool          // a diagonal movement is a fault (Arenti)
 	ASCIINames      bool          // preset names must be ASCII (onvif_simple_server)
 	SlotsOnly       bool          // presets are slots 1 … 8, none are made
