@@ -126,6 +126,3 @@ func (c *changes) take(now time.Time) (due []manscdp.NotifyItem, next time.Time)
 	}
 	return due, now
 }
-
-// sortedKeys are the keys of m in order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
