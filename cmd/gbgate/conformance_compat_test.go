@@ -39,7 +39,7 @@ func (r *rig) played(t *testing.T, what string, req rehearsal.PlayRequest) *sdp.
 
 func TestCompatOfCalls(t *testing.T) {
 	t.Parallel()
-	const low, high = 41000, 41009
+	const low, high = 19000, 19009
 	r := live(t, setup{
 		superior: fmt.Sprintf("media_ports = \"%d-%d\"\n", low, high),
 		compat: "ack_required = true\nack_timeout = \"3s\"\nssrc_mode = \"own\"\nreject_port = 9\n" +

@@ -375,7 +375,10 @@ func TestLine5RecordInfo(t *testing.T) {
 	}
 	background(t, recorder.Run)
 	overBoth(t, func(t *testing.T, transport string) {
-		r := newRig(t, setup{transport: transport, rest: onvifTOML("gate", channelID, recorder.URL(), "", "") + "replay = \"onvif\"\n"})
+		r := newRig(t, setup{
+			transport: transport, platform: rehearsal.Config{ReplyTimeout: time.Minute},
+			rest: onvifTOML("gate", channelID, recorder.URL(), "", "") + "replay = \"onvif\"\n",
+		})
 		for _, c := range []struct {
 			name     string
 			from, to time.Time
@@ -390,7 +393,7 @@ func TestLine5RecordInfo(t *testing.T) {
 			{"between two", day.Add(2 * time.Minute), day.Add(3 * time.Minute), "all", 0},
 			{"another day", day.Add(48 * time.Hour), day.Add(72 * time.Hour), "all", 0},
 		} {
-			res, err := r.node.RecordInfo(soon(t, 30*time.Second), channelID, c.from, c.to, c.kind)
+			res, err := r.node.RecordInfo(soon(t, 2*time.Minute), channelID, c.from, c.to, c.kind)
 			if err != nil || res.SumNum != c.want || len(res.Items) != c.want {
 				t.Errorf("%s: %v, SumNum and items %+v; want %d", c.name, err, res, c.want)
 				continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -32,8 +33,16 @@ func (r *tape) add(e sipua.Event) {
 	r.events = append(r.events, e)
 }
 
-// in lists the messages that the node sent and that hold every one of the words.
-func (r *tape) in(words ...string) []sipua.Event { return r.pick(false, words) }
+// in lists the messages that the node sent and that hold every one of the words, each once: what was not answered in
+// time is sent again to the byte, which a busy machine must not turn into a fault.
+func (r *tape) in(words ...string) []sipua.Event {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(r.pick(false, words), func(e sipua.Event) bool {
+		again := seen[e.Raw]
+		seen[e.Raw] = true
+		return again
+	})
+}
 
 func (r *tape) pick(out bool, words []string) []sipua.Event {
 	r.mu.Lock()

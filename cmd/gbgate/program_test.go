@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -238,16 +240,21 @@ func online(doc statusDoc) bool {
 	return len(doc.Superiors) > 0
 }
 
+// nextPort is where freePort goes on; each process of tests begins somewhere else.
+var nextPort atomic.Uint32
+
 // freePort returns a UDP and TCP port of loopback that nobody uses at the moment, for peers
-// that can't be asked which one they took.
+// that can't be asked which one they took. It is none of those that the kernel gives to others.
 func freePort(t *testing.T) int {
 	t.Helper()
-	for range 50 {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	const low, count = 20000, 9000 // below the kernel's own, 32768 and up
+	nextPort.CompareAndSwap(0, rand.Uint32N(count)+1)
+	for range 200 {
+		port := low + int(nextPort.Add(1)%count)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
-			t.Fatal(err)
+			continue
 		}
-		port := l.Addr().(*net.TCPAddr).Port
 		u, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
 		l.Close()
 		if err == nil {
