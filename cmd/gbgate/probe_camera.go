@@ -237,6 +237,9 @@ func (d *probeDoc) judge(guessed bool) {
 				time.Duration(*o.ClockSkew)*time.Second)
 		}
 	}
+	if d.ONVIF != nil && d.ONVIF.Recordings > 0 {
+		defer fix("replay = \"onvif\" in its [[camera]] block shows its recordings upward, there are %d", d.ONVIF.Recordings)
+	}
 	good1 := 0
 	for _, s := range d.Streams {
 		if s.Verdict == good {

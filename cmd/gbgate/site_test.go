@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"gbgate/cascade/rehearsal"
 	"gbgate/rtsp/simcam"
@@ -68,6 +69,7 @@ func TestDeadCamerasDelayNobody(t *testing.T) {
 		}
 		lists += cameraTOML(fmt.Sprintf("cam%d", i), code(i), url, "", "")
 	}
+	began := time.Now()
 	g := startGateway(t, 0, lists)
 	n := node(t, platform)
 	if items, err := n.Catalog(t.Context()); err != nil || len(items) != 64 {
@@ -86,6 +88,7 @@ func TestDeadCamerasDelayNobody(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	t.Logf("8 living cameras have played %v after the start", time.Since(began))
 	for i, d := range silent {
 		if given := d.given.Load(); given >= 2 {
 			t.Errorf("silent camera %d was given up %d times before the living ones played", i, given)
