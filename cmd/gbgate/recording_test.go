@@ -185,3 +185,37 @@ min_free_gb = 0
 		t.Error("export of nothing has left a file")
 	}
 }
+
+// TestMovementIsRecorded: what a camera notices is recorded from before it began until after it is over, and found
+// from above as an alarm's.
+func TestMovementIsRecorded(t *testing.T) {
+	t.Parallel()
+	cam := startCamera(t, simcam.Config{})
+	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL()})
+	r := newRig(t, setup{platform: rehearsal.Config{}, rest: onvifTOML("dome", channelID, device.URL(), "", "") +
+		"record = \"alarm\"\n[recording]\nmin_free_gb = 0\npre_record = \"2s\"\npost_record = \"1s\"\n"})
+	eventually(t, time.Minute, "the camera is listened to", func() bool { return device.Subscriptions() > 0 })
+	r.gateway.status(t, "pictures of 5 s", func(d statusDoc) bool {
+		return recorded(d, "dome") == "waiting" && len(d.Cameras) == 1 && d.Cameras[0].Frames > 250 // with the sound's
+	})
+	motion := func(state string) { device.Raise("tns1:VideoSource/MotionAlarm", "Source", "vs1", "State", state) }
+	motion("false")
+	began := time.Now()
+	motion("true")
+	r.gateway.status(t, "recording", func(d statusDoc) bool { return recorded(d, "dome") == "alarm" })
+	time.Sleep(4 * time.Second) // it goes on for longer than post_record
+	ended := time.Now()
+	motion("false")
+	doc := r.gateway.status(t, "end of recording", func(d statusDoc) bool { return recorded(d, "dome") == "waiting" })
+	if s := stored(doc, "dome"); s.Segments != 1 || s.Lost != 0 {
+		t.Errorf("%+v", s)
+	}
+	list, err := r.node.RecordInfo(t.Context(), channelID, began.Add(-time.Hour), time.Now().Add(time.Hour), "alarm")
+	if err != nil || len(list.Items) != 1 || len(list.Faults) > 0 {
+		t.Fatalf("RecordInfo: %+v, %v", list, err)
+	}
+	item := list.Items[0]
+	if item.Start.After(began.Add(-time.Second)) || item.End.Before(ended) {
+		t.Errorf("movement from %v to %v, recorded from %v to %v", began, ended, item.Start, item.End)
+	}
+}
