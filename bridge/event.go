@@ -164,9 +164,7 @@ func (l *listener) run(ctx context.Context) {
 		if l.fail(err) {
 			l.log.Info("camera's events are not heard", "reason", err.Error(), "retry_in", delay.Round(time.Second).String())
 		}
-		select {
-		case <-time.After(delay):
-		case <-ctx.Done():
+		if pause(ctx, delay) != nil {
 			return
 		}
 	}

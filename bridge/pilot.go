@@ -202,16 +202,11 @@ func (p *pilot) cruise(ctx context.Context, c cruise) error {
 			} else if failures++; failures >= len(c.Presets) {
 				return err
 			}
-			if !wait(ctx, c.dwell()) {
-				return context.Cause(ctx)
+			if err := pause(ctx, c.dwell()); err != nil {
+				return err
 			}
 		}
 	}
-}
-
-// wait returns false when ctx ends before d is over.
-func wait(ctx context.Context, d time.Duration) bool {
-	return pause(ctx, d) == nil
 }
 
 // scan turns to and fro between two borders. It looks where the camera is, as no two turn alike.
@@ -244,8 +239,8 @@ func (p *pilot) scan(ctx context.Context, where PTZPositioner, left, right float
 			}
 			going = toward
 		}
-		if !wait(ctx, scanLook) {
-			return context.Cause(ctx)
+		if err := pause(ctx, scanLook); err != nil {
+			return err
 		}
 	}
 }

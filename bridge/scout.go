@@ -41,7 +41,7 @@ func (s *scouting) run(ctx context.Context) {
 			return
 		}
 		s.log.Debug("what the camera can do is not known yet", "reason", err.Error())
-		if !wait(ctx, retry.delay(failures, err)) {
+		if pause(ctx, retry.delay(failures, err)) != nil {
 			return
 		}
 	}
