@@ -23,6 +23,9 @@ const (
 	recordPatience = 30 * time.Second
 	// openWithin is how long a recording may take until it is open.
 	openWithin = 8 * time.Second
+	// countWithin is how long the size of a download may take to be counted; days of recordings on a slow disk are
+	// answered for without it.
+	countWithin = 3 * time.Second
 	// drainWithin is how long the end of a recording waits for the receiver to take what is on the way.
 	drainWithin = 15 * time.Second
 )
@@ -175,7 +178,9 @@ func (v *View) openReel(ctx context.Context, channel *Channel, offer *sdp.Offer)
 		r.format = formatLine(first.Desc, v.cfg.Audio)
 	}
 	if offer.Kind == sdp.Download {
-		if e, ok := src.Extent(limited); ok {
+		counting, stop := context.WithTimeout(limited, countWithin)
+		defer stop()
+		if e, ok := src.Extent(counting); ok {
 			r.size = ps.Size(e, first, v.cfg.Audio)
 		}
 	}
