@@ -19,9 +19,11 @@ import (
 )
 
 const (
-	// lookEvery is how long a busy poller leaves the sockets alone: what comes meanwhile is read at
-	// one go, and the machine is woken once for it instead of once for every packet.
+	// lookEvery is how often a busy poller looks at the sockets: what comes meanwhile is read at
+	// one go, and the machine is woken once for it instead of once for every packet. It rests a quarter of that
+	// at least, however long it takes to read.
 	lookEvery = 2 * time.Millisecond
+	minRest   = lookEvery / 4
 	// A poller is busy when that long a time brings something for one socket at least.
 	lookWindow = 64 // looks between two judgements
 	pollEvents = 256
@@ -94,6 +96,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		case n == 0:
 			continue
 		}
+		woken := time.Now()
 		for i := range n {
 			p.serve(int(events[i].Fd))
 		}
@@ -103,20 +106,20 @@ func (p *Poller) Run(ctx context.Context) error {
 			began, looks, found = time.Now(), 0, 0
 		}
 		if busy && n < len(events) {
-			rest()
+			rest(max(lookEvery-time.Since(woken), minRest))
 		}
 	}
 	return context.Cause(ctx)
 }
 
-// rest leaves the sockets alone for lookEvery. With a second core the thread itself sleeps: the scheduler's own
+// rest leaves the sockets alone. With a second core the thread itself sleeps: the scheduler's own
 // timers wake another thread besides, which finds nothing. With one, the others need the processor.
-func rest() {
+func rest(d time.Duration) {
 	if runtime.GOMAXPROCS(0) == 1 {
-		time.Sleep(lookEvery)
+		time.Sleep(d)
 		return
 	}
-	ts := unix.NsecToTimespec(lookEvery.Nanoseconds())
+	ts := unix.NsecToTimespec(d.Nanoseconds())
 	_, _, _ = unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&ts)), 0, 0)
 }
 

@@ -106,6 +106,7 @@ func benchGateway(ctx context.Context, wg *sync.WaitGroup, s bench.GatewaySetup)
 	up.MaxCalls, up.Compat.MaxSessions = 4096, 0
 	cfg.Superiors = []config.Superior{up}
 	tuneMemory(os.Getenv, readMemory)
+	tuneProcessors(os.Getenv)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	// A folder that is there makes an archive, whether anything is recorded or not.
 	err = os.MkdirAll(cfg.RecordingDir(), 0o755)

@@ -182,6 +182,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 		return exitUsage
 	}
 	tuneMemory(os.Getenv, readMemory)
+	tuneProcessors(os.Getenv)
 	if err := serve(ctx, e, *file, cfg); err != nil {
 		return e.fail(exitBad, err)
 	}

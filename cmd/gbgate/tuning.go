@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"os"
+	"runtime"
 	"runtime/debug"
 
 	"gbgate/cmd/gbgate/memory"
@@ -40,6 +41,14 @@ func tuneMemory(getenv func(string) string, read func() (memory.Reading, error))
 		share = groupShare
 	}
 	debug.SetMemoryLimit(int64(r.Limit / 100 * share))
+}
+
+// tuneProcessors gives the scheduler a processor more than the machine has cores, unless GOMAXPROCS says otherwise: the
+// poller of camera sockets keeps one while it rests between two looks, and the others shall not miss it.
+func tuneProcessors(getenv func(string) string) {
+	if cores := runtime.GOMAXPROCS(0); cores > 1 && getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(cores + 1)
+	}
 }
 
 // newGuard watches the memory of this box.
