@@ -41,5 +41,21 @@ func TestWriteAllocatesNothing(t *testing.T) {
 			t.Errorf("Offer, %d bytes: %v allocations per pack, want 0", size, got)
 		}
 	}
+	var viewers [3]*Sender
+	for i := range viewers {
+		viewers[i] = benchSender(t, UDP)
+		viewers[i].cfg.Wheel = w
+	}
+	packs := [][][]byte{pack(20_000, 1), pack(20_000, 2)}
+	turn := 0
+	if got := testing.AllocsPerRun(200, func() {
+		turn++
+		for _, v := range viewers {
+			unpaced(v)
+			v.Offer(uint32(turn)*3600, 0, packs[turn%2], h)
+		}
+	}); got != 0 {
+		t.Errorf("Offer to three viewers: %v allocations per pack, want 0", got)
+	}
 	check("writev", benchSender(t, TCPActive), 160_000, 0)
 }

@@ -54,6 +54,8 @@ type batch struct {
 
 	// One call on the socket: from is the first packet to send, the rest is what came of it.
 	call  func(fd uintptr)
+	whole func(fd uintptr) // sends flat
+	flat  []byte
 	from  int
 	sent  int
 	errno unix.Errno
@@ -74,7 +76,7 @@ func newBatch(conn *net.UDPConn, z *packetizer) (*batch, error) {
 		iov: make([]unix.Iovec, 0, cap(z.pieces)), msgs: make([]mmsghdr, 0, cap(z.ends)),
 		control: make([]byte, unix.CmsgSpace(2)), sendmsg: sendmsg, sendmmsg: sendmmsg,
 	}
-	b.call = b.try
+	b.call, b.whole = b.try, b.once
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&b.control[0]))
 	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
 	h.SetLen(unix.CmsgLen(2))
@@ -111,6 +113,24 @@ func (b *batch) send(from int) (int, unix.Errno) {
 	b.from, b.sent, b.errno = from, 0, unix.EBADF
 	_ = b.raw.Control(b.call)
 	return b.sent, b.errno
+}
+
+// sendFlat sends several packets that lie one behind the other, all or none.
+func (b *batch) sendFlat(data []byte) unix.Errno {
+	b.flat, b.errno = data, unix.EBADF
+	_ = b.raw.Control(b.whole)
+	b.flat = nil
+	return b.errno
+}
+
+// once is sendFlat with the descriptor.
+func (b *batch) once(fd uintptr) {
+	b.iov = append(b.iov[:0], unix.Iovec{Base: unsafe.SliceData(b.flat)})
+	b.iov[0].SetLen(len(b.flat))
+	b.msg = unix.Msghdr{Iov: &b.iov[0], Control: &b.control[0]}
+	b.msg.SetIovlen(1)
+	b.msg.SetControllen(len(b.control))
+	b.errno = b.sendmsg(fd, &b.msg)
 }
 
 // try is send with the descriptor.

@@ -107,6 +107,7 @@ func (u *udpLink) take(p offered, now time.Time) bool {
 	}
 	var count int
 	count, u.step = chunks(packets, p.spread)
+	u.single = count == 1
 	u.size = (packets + count - 1) / count
 	u.due = now
 	return true
@@ -123,11 +124,15 @@ func (u *udpLink) burst(now time.Time) (time.Time, error) {
 		if wait := max(u.due.Sub(now), s.pacer.wait(now, n)); wait > 0 {
 			return now.Add(wait), nil
 		}
+		s.pacer.sent(now, n, u.step)
+		u.due = u.due.Add(u.step)
+		if u.single && u.sendImage(n) {
+			s.pacer.last = time.Now()
+			return time.Time{}, nil
+		}
 		s.z.next(n)
 		u.chunk, u.sent, u.retries, u.blocked = n, 0, 0, time.Time{}
-		s.pacer.sent(now, n, u.step)
 		u.out.load()
-		u.due = u.due.Add(u.step)
 	}
 	wait, err := u.push(now)
 	if err != nil || wait > 0 {

@@ -41,6 +41,7 @@ type udpLink struct {
 
 	// The pack in hand, if any.
 	inHand bool
+	single bool // it is one burst
 	holder Holder
 	size   int           // packets of a burst
 	step   time.Duration // from one burst to the next

@@ -20,6 +20,7 @@ type Wheel struct {
 	timer *time.Timer // set for the earliest of the turns
 	turns []turn
 	due   []*udpLink // scratch
+	image image      // of the pack that several viewers get
 	runs  atomic.Bool
 }
 
@@ -107,4 +108,7 @@ func (w *Wheel) stop() {
 	for _, t := range left {
 		t.u.giveUp()
 	}
+	w.image.mu.Lock()
+	defer w.image.mu.Unlock()
+	w.image.forget()
 }
