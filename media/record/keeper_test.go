@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gbgate/media"
 	"gbgate/rtsp/simcam"
 )
 
@@ -197,6 +198,47 @@ func TestExport(t *testing.T) {
 	clip, err = a.Export(t.Context(), "gate", epoch.Add(28*time.Second), epoch.Add(time.Hour), path+"2")
 	if err == nil || !strings.Contains(err.Error(), "another from") || clip.Pictures != 50 {
 		t.Errorf("over a change: %+v, %v", clip, err)
+	}
+}
+
+// TestExportWherePicturesStall: a camera that sends sound only for a while leaves no gap, so the clip is as long as what
+// was recorded.
+func TestExportWherePicturesStall(t *testing.T) {
+	a := openArchive(t, Config{Segment: time.Hour})
+	r := a.NewRecorder("gate", Always)
+	c := newCam(t, simcam.H264PCMA, epoch)
+	a.record(r, c, 6*time.Second)
+	c.picture += 10 * 25
+	for c.frame*c.clip.FrameSamples < 16*c.clip.Audio.SampleRate {
+		r.feed(c.next())
+	}
+	a.record(r, c, 6*time.Second)
+	r.close(-1)
+	path := filepath.Join(t.TempDir(), "clip.mp4")
+	clip, err := a.Export(t.Context(), "gate", epoch, epoch.Add(time.Hour), path)
+	if err != nil || clip.Skipped != 0 || clip.Pictures != 12*25 || clip.Sounds < 21*c.clip.Audio.SampleRate/c.clip.FrameSamples {
+		t.Errorf("%+v, %v", clip, err)
+	}
+	file, closeFile, err := openReader(path, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeFile()
+	last := int64(-1)
+	if _, err := file.walk(func(_ int64, places []place) {
+		for _, p := range places {
+			if p.audio {
+				if last >= 0 && p.dts-last > media.Clock/10 {
+					t.Errorf("sound steps from %d to %d ms", last/90, p.dts/90)
+				}
+				last = p.dts
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if end, _ := file.length(); end < 2199*media.Clock/100 || end > 2201*media.Clock/100 {
+		t.Errorf("it lasts %v", duration(end))
 	}
 }
 

@@ -155,6 +155,7 @@ func (a *Archive) Export(ctx context.Context, camera string, from, to time.Time,
 // exporter makes one file of a recording.
 type exporter struct {
 	take   take
+	newest int64 // the stream's time of the newest unit, of whichever track
 	out    *segment
 	export *Export
 }
@@ -166,6 +167,7 @@ func (w *exporter) add(u *media.Unit) error {
 			return nil
 		}
 		t.begin(u, Time)
+		w.newest = u.DTS
 		w.export.From = u.Arrived
 		w.count(u)
 		return nil
@@ -174,8 +176,9 @@ func (w *exporter) add(u *media.Unit) error {
 		return fmt.Errorf("the stream is another from %s on: export the rest from there", u.Arrived.Format(time.RFC3339))
 	}
 	next := t.following(u)
-	if u.DTS-t.last > gapTicks {
-		gap := u.DTS - t.last - media.Clock/25
+	// Sound without pictures is no gap: a camera whose encoder hangs goes on with it.
+	if u.DTS-w.newest > gapTicks {
+		gap := u.DTS - w.newest - media.Clock/25
 		if err := w.flush(-1); err != nil {
 			return err
 		}
@@ -186,6 +189,7 @@ func (w *exporter) add(u *media.Unit) error {
 			return err
 		}
 	}
+	w.newest = max(w.newest, u.DTS)
 	t.add(u)
 	w.count(u)
 	return nil
