@@ -98,7 +98,8 @@ func (p *Player) release() {
 }
 
 // Read returns the next unit. A unit's Arrived is when it was recorded; its times are ticks since the span's
-// beginning, negative in front of it. Files that can't be read are left out.
+// beginning, negative in front of it. What can't be read is left out: after a damaged picture it goes on at the next key
+// picture, and a file without a readable beginning is passed over.
 func (p *Player) Read(ctx context.Context) (*media.Unit, error) {
 	for {
 		if ctx.Err() != nil {
@@ -116,14 +117,29 @@ func (p *Player) Read(ctx context.Context) (*media.Unit, error) {
 			return u, nil
 		case errors.Is(err, errSpanEnd):
 			return nil, io.EOF
+		case errors.As(err, new(damage)):
+			p.warn(err)
+			continue
 		case !errors.Is(err, io.EOF):
-			p.archive.cfg.Log.Warn("a part of a recording can't be read", "camera", p.camera,
-				"file", p.at.entry.name(p.camera).path(), "error", err)
+			p.warn(err)
 		}
 		if err := p.turn(); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// damage is what reading has gone on behind.
+type damage struct{ error }
+
+// warn tells once of each file that something in it can't be read.
+func (p *Player) warn(err error) {
+	if p.at.told {
+		return
+	}
+	p.at.told = true
+	p.archive.cfg.Log.Warn("a part of a recording can't be read", "camera", p.camera,
+		"file", p.at.entry.name(p.camera).path(), "error", err)
 }
 
 var errSpanEnd = errors.New("end of the span")
@@ -236,6 +252,9 @@ func (p *Player) read() (*media.Unit, error) {
 	for p.at.reader != nil {
 		s, err := p.sample()
 		if err != nil {
+			if p.pastPart(err) {
+				err = damage{err}
+			}
 			return nil, err
 		}
 		wall := p.at.entry.start + s.dts/(media.Clock/1000)
@@ -247,7 +266,12 @@ func (p *Player) read() (*media.Unit, error) {
 		case s.audio && !p.sound && p.at.reader.format.video.Codec.IsVideo():
 			continue
 		}
-		return p.unit(s)
+		u, err := p.unit(s)
+		if err != nil {
+			p.pastSample(s)
+			return nil, damage{err}
+		}
+		return u, nil
 	}
 	return nil, io.EOF
 }
@@ -289,7 +313,7 @@ func (p *Player) Extent(ctx context.Context) (media.Extent, bool) {
 	for ctx.Err() == nil {
 		s, err := q.sample()
 		if err != nil {
-			if q.turn() != nil {
+			if !q.pastPart(err) && q.turn() != nil {
 				return sum, true
 			}
 			continue

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -194,6 +195,77 @@ func TestPlayerFollowsTheRecorder(t *testing.T) {
 	}
 	if seen != c.picture {
 		t.Errorf("%d of %d pictures were read in the end", seen, c.picture)
+	}
+}
+
+// TestDamageCostsAGroup: what is damaged in a file costs the pictures up to the next key picture, forwards, fast and
+// backwards. Key pictures come every two seconds.
+func TestDamageCostsAGroup(t *testing.T) {
+	damage := func(at int64, spoil func(b []byte, r *reader, part int64, p place)) func([]byte) {
+		return func(b []byte) {
+			r, _ := newReader(bytes.NewReader(b), int64(len(b)))
+			done := false
+			_, _ = r.walk(func(part int64, places []place) {
+				for _, p := range places {
+					if !p.audio && p.dts >= at*media.Clock/1000 && !done {
+						done = true
+						spoil(b, r, part, p)
+					}
+				}
+			})
+		}
+	}
+	picture := func(b []byte, _ *reader, _ int64, p place) { b[p.offset] = 0x7F }
+	head := func(b []byte, _ *reader, part int64, _ place) { b[part] = 0xFF }             // the size of a moof box
+	inside := func(b []byte, _ *reader, part int64, _ place) { b[part+boxHeader] = 0xFF } // of a box in it
+	for _, c := range []struct {
+		name                string
+		damage              func([]byte)
+		normal, fast, least int
+	}{
+		{"none", damage(1e6, picture), 250, 5, 250},
+		{"a picture", damage(4200, picture), 250 - 45, 5, 0},
+		{"a key picture", damage(4000, picture), 250 - 50, 4, 0},
+		{"a part's size", damage(4500, head), 0, 4, 175},
+		{"a part's head", damage(4500, inside), 0, 4, 175},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, path := recordedFile(t, simcam.H264PCMA, 10*time.Second, true)
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.damage(b)
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p, err := a.Open(t.Context(), "gate", epoch, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer p.Close()
+			count := func(at time.Duration, scale float64) int {
+				list := times(t, p, at, scale, 999)
+				for i := 1; i < len(list); i++ {
+					if (list[i] < list[i-1]) != (scale < 0) {
+						t.Errorf("scale %v: from %d to %d", scale, list[i-1], list[i])
+					}
+				}
+				return len(list)
+			}
+			if n := count(0, 2); n < c.least || c.normal > 0 && n != c.normal {
+				t.Errorf("%d pictures, want %d or at least %d", n, c.normal, c.least)
+			}
+			if n := count(0, 8); n < c.fast {
+				t.Errorf("fast: %d pictures, want %d", n, c.fast)
+			}
+			if n := count(time.Hour, -8); n < c.fast {
+				t.Errorf("backwards: %d pictures, want %d", n, c.fast)
+			}
+			if e, ok := p.Extent(t.Context()); !ok || e.VideoUnits < 175 {
+				t.Errorf("extent %+v, %v", e, ok)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package record
 
 import (
+	"errors"
 	"io"
 	"math"
 
@@ -21,6 +22,9 @@ type seat struct {
 	offset int64
 	places []place // of the part, those still to be read
 	buffer []place
+
+	resumed int  // index of the first key picture that reading may go on at after damage
+	told    bool // that something here is damaged
 }
 
 // stand goes to the last key picture at or before t (ticks of the segment), or to the first there is.
@@ -34,10 +38,48 @@ func (p *Player) stand(t int64) {
 	if p.mode == allUnits {
 		c.offset = c.reader.first
 		if key < len(c.reader.keys) {
-			c.offset = c.reader.keys[key].offset
-			c.places = c.part(c.offset)
-			c.skipTo(c.reader.keys[key].sample)
+			c.standAt(c.reader.keys[key])
 		}
+	}
+}
+
+// standAt lets allUnits go on with a key picture.
+func (c *seat) standAt(k keyPlace) {
+	c.offset = k.offset
+	c.places = c.part(c.offset)
+	c.skipTo(k.sample)
+}
+
+// resume goes on behind what is damaged, at the next key picture that ok takes; false: there is none. The index only
+// rises, so that it ends whatever stands in the file's table.
+func (c *seat) resume(ok func(keyPlace) bool) bool {
+	for i := c.resumed; i < len(c.reader.keys); i++ {
+		if k := c.reader.keys[i]; k.offset < c.reader.limit && ok(k) {
+			c.resumed = i + 1
+			c.standAt(k)
+			return true
+		}
+	}
+	return false
+}
+
+// pastPart leaves out the part that could not be read.
+func (p *Player) pastPart(err error) bool {
+	if p.mode != allUnits {
+		return !errors.Is(err, io.EOF) // sample has moved on
+	}
+	offset := p.at.offset
+	return p.at.resume(func(k keyPlace) bool { return k.offset > offset })
+}
+
+// pastSample leaves out a sample that could not be read, and the pictures that are made of it.
+func (p *Player) pastSample(s place) {
+	c := &p.at
+	if p.mode != allUnits || s.audio {
+		return // sample has moved on
+	}
+	if !c.resume(func(k keyPlace) bool { return k.pts > s.pts }) {
+		c.offset, c.places = c.reader.limit, nil
 	}
 }
 
