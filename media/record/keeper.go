@@ -173,7 +173,11 @@ func (a *Archive) sweep(ctx context.Context) error {
 			return err
 		}
 		_ = os.Remove(filepath.Dir(path)) // the day, once it is empty
-		a.drop(camera, e)
+		if a.forget(camera, e) {
+			a.mu.Lock()
+			a.deleted++
+			a.mu.Unlock()
+		}
 	}
 	return nil
 }
@@ -207,20 +211,20 @@ func (a *Archive) surplus(cramped bool, now int64) (camera string, e entry, ok b
 	return camera, e, ok
 }
 
-// drop forgets a segment that was deleted.
-func (a *Archive) drop(camera string, e entry) {
+// forget takes a segment that is gone out of the index, if it is there.
+func (a *Archive) forget(camera string, e entry) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := a.shelf(camera)
 	i := s.at(e)
 	if i < 0 {
-		return
+		return false
 	}
 	a.bytes -= s.entries[i].size
 	s.bytes -= s.entries[i].size
 	a.segments--
-	a.deleted++
 	s.entries = append(s.entries[:i], s.entries[i+1:]...)
+	return true
 }
 
 // repair finishes the segments that a killed process or a power cut has left: what is not whole at their end
@@ -246,30 +250,53 @@ func (a *Archive) repair(ctx context.Context) {
 			_ = a.synchronise() // an error is found again when the volume is next looked after
 			synced = time.Now()
 		}
-		fixed, err := a.finish(camera[i], e)
-		if err != nil {
-			a.cfg.Log.Warn("a recording was not finished when the gateway was stopped, and can't be now",
-				"camera", camera[i], "file", e.name(camera[i]).path(), "error", err)
-			continue
-		}
-		a.mu.Lock()
-		a.shelf(camera[i]).replace(e, fixed)
-		a.bytes += fixed.size - e.size
-		a.mu.Unlock()
-		a.cfg.Log.Info("a recording that was cut off is finished", "camera", camera[i],
-			"file", fixed.name(camera[i]).path(), "seconds", fixed.length/1000, "bytes_cut", max(0, e.size-fixed.size))
+		a.mend(camera[i], e)
 	}
 }
+
+// asideExtension keeps what can't be read at all out of the index, and of what is deleted in time: it may be all that
+// is left of an evening.
+const asideExtension = ".damaged"
+
+// mend makes of a file what can be made of it, and tells so.
+func (a *Archive) mend(camera string, e entry) {
+	path := a.path(e.name(camera))
+	log := a.cfg.Log.With("camera", camera, "file", e.name(camera).path())
+	if e.size == 0 { // the process ended between making and writing it
+		if err := os.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
+			a.forget(camera, e)
+			return
+		}
+	}
+	fixed, err := a.finish(camera, e)
+	if err == nil {
+		a.mu.Lock()
+		a.shelf(camera).replace(e, fixed)
+		a.bytes += fixed.size - e.size
+		a.mu.Unlock()
+		a.cfg.Log.Info("a recording that was cut off is finished", "camera", camera,
+			"file", fixed.name(camera).path(), "seconds", fixed.length/1000, "bytes_cut", max(0, e.size-fixed.size))
+		return
+	}
+	if errors.As(err, new(unreadable)) && os.Rename(path, path+asideExtension) == nil {
+		a.forget(camera, e)
+		log.Warn("a recording has no readable beginning and is put aside", "as", filepath.Base(path)+asideExtension, "error", err)
+		return
+	}
+	log.Warn("a recording was not finished when the gateway was stopped, and can't be now", "error", err)
+}
+
+// unreadable is a file without a beginning: a power cut leaves one of zeros where its name reached the medium and its
+// data did not.
+type unreadable struct{ error }
 
 // finish repairs one file and returns what it is then.
 func (a *Archive) finish(camera string, e entry) (entry, error) {
 	path := a.path(e.name(camera))
-	if e.size == 0 { // the process ended between making and writing it
-		a.drop(camera, e)
-		return e, os.Remove(path)
-	}
 	r, closeFile, err := openReader(path, -1)
-	if err != nil {
+	if _, ok := errors.AsType[*os.PathError](err); err != nil && !ok { // one with a path is the disk's, and may pass
+		return e, unreadable{err}
+	} else if err != nil {
 		return e, err
 	}
 	ticks, end := r.length()

@@ -1,7 +1,9 @@
 package record
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -138,6 +140,50 @@ func TestIndexIsRebuilt(t *testing.T) {
 	}
 	if one, two := a.Status(), b.Status(); one.Bytes != two.Bytes || one.Segments != two.Segments || two.Segments != 6 {
 		t.Errorf("status %+v, then %+v", one, two)
+	}
+}
+
+// TestRepairTellsWhatItDoes: an empty file of a killed process goes without a word, one of zeros (a power cut) is put
+// aside and told once, one that is good is finished; none of them was deleted to make room.
+func TestRepairTellsWhatItDoes(t *testing.T) {
+	a, good := recordedFile(t, simcam.H264PCMA, 3*time.Second, false)
+	dir := a.cfg.Dir
+	write := func(start time.Duration, content []byte) string {
+		path := filepath.Join(dir, name{camera: "gate", start: epoch.Add(start).UnixMilli(), length: unknown, kind: Time}.path())
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	empty, zeros := write(time.Minute, nil), write(2*time.Minute, make([]byte, 40_000))
+	for start, want := range []string{"is finished|is put aside", ""} {
+		var told bytes.Buffer
+		b := New(Config{Dir: dir, Log: slog.New(slog.NewTextHandler(&told, nil))})
+		unlock := b.begin(t.Context())
+		if unlock == nil {
+			t.Fatal(b.Status().Condition)
+		}
+		unlock()
+		st := b.Status()
+		if st.Segments != 1 || st.Deleted != 0 || st.Bytes < 1000 || st.Cameras[0].Bytes != st.Bytes {
+			t.Errorf("start %d: %+v", start, st)
+		}
+		for _, words := range strings.Split(want, "|") {
+			if strings.Count(told.String(), words) != 1 && words != "" {
+				t.Errorf("start %d: %q is not told once:\n%s", start, words, told.String())
+			}
+		}
+		if n := strings.Count(told.String(), "\n"); want == "" && n != 0 || want != "" && n != 2 {
+			t.Errorf("start %d: %d lines:\n%s", start, n, told.String())
+		}
+	}
+	for _, path := range []string{good, empty, zeros} {
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s is still there", filepath.Base(path))
+		}
+	}
+	if b, err := os.ReadFile(zeros + ".damaged"); err != nil || len(b) != 40_000 {
+		t.Errorf("put aside: %d bytes, %v", len(b), err)
 	}
 }
 
