@@ -51,6 +51,10 @@ type alarmKind struct{ method, kind, event int }
 type activity struct {
 	said     time.Time // the last time
 	standing bool
+	// began tells that we saw it begin and that it was worth an alarm: a door contact of the normally closed
+	// kind is active whenever nothing happens.
+	began bool
+	past  bool // it was active when the camera was heard last, which has not said so since
 }
 
 // detector makes alarms of the events of one camera: one for each beginning, and of each kind not
@@ -83,22 +87,25 @@ func (d *detector) take(e Event, now time.Time) (Alarm, bool) {
 
 // begins notes a state and tells whether it was not active before.
 func (d *detector) begins(e Event, now time.Time) bool {
-	last, was := d.states[e.State]
+	last, known := d.states[e.State]
 	if !e.Active {
 		delete(d.states, e.State)
 		return false
 	}
-	if d.states == nil || len(d.states) >= maxStates && !was {
+	if d.states == nil || len(d.states) >= maxStates && !known {
 		d.states = make(map[string]activity)
 	}
-	d.states[e.State] = activity{now, e.Standing}
-	return !was || !e.Standing && now.Sub(last.said) >= autoClear
+	begins := !known || last.past || !e.Standing && now.Sub(last.said) >= autoClear
+	d.states[e.State] = activity{
+		said: now, standing: e.Standing, began: last.began || begins && !e.Initial && e.Method != 0,
+	}
+	return begins
 }
 
-// goesOn tells whether something is active that will end by itself.
+// goesOn tells whether something is active that has begun, was worth an alarm, and will end by itself.
 func (d *detector) goesOn() bool {
 	for _, a := range d.states {
-		if !a.standing {
+		if a.began && !a.standing && !a.past {
 			return true
 		}
 	}
@@ -106,9 +113,16 @@ func (d *detector) goesOn() bool {
 }
 
 // anew forgets what goes on at the moment: the camera is asked from the beginning, perhaps after it
-// has restarted. What was broken and told stays known.
+// has restarted. What was broken and told stays known, and so does, for one time, what had begun: the camera
+// may say that it still goes on.
 func (d *detector) anew() {
-	maps.DeleteFunc(d.states, func(_ string, a activity) bool { return !a.standing })
+	maps.DeleteFunc(d.states, func(_ string, a activity) bool { return a.past })
+	for state, a := range d.states {
+		if !a.standing {
+			a.past = true
+			d.states[state] = a
+		}
+	}
 }
 
 // EventStatus tells how it is with a camera's events.
@@ -129,7 +143,7 @@ type listener struct {
 	lookout Lookout
 	retry   Retry
 	raise   func(Alarm)
-	active  func(bool) // told when something begins that goes on, and when all of it has ended
+	active  func(bool) // told when what was worth an alarm goes on, and when all of it has ended
 	log     *slog.Logger
 	detect  detector
 	busy    bool // what active was told last

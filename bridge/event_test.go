@@ -159,3 +159,35 @@ func TestACameraIsListenedToAgainAndAgain(t *testing.T) {
 		}
 	})
 }
+
+// A contact of the normally closed kind is active from the start, which is no reason to record, and does not keep
+// movement from being one. What goes on over a lost connection still is.
+func TestWhatIsSoWhenNothingHappensHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		door := Event{Alarm: Alarm{Method: 2, Type: 5}, State: "input 1", Active: true, Initial: true}
+		moves := Event{Alarm: Alarm{Method: 5, Type: 2}, State: "motion", Active: true}
+		still, moving := moves, moves
+		still.Active, moving.Initial = false, true
+		gone := errors.New("gone")
+		var heard []string
+		l := &listener{
+			retry: eventRetry(), log: quiet(), detect: detector{every: time.Millisecond},
+			raise:  func(Alarm) { heard = append(heard, "alarm") },
+			active: func(on bool) { heard = append(heard, fmt.Sprint(on)) },
+			lookout: &script{attempts: []attempt{
+				{events: []Event{door}, err: gone},
+				{events: []Event{door, moves, still}, err: gone},
+				{events: []Event{door, moves}, err: gone},
+				{events: []Event{door, moving, still}, err: gone},
+				{events: []Event{door, moving}, err: gone},
+			}},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		l.run(ctx)
+		want := []string{"alarm", "true", "false", "alarm", "true", "false", "true", "false"}
+		if diff := cmp.Diff(want, heard); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
