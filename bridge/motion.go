@@ -298,7 +298,7 @@ func (m *motion) moving(meant func(*axis) bool) bool {
 	return false
 }
 
-// retry gives those axes that still move another date, a few times.
+// retry gives those axes that still move another date, a few times. Nothing moves them on before it.
 func (m *motion) retry(meant func(*axis) bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -307,10 +307,11 @@ func (m *motion) retry(meant func(*axis) bool) {
 		if a.mover == nil || !meant(a) {
 			continue
 		}
+		a.again = nil
 		if a.tries++; a.tries < stopTries {
 			a.due = time.Now().Add(stopAgain)
 		} else {
-			a.mover, a.due, a.again = nil, time.Time{}, nil
+			a.mover, a.due = nil, time.Time{}
 		}
 	}
 	m.schedule()

@@ -212,6 +212,22 @@ func TestNoCameraTurnsForEver(t *testing.T) {
 			[]string{"0s move -1.0 0.0 0.0", "1s move -1.0 0.0 0.0", "2s stop", "4s stop"},
 		},
 		{
+			"nor after the watchdog, where the camera is too busy to be stopped",
+			ViewConfig{PTZWatchdog: 4 * time.Second},
+			0,
+			func(t *testing.T, v *View, _ func()) {
+				c, _ := v.channel(gate)
+				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = 2 * time.Second })
+				steer(t, v, goLeft)
+				if err := c.motion.turn.Acquire(t.Context(), 1); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(7 * time.Second)
+				c.motion.turn.Release(1)
+			},
+			[]string{"0s move -1.0 0.0 0.0", "8s stop"},
+		},
+		{
 			"nor where the watchdog is sooner",
 			ViewConfig{},
 			0,
