@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -338,17 +339,38 @@ func TestToursAreKept(t *testing.T) {
 		}
 	})
 	file := filepath.Join(dir, "tours", "gate.json")
-	for _, text := range []string{"{", `{"cruises":{"1":null,"2":{"presets":[0]},"900":{}},"scans":{"1":null}}`, ""} {
+	for text, damaged := range map[string]bool{
+		"{": true, "": true, `{"cruises":{"1":{"presets":[3]},"900":{}}}`: true, strings.Repeat(" ", maxTours+1): true,
+		`{"cruises":{"1":null,"2":{"presets":[0]}},"scans":{"1":null}}`: false, `{"cruises":null,"scans":null}`: false,
+	} {
+		name := text[:min(len(text), 50)]
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		kept, err := openTours(dir, "gate")
-		if kept == nil || len(kept.list()) != 0 {
-			t.Fatalf("%q: %v %v", text, kept, err)
+		if kept == nil || len(kept.list()) != 0 || (err != nil) != damaged {
+			t.Fatalf("%q: %v %v", name, kept, err)
 		}
-		if err := kept.program(gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 2}, ""); err != nil {
-			t.Errorf("%q: %v", text, err)
+		err = errors.Join(
+			kept.program(gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 2}, ""), kept.border(1, true, 0),
+		)
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
 		}
+		if aside, _ := os.ReadFile(file + ".damaged"); damaged && string(aside) != text {
+			t.Errorf("%q is not kept aside", name)
+		}
+	}
+	// What can't be read may be whole: it is not written over.
+	if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := openTours(dir, "gate")
+	if err == nil || kept.border(1, true, 0) != nil {
+		t.Errorf("a file that can't be read: %v", err)
+	}
+	if info, err := os.Stat(file); err != nil || !info.IsDir() {
+		t.Errorf("what can't be read is not left alone: %v", err)
 	}
 }
 

@@ -105,7 +105,7 @@ func (s *Site) newGear(cam Camera) *gear {
 		g.motion = newMotion(cam.PTZ, &s.tasks, log)
 		kept, err := openTours(s.cfg.StateDir, cam.Name)
 		if err != nil {
-			log.Error("cruises and scans of the camera are lost", "reason", err.Error())
+			log.Error("cruises and scans of the camera begin anew", "reason", err.Error())
 		}
 		g.pilot = &pilot{motion: g.motion, tours: kept, log: log}
 		if home := s.cfg.Ledger.home(cam.Name); home != nil {

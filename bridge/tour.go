@@ -4,19 +4,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
+	"gbgate/bridge/statefile"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 )
 
 const (
-	maxPoints    = 128 // of one cruise
+	maxPoints    = 128     // of one cruise
+	maxTours     = 4 << 20 // bytes of the file
 	usualDwell   = 10 * time.Second
 	leastDwell   = 3 * time.Second // the way to a preset counts in the stay there
 	maxSpeed     = 1<<12 - 1       // of a cruise or a scan, 12 bits
@@ -62,19 +62,41 @@ type tours struct {
 	Scans   map[uint8]*scan   `json:"scans"`
 }
 
-// openTours reads what was kept; a file that can't be read is told and begun anew.
+// openTours reads what was kept. A damaged file is put aside, and one that can't be read stays as it is; either is told,
+// and the tours begin anew.
 func openTours(dir, camera string) (*tours, error) {
-	t := &tours{Cruises: make(map[uint8]*cruise), Scans: make(map[uint8]*scan)}
-	if dir == "" {
-		return t, nil
+	t := &tours{}
+	var err error
+	if dir != "" {
+		t.file = filepath.Join(dir, "tours", camera+".json")
+		err = t.read()
 	}
-	t.file = filepath.Join(dir, "tours", camera+".json")
-	data, err := os.ReadFile(t.file)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return t, nil
-	case err == nil:
+	if t.Cruises == nil {
+		t.Cruises = make(map[uint8]*cruise)
+	}
+	if t.Scans == nil {
+		t.Scans = make(map[uint8]*scan)
+	}
+	return t, err
+}
+
+// read fills the tours from their file.
+func (t *tours) read() error {
+	data, err := statefile.Read(t.file, maxTours)
+	if err != nil && !errors.Is(err, statefile.ErrTooLarge) {
+		t.file = ""
+		return fmt.Errorf("the file is left alone and they are kept in memory: %w", err)
+	}
+	if data == nil {
+		return nil
+	}
+	if err == nil {
 		err = json.Unmarshal(data, t)
+	}
+	if err != nil {
+		t.Cruises, t.Scans = nil, nil
+		aside, asideErr := statefile.SetAside(t.file)
+		return errors.Join(fmt.Errorf("the file is damaged, now %s: %w", aside, err), asideErr)
 	}
 	for group, c := range t.Cruises {
 		if c == nil || len(c.Presets) > maxPoints || slices.ContainsFunc(c.Presets, badPreset) {
@@ -86,7 +108,7 @@ func openTours(dir, camera string) (*tours, error) {
 			delete(t.Scans, group)
 		}
 	}
-	return t, err
+	return nil
 }
 
 func badPreset(n int) bool { return n < 1 || n > 255 }
@@ -100,19 +122,7 @@ func (t *tours) save() error {
 	if err != nil {
 		return err
 	}
-	if err = os.MkdirAll(filepath.Dir(t.file), 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(t.file), ".tours-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // it has its new name by then
-	_, err = temp.Write(append(data, '\n'))
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), t.file)
+	return statefile.Replace(t.file, append(data, '\n'))
 }
 
 // program changes a cruise by one of the instructions 84 to 87.

@@ -9,7 +9,10 @@ import (
 	"path/filepath"
 )
 
-// Read returns the content of a file, nil when there is none. One that has more than limit bytes is an error.
+// ErrTooLarge is of a file that has more bytes than it can have been given.
+var ErrTooLarge = errors.New("file is too large")
+
+// Read returns the content of a file, nil when there is none. One that has more than limit bytes is ErrTooLarge.
 func Read(path string, limit int) ([]byte, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -21,9 +24,15 @@ func Read(path string, limit int) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, int64(limit)+1))
 	if err == nil && len(text) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
+		err = fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
 	return text, err
+}
+
+// SetAside renames a file that makes no sense, so that its successor does not overwrite it, and returns its new name.
+func SetAside(path string) (string, error) {
+	aside := path + ".damaged"
+	return aside, os.Rename(path, aside)
 }
 
 // Replace gives a file another content in one step, so that a power cut leaves the old one or the new one: the text is
