@@ -3,10 +3,10 @@ package bridge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
 	"reflect"
 	"sync"
 	"time"
@@ -76,30 +76,49 @@ type homeSet struct {
 	Preset    *int `json:"preset,omitempty"`
 }
 
-// OpenLedger reads a ledger. A damaged file is put aside and told in the log: what superiors had set is lost then, which
-// they can set again, and everything else works.
+// errNewer is of a ledger that a later release has written.
+var errNewer = errors.New("the file is of a newer release")
+
+// OpenLedger reads a ledger. A damaged file is put aside, one that can't be read or is of a newer release stays as it is
+// while this process keeps everything in memory; either is told in the log: what superiors had set does not hold then,
+// which they can set again, and everything else works.
 func OpenLedger(path string, log *slog.Logger) *Ledger {
 	l := &Ledger{path: path, log: log, dirty: make(chan struct{}, 1)}
 	text, err := statefile.Read(path, maxLedger)
+	whole := err != nil && !errors.Is(err, statefile.ErrTooLarge) // as far as anybody can tell
 	if err == nil && text != nil {
 		err = l.decode(text)
 	}
-	if err != nil {
-		aside := path + ".damaged"
-		log.Error("what superiors had set is not readable and begins anew", "file", path, "kept_as", aside, "error", err)
-		_ = os.Rename(path, aside)
-		l.book = ledgerBook{}
+	switch {
+	case err == nil:
+	case whole || errors.Is(err, errNewer):
+		l.path = ""
+		log.Error("what superiors had set is not readable; the file is left alone, and what they set now ends with this process",
+			"file", path, "error", err)
+	default:
+		aside, asideErr := statefile.SetAside(path)
+		log.Error("what superiors had set is not readable and begins anew", "file", path, "kept_as", aside,
+			"error", errors.Join(err, asideErr))
 	}
 	return l
 }
 
 func (l *Ledger) decode(text []byte) error {
+	var kind struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(text, &kind); err != nil {
+		return err
+	}
+	switch {
+	case kind.Format > ledgerFormat:
+		return fmt.Errorf("%w: it has format %d, this one knows %d", errNewer, kind.Format, ledgerFormat)
+	case kind.Format != ledgerFormat:
+		return fmt.Errorf("it has format %d, this program knows %d", kind.Format, ledgerFormat)
+	}
 	var b ledgerBook
 	if err := json.Unmarshal(text, &b); err != nil {
 		return err
-	}
-	if b.Format != ledgerFormat {
-		return fmt.Errorf("it has format %d, this program knows %d", b.Format, ledgerFormat)
 	}
 	l.book = b
 	return nil

@@ -121,11 +121,11 @@ func TestConfigurationOverridesTheSuperior(t *testing.T) {
 	c.end()
 }
 
-// A file that is damaged, of another release or far too large costs what is in it and nothing else.
+// A file that is damaged or far too large costs what is in it and nothing else.
 func TestDamagedLedger(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "cut off": `{"format": 1, "superiors": {"a/b": {"na`, "garbage": "\x00\xff\x00",
-		"another release": `{"format": 99}`, "other types": `{"format": 1, "superiors": []}`,
+		"no format": `{}`, "other types": `{"format": 1, "superiors": []}`,
 		"huge": strings.Repeat(" ", maxLedger+1), "null": "null",
 	} {
 		path := filepath.Join(t.TempDir(), "settings.json")
@@ -155,6 +155,39 @@ func TestDamagedLedger(t *testing.T) {
 		t.Errorf("the heartbeat is %+v, want %+v", *l.tuning, want)
 	}
 	l.end()
+}
+
+// A file that is whole as far as anybody can tell is not touched: the next release reads it, or the mended disk.
+func TestLedgerLeavesAloneWhatItCannotRead(t *testing.T) {
+	for name, make := range map[string]func(path string) error{
+		"a newer release": func(path string) error {
+			return os.WriteFile(path, []byte(`{"format": 99, "superiors": []}`), 0o600)
+		},
+		"it can't be read": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "settings.json")
+		if err := make(path); err != nil {
+			t.Fatal(err)
+		}
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := live(t, path, registration{time.Minute, time.Hour, 3})
+		l.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "ResetGuard"})
+		if got := l.duties.status(yard, node); got != "OFFDUTY" {
+			t.Errorf("%s: the disarmed camera is %s", name, got)
+		}
+		l.end()
+		after, err := os.Stat(path)
+		if err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
+			t.Errorf("%s: the file is not left alone: %v", name, err)
+		}
+		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
+			t.Errorf("%s: in the folder are %v, %v", name, list, err)
+		}
+	}
 }
 
 // The same command again and again costs no writes, and the file has a bound.
