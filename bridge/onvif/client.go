@@ -64,6 +64,8 @@ type Client struct {
 	clock     *Clock
 	endpoints map[service]endpoint
 	absent    map[string]time.Time // actions that the device does not know, and when it said so
+	info      Info
+	infoAt    time.Time // when the device told it; zero: it is not known
 }
 
 // endpoint is where a service is. other is used when it does not answer at the first address:

@@ -94,22 +94,44 @@ type Info struct {
 	Manufacturer, Model, Firmware, Serial, Hardware string
 }
 
-// Info asks for maker, model and versions.
+// infoHolds is how long a device is what it has said to be. Its firmware may be replaced meanwhile, but platforms ask for
+// every camera again and again, one after the other.
+const infoHolds = time.Hour
+
+// Info tells maker, model and versions. The device is asked for them once an hour.
 func (c *Client) Info(ctx context.Context) (Info, error) {
+	c.mu.Lock()
+	info, at := c.info, c.infoAt
+	c.mu.Unlock()
+	if !at.IsZero() && time.Since(at) < infoHolds {
+		return info, nil
+	}
+	return c.askInfo(ctx)
+}
+
+// askInfo asks the device, whatever it has said before.
+func (c *Client) askInfo(ctx context.Context) (Info, error) {
 	e, err := c.call(ctx, request{
 		service: deviceService, op: "GetDeviceInformation", body: "<tds:GetDeviceInformation/>",
 	})
 	if err != nil {
 		return Info{}, err
 	}
-	return Info{
+	info := Info{
 		Manufacturer: e.str("Manufacturer"), Model: e.str("Model"), Firmware: e.str("FirmwareVersion"),
 		Serial: e.str("SerialNumber"), Hardware: e.str("HardwareId"),
-	}, nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.info, c.infoAt = info, time.Now()
+	return info, nil
 }
 
 // Reboot restarts the device. It answers before it does.
 func (c *Client) Reboot(ctx context.Context) error {
+	c.mu.Lock()
+	c.infoAt = time.Time{} // firmware is replaced by restarts
+	c.mu.Unlock()
 	_, err := c.call(ctx, request{service: deviceService, op: "SystemReboot", body: "<tds:SystemReboot/>"})
 	return err
 }

@@ -102,6 +102,27 @@ func TestAuthentication(t *testing.T) {
 	}
 }
 
+// Platforms ask for every camera again and again; the camera itself is asked once, and after a restart.
+func TestInfoIsKept(t *testing.T) {
+	d := start(t, simcam.ONVIFConfig{Username: user, Password: password})
+	c := client(t, d, account())
+	ask := func(want int) {
+		t.Helper()
+		for range 3 {
+			if got, err := c.Info(t.Context()); err != nil || got != simInfo {
+				t.Errorf("got %+v, %v", got, err)
+			}
+		}
+		if got := d.Calls("GetDeviceInformation"); got != want {
+			t.Errorf("the camera was asked %d times, want %d", got, want)
+		}
+	}
+	once := 2 // without the password, and with it
+	ask(once)
+	must(t, c.Reboot(t.Context()))
+	ask(once + 1)
+}
+
 // A wrong password goes out twice at most, however many calls are made, also together.
 func TestWrongPasswordRests(t *testing.T) {
 	for name, digest := range map[string][]string{"token": nil, "digest": {"MD5", "SHA-256"}} {

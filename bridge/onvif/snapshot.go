@@ -19,7 +19,7 @@ func (c *Client) Snapshot(ctx context.Context, p Profile) ([]byte, error) {
 	}
 	if !c.isProven() && c.cfg.Username != "" {
 		// The digest transport sends the password by itself: not before it is known to be right.
-		if _, err := c.Info(ctx); err != nil {
+		if _, err := c.askInfo(ctx); err != nil {
 			return nil, err
 		}
 	}
