@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 
 	"gbgate/bridge"
 	"gbgate/bridge/onvif"
+	"gbgate/bridge/statefile"
 )
 
 // ability is what `ptz = "auto"` rests on: whether the camera can be moved. It is asked when the
@@ -25,6 +23,9 @@ type ability struct {
 	fixed bool
 }
 
+// maxAbility is how many bytes the file of one camera may have.
+const maxAbility = 4 << 10
+
 // remembered is the file of one camera.
 type remembered struct {
 	ONVIF string `json:"onvif"` // the address it was asked at: another device may have taken the name
@@ -34,7 +35,7 @@ type remembered struct {
 func newAbility(camera *onvif.Camera, file string, log *slog.Logger) *ability {
 	a := &ability{camera: camera, file: file, log: log}
 	var r remembered
-	data, err := os.ReadFile(file)
+	data, err := statefile.Read(file, maxAbility)
 	if err == nil && json.Unmarshal(data, &r) == nil && r.ONVIF == camera.Client().Address() {
 		a.fixed = !r.Moves
 	}
@@ -70,14 +71,10 @@ func (a *ability) remember(moves bool) error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(a.file); err == nil && string(old) == string(data) {
+	if old, err := statefile.Read(a.file, maxAbility); err == nil && string(old) == string(data) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(a.file), 0o755); err != nil {
-		return err
-	}
-	temp := a.file + ".new"
-	return errors.Join(os.WriteFile(temp, data, 0o600), os.Rename(temp, a.file))
+	return statefile.Replace(a.file, data)
 }
 
 var (
