@@ -296,23 +296,17 @@ func (h *history) alive(ctx context.Context, clock int64) error {
 }
 
 // over implements outlet: MediaStatus 121 (GB/T 28181-2022 A.2.5.4), when the receiver has everything.
-func (h *history) over(ctx context.Context) (stop func(), grace time.Duration) {
+func (h *history) over(ctx context.Context) (grace time.Duration) {
+	h.drain(ctx)
 	s, ok := h.call.(Steered)
-	if h.view.cfg.NoMediaStatus || !ok {
-		h.drain(ctx)
-		return func() {}, 0
+	if h.view.cfg.NoMediaStatus || !ok || ctx.Err() != nil {
+		return 0
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	told := make(chan struct{})
-	go func() {
-		defer close(told)
-		h.drain(ctx)
-		err := s.Notify(ctx, &manscdp.MediaStatusNotify{NotifyType: manscdp.MediaStatusEnd})
-		if err != nil && ctx.Err() == nil {
-			h.view.log.Info("end of a recording not confirmed by the platform", "camera", h.channel.Name, "error", err)
-		}
-	}()
-	return func() { cancel(); <-told }, leaveWithin
+	err := s.Notify(ctx, &manscdp.MediaStatusNotify{NotifyType: manscdp.MediaStatusEnd})
+	if err != nil && ctx.Err() == nil {
+		h.view.log.Info("end of a recording not confirmed by the platform", "camera", h.channel.Name, "error", err)
+	}
+	return leaveWithin
 }
 
 func (h *history) drain(ctx context.Context) {

@@ -100,6 +100,7 @@ func (p *player) obey(ctx context.Context, r *mansrtsp.Request) error {
 	}
 	switch r.Method {
 	case mansrtsp.Teardown:
+		p.recall()
 		p.state = tornDown
 		p.cfg.Log.Info("playback torn down by the platform")
 		return nil
@@ -170,7 +171,7 @@ func (p *player) play(ctx context.Context, r *mansrtsp.Request) error {
 		p.scale = w.scale
 		p.pace = pace{speed: w.scale, lag: p.pace.lag}
 	}
-	p.told = false
+	p.recall()
 	p.state, p.until, p.stops = playing, w.until, finished
 	return nil
 }

@@ -57,9 +57,9 @@ type outlet interface {
 	send(ctx context.Context, u *media.Unit, spread time.Duration) error
 	// alive sends a sign of life at a time of the stream's clock.
 	alive(ctx context.Context, clock int64) error
-	// over tells the superior that all was sent, without waiting for its answer; stop ends that. It has grace to hang
-	// up, or to want more.
-	over(ctx context.Context) (stop func(), grace time.Duration)
+	// over waits until the receiver has everything, tells the superior so and returns when that has answered or did
+	// not: from then on it has grace to hang up, or to want more. The end of ctx ends it.
+	over(ctx context.Context) (grace time.Duration)
 }
 
 // player reads a recording, gives it the times to be sent with, and sends it when it is due. It belongs to the
@@ -73,7 +73,7 @@ type player struct {
 	scale float64
 	until *time.Duration // from cfg.From: where a Range ends or a PAUSE begins
 	stops playState      // what happens there
-	told  bool           // the superior knows that all was sent
+	bye   *parting       // of a playback that is finished
 
 	line *timeline
 	pace pace
@@ -129,6 +129,7 @@ func (p *player) retime() {
 func (p *player) run(ctx context.Context, out outlet) error {
 	p.orders.open(ctx)
 	defer p.orders.close()
+	defer p.handOn()
 	for {
 		o, waiting := p.orders.next()
 		if o != nil {
@@ -142,7 +143,7 @@ func (p *player) run(ctx context.Context, out outlet) error {
 		case paused:
 			err = p.rest(waiting, out)
 		case finished:
-			err = p.part(waiting, out)
+			err = p.part(ctx, waiting, out)
 		case tornDown:
 			if err = pause(waiting, leaveWithin); err == nil {
 				return nil
@@ -302,19 +303,64 @@ func (p *player) rest(waiting context.Context, out outlet) error {
 }
 
 // part tells that all was sent and waits for the superior to hang up, or to want more.
-func (p *player) part(waiting context.Context, out outlet) error {
+func (p *player) part(ctx, waiting context.Context, out outlet) error {
 	p.pace.halt()
-	grace := leaveWithin
-	if !p.told {
-		p.told = true
-		var stop func()
-		stop, grace = out.over(waiting)
-		defer stop()
+	if p.bye == nil {
+		p.bye = newParting(ctx, out)
 	}
-	if err := pause(waiting, grace); err != nil {
+	select {
+	case <-p.bye.done:
+	case <-waiting.Done():
+		return context.Cause(waiting)
+	}
+	if err := pause(waiting, time.Until(p.bye.until)); err != nil {
 		return err
 	}
 	return errLeft
+}
+
+// parting is the end of a recording on its way to the superior. It has a goroutine of its own, which an order that
+// changes nothing does not end.
+type parting struct {
+	cancel context.CancelFunc
+	done   chan struct{} // closed when the rest is there
+	told   bool          // and not given up
+	until  time.Time     // the superior's time to hang up
+}
+
+func newParting(ctx context.Context, out outlet) *parting {
+	ctx, cancel := context.WithCancel(ctx)
+	b := &parting{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(b.done)
+		grace := out.over(ctx)
+		b.told, b.until = ctx.Err() == nil, time.Now().Add(grace)
+	}()
+	return b
+}
+
+// stop ends what is under way and tells whether the superior had heard.
+func (b *parting) stop() bool {
+	b.cancel()
+	<-b.done
+	return b.told
+}
+
+// recall takes the end back: there is more, or the superior wants none.
+func (p *player) recall() {
+	if p.bye != nil {
+		p.bye.stop()
+		p.bye = nil
+	}
+}
+
+// handOn leaves to the next run, which a re-INVITE brings, what the superior knows: it is not told twice.
+func (p *player) handOn() {
+	if p.bye != nil && p.bye.stop() {
+		p.bye.until = time.Now().Add(leaveWithin)
+	} else {
+		p.bye = nil
+	}
 }
 
 // flow measures what a second of the recording holds, for a download's packets to be spread evenly: over UDP they go

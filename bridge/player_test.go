@@ -50,6 +50,52 @@ func TestPlaybackBeginsWithTheGroupOfPictures(t *testing.T) {
 	})
 }
 
+// A receiver that takes its time over what is on the way hears of the end after it, whatever the superior asks
+// meanwhile, and then has all of its time to hang up.
+func TestEndIsToldAfterASlowReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("08:30:02")})
+		s.drain(14 * time.Second)
+		s.after(3 * time.Second) // the last second of it is of the 14
+		s.must("PAUSE RTSP/1.0\r\nCSeq: 1\r\nPauseTime: now\r\n\r\n")
+		s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\n\r\n")
+		s.after(12 * time.Second)
+		if s.ends() != 0 {
+			t.Errorf("told %d times before the receiver had everything", s.ends())
+		}
+		s.after(2 * time.Second)
+		s.must("PAUSE RTSP/1.0\r\nCSeq: 3\r\nPauseTime: now\r\n\r\n")
+		s.after(7 * time.Second)
+		if len(s.done) != 0 || s.ends() != 1 {
+			t.Errorf("told %d times, %d ends of the playback 8 s later; want 1 and 0", s.ends(), len(s.done))
+		}
+		s.after(2 * time.Second)
+		if len(s.done) != 1 || s.ends() != 1 {
+			t.Errorf("told %d times, %d ends of the playback 11 s later; want 1 and 1", s.ends(), len(s.done))
+		}
+		s.stop()
+	})
+}
+
+// An end that a seek takes back is told when it comes again, and not before.
+func TestSeekTakesTheEndBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("08:30:04")})
+		s.drain(3 * time.Second)
+		s.after(5 * time.Second)
+		s.must("PLAY RTSP/1.0\r\nCSeq: 1\r\nRange: npt=0-\r\n\r\n")
+		s.after(5 * time.Second)
+		if s.ends() != 0 {
+			t.Errorf("told %d times though the superior wanted more", s.ends())
+		}
+		s.after(4 * time.Second)
+		if s.ends() != 1 {
+			t.Errorf("told %d times at the second end", s.ends())
+		}
+		s.stop()
+	})
+}
+
 // Over a gap of an hour nobody waits, and the stream's time goes on by one picture.
 func TestPlaybackCrossesAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -19,10 +19,11 @@ type screen struct {
 	began time.Time
 	grace time.Duration
 
-	mu    sync.Mutex
-	shown []shown
-	told  int
-	lives int
+	mu     sync.Mutex
+	shown  []shown
+	told   int
+	lives  int
+	drains time.Duration // until the receiver has everything
 }
 
 func (s *screen) all() []shown {
@@ -68,11 +69,24 @@ func (s *screen) alive(context.Context, int64) error {
 	return nil
 }
 
-func (s *screen) over(context.Context) (func(), time.Duration) {
+func (s *screen) over(ctx context.Context) time.Duration {
+	s.mu.Lock()
+	drains := s.drains
+	s.mu.Unlock()
+	if pause(ctx, drains) != nil {
+		return 0
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told++
-	return func() {}, s.grace
+	return s.grace
+}
+
+// drain says how long the receiver will take for the end.
+func (s *screen) drain(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.drains = d
 }
 
 // show is a player that runs in a bubble.
