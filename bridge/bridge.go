@@ -46,9 +46,9 @@ type Keeper interface {
 
 // Steered is a Call whose superior may control what it is sent, and is told when that is over.
 type Steered interface {
-	// OnControl makes f take playback controls (MANSRTSP in INFO); f may be called concurrently. The reply is the body
-	// of the answer.
-	OnControl(f func(body []byte) (reply []byte, err error))
+	// OnControl makes f take playback controls (MANSRTSP in INFO); f may be called concurrently, and arrival rises in
+	// the order in which they came. The reply is the body of the answer.
+	OnControl(f func(arrival uint64, body []byte) (reply []byte, err error))
 	// Notify sends a message inside the call's dialog and waits for its answer.
 	Notify(ctx context.Context, m manscdp.Message) error
 }

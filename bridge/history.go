@@ -203,7 +203,9 @@ func (v *View) recordError(ctx context.Context, channel *Channel, err error) err
 func (h *history) serve(ctx context.Context, inherited bool) error {
 	if s, ok := h.call.(Steered); ok {
 		whole := ctx // ctx becomes another one below, while INFO comes already
-		s.OnControl(func(body []byte) ([]byte, error) { return h.control(whole, body) })
+		h.reel.player.orders.enter()
+		defer h.reel.player.orders.leave()
+		s.OnControl(func(n uint64, body []byte) ([]byte, error) { return h.control(whole, n, body) })
 	}
 	offer := h.offer.Load()
 	answer := sdp.Answer{
@@ -245,13 +247,13 @@ func (h *history) serve(ctx context.Context, inherited bool) error {
 // granted is the speed that a download gets; 0 for a playback.
 func (c playerConfig) granted() float64 { return min(c.Speed, c.MaxSpeed) }
 
-// control is an INFO of the superior.
-func (h *history) control(ctx context.Context, body []byte) ([]byte, error) {
+// control is an INFO of the superior, by its number in the order of arrival.
+func (h *history) control(ctx context.Context, arrival uint64, body []byte) ([]byte, error) {
 	r, err := mansrtsp.Parse(body)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.reel.player.orders.give(ctx, r); err != nil {
+	if err := h.reel.player.orders.give(ctx, arrival, r); err != nil {
 		return nil, err
 	}
 	if !h.view.cfg.ControlReplies {

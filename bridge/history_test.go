@@ -19,10 +19,10 @@ import (
 type historyCall struct {
 	invitation
 	told    chan manscdp.Message
-	control func(body []byte) ([]byte, error)
+	control func(arrival uint64, body []byte) ([]byte, error)
 }
 
-func (c *historyCall) OnControl(f func(body []byte) ([]byte, error)) { c.control = f }
+func (c *historyCall) OnControl(f func(arrival uint64, body []byte) ([]byte, error)) { c.control = f }
 
 func (c *historyCall) Notify(_ context.Context, m manscdp.Message) error {
 	c.told <- m

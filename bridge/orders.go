@@ -1,8 +1,10 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -15,23 +17,51 @@ const (
 	// obeyWithin is how long a superior waits for an order to be carried out. One that takes longer, because a receiver
 	// takes nothing for now, is accepted all the same.
 	obeyWithin = 4 * time.Second
+	// overtakeWithin is how long an order waits for older ones, which come in goroutines of their own.
+	overtakeWithin = 20 * time.Millisecond
 )
 
-var errOrdered = errors.New("the superior wants something else")
+var (
+	errOrdered  = errors.New("the superior wants something else")
+	errCallOver = gb28181.Errorf(481, "Call Does Not Exist")
+)
 
 // order is a playback control on its way to the goroutine that plays.
 type order struct {
 	request *mansrtsp.Request
+	arrival uint64     // rises in the order in which the superior's orders came
+	ripe    time.Time  // when none that came before it is on its way any more
 	done    chan error // has room for the outcome
 }
 
 // orders is the mailbox of a player. What arrives interrupts what the player waits for.
 type orders struct {
 	mu      sync.Mutex
+	calls   int             // whose superior may give orders: two while a re-INVITE goes on with the playback
 	parent  context.Context //nolint:containedctx // the player's: set while it runs
 	waiting context.Context //nolint:containedctx // of parent, ended by an order
 	wake    context.CancelCauseFunc
-	list    []*order
+	list    []*order // by arrival
+}
+
+// enter says that a call plays, or will soon.
+func (o *orders) enter() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.calls++
+}
+
+// leave says that a call has ended. After the last one nobody obeys.
+func (o *orders) leave() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.calls--; o.calls > 0 {
+		return
+	}
+	for _, one := range o.list {
+		one.done <- errCallOver
+	}
+	o.list = nil
 }
 
 func (o *orders) open(ctx context.Context) {
@@ -49,11 +79,11 @@ func (o *orders) close() {
 	o.parent, o.waiting, o.wake = nil, nil, nil
 }
 
-// next returns the oldest order, or else the context to wait under until one comes.
+// next returns the oldest order, or else the context to wait under until one is to be obeyed.
 func (o *orders) next() (*order, context.Context) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.list) > 0 {
+	if len(o.list) > 0 && !time.Now().Before(o.list[0].ripe) {
 		first := o.list[0]
 		o.list = o.list[1:]
 		return first, nil
@@ -68,28 +98,58 @@ func (o *orders) next() (*order, context.Context) {
 }
 
 // give hands an order over and waits for its outcome.
-func (o *orders) give(ctx context.Context, r *mansrtsp.Request) error {
-	one := &order{request: r, done: make(chan error, 1)}
+func (o *orders) give(ctx context.Context, arrival uint64, r *mansrtsp.Request) error {
+	one := &order{request: r, arrival: arrival, ripe: time.Now().Add(overtakeWithin), done: make(chan error, 1)}
+	if err := o.put(one); err != nil {
+		return err
+	}
+	ripe, timer := time.NewTimer(overtakeWithin), time.NewTimer(obeyWithin)
+	defer ripe.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case <-ripe.C:
+			o.call()
+		case err := <-one.done:
+			return err
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			o.withdraw(one)
+			return errCallOver
+		}
+	}
+}
+
+// put queues an order behind those that came before it.
+func (o *orders) put(one *order) error {
 	o.mu.Lock()
-	if len(o.list) >= maxOrders {
-		o.mu.Unlock()
+	defer o.mu.Unlock()
+	switch {
+	case o.calls == 0:
+		return errCallOver
+	case len(o.list) >= maxOrders:
 		return gb28181.Errorf(503, "Too many playback controls are waiting")
 	}
-	o.list = append(o.list, one)
+	at, _ := slices.BinarySearchFunc(o.list, one.arrival, func(a *order, n uint64) int { return cmp.Compare(a.arrival, n) })
+	o.list = slices.Insert(o.list, at, one)
+	return nil
+}
+
+// call has the player look what is to be obeyed.
+func (o *orders) call() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	if o.wake != nil {
 		o.wake(errOrdered)
 	}
-	o.mu.Unlock()
-	timer := time.NewTimer(obeyWithin)
-	defer timer.Stop()
-	select {
-	case err := <-one.done:
-		return err
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return gb28181.Errorf(481, "Call Does Not Exist")
-	}
+}
+
+// withdraw takes an order back whose call has ended, so that the call after it does not obey.
+func (o *orders) withdraw(one *order) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.list = slices.DeleteFunc(o.list, func(a *order) bool { return a == one })
 }
 
 // obey carries out a playback control (MANSRTSP, GB/T 28181-2022 Annex B). After an error the playback goes on as it

@@ -183,8 +183,8 @@ func TestScales(t *testing.T) {
 				s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("09:30:00"), Wall: wall})
 				s.must("PLAY RTSP/1.0\r\nCSeq: 1\r\nRange: npt=600-\r\n\r\n")
 				s.after(2*time.Second + 50*time.Millisecond)
-				n := len(s.all())
 				s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nScale: " + c.scale + "\r\n\r\n")
+				n := s.sentBy(time.Since(s.began))
 				s.after(12 * time.Second)
 				pictures, every := s.video(n), s.video(0)
 				got, stream := rate(pictures)
@@ -231,8 +231,9 @@ func TestSeek(t *testing.T) {
 			npt  string
 			want string
 		}{{"1801", "09:00:00"}, {"0", "08:30:00"}, {"5.5", "08:30:04"}, {"0:50:00", "09:20:00"}} {
-			n, asked := len(s.all()), time.Since(s.began)
+			asked := time.Since(s.began) + overtakeWithin
 			s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nRange: npt=" + c.npt + "-\r\n\r\n")
+			n := s.sentBy(asked + 1) // the recording takes its time after it
 			s.after(500 * time.Millisecond)
 			first := s.all()[n]
 			if !first.recorded.Equal(at(c.want)) || !first.key {

@@ -97,6 +97,8 @@ type show struct {
 	tape   *tape
 	done   chan error
 	end    context.CancelFunc
+
+	arrived uint64 // orders
 }
 
 func newShow(t *testing.T, tp *tape, cfg playerConfig) *show {
@@ -113,7 +115,12 @@ func newShow(t *testing.T, tp *tape, cfg playerConfig) *show {
 	}
 	ctx, end := context.WithCancel(t.Context())
 	s.end = end
-	go func() { s.done <- s.player.run(ctx, s.screen) }()
+	s.player.orders.enter()
+	go func() {
+		err := s.player.run(ctx, s.screen)
+		s.player.orders.leave()
+		s.done <- err
+	}()
 	return s
 }
 
@@ -124,7 +131,8 @@ func (s *show) tell(body string) error {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.player.orders.give(s.t.Context(), r)
+	s.arrived++
+	return s.player.orders.give(s.t.Context(), s.arrived, r)
 }
 
 // after lets time go by, and the player do what it does at its end.
@@ -140,6 +148,17 @@ func (s *show) must(body string) {
 		s.t.Errorf("%q: %v", body, err)
 	}
 	synctest.Wait()
+}
+
+// sentBy is how many units had been sent before a time.
+func (s *show) sentBy(at time.Duration) int {
+	n := 0
+	for _, u := range s.all() {
+		if u.at < at {
+			n++
+		}
+	}
+	return n
 }
 
 // stop ends the player and judges what every receiver wants of the times.

@@ -70,7 +70,7 @@ type Call struct {
 	offerless bool           // the INVITE had no SDP: ours is in the 200, the superior's in the ACK
 	described chan []byte    // offerless: the body of the ACK
 	kept      *keepsake      // shared by the calls of the dialog
-	control   func(body []byte) (reply []byte, err error)
+	control   func(arrival uint64, body []byte) (reply []byte, err error)
 
 	mu          sync.Mutex
 	state       CallState

@@ -14,7 +14,7 @@ import (
 // Its reply is the body of the 200, most often empty; an error becomes the answer by gb28181.StatusOf. Without f, as
 // in live calls, INFO is answered 200 and has no effect: some superiors pause what is live. f may be called
 // concurrently.
-func (c *Call) OnControl(f func(body []byte) (reply []byte, err error)) {
+func (c *Call) OnControl(f func(arrival uint64, body []byte) (reply []byte, err error)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.control = f
@@ -29,7 +29,7 @@ func (c *Call) info(r *sipua.Request) {
 		respond(r, 200)
 		return
 	}
-	reply, err := control(r.Body)
+	reply, err := control(r.Arrival, r.Body)
 	if err != nil {
 		c.log.Info("playback control refused", "error", err)
 		refuse(r, err)

@@ -250,7 +250,7 @@ func TestACKWithoutAnswerEndsTheCall(t *testing.T) {
 func TestControlOfACall(t *testing.T) {
 	bodies := make(chan string, 10)
 	m := MediaHandlerFunc(func(ctx context.Context, c *Call) error {
-		c.OnControl(func(body []byte) ([]byte, error) {
+		c.OnControl(func(_ uint64, body []byte) ([]byte, error) {
 			bodies <- string(body)
 			if strings.Contains(string(body), "-1") {
 				return nil, gb28181.Errorf(400, "No reverse play")
