@@ -19,13 +19,3 @@ func pause(ctx context.Context, d time.Duration) error {
 		return context.Cause(ctx)
 	}
 }
-
-// giveBack returns n bytes that were taken and not sent.
-func (s *share) giveBack(n int) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.spend(-n)
-}

@@ -68,6 +68,16 @@ func (s *share) spend(n int) {
 	s.used += float64(n) / usedOver.Seconds()
 }
 
+// giveBack returns n bytes that were taken and not sent.
+func (s *share) giveBack(n int) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.spend(-n)
+}
+
 // full tells whether a stream of so many bytes a second more (0: not known) has no room.
 func (s *share) full(more float64) bool {
 	if s == nil {
