@@ -279,7 +279,11 @@ func (h *history) send(ctx context.Context, u *media.Unit, spread time.Duration)
 	if pack == nil {
 		return nil
 	}
-	err := h.line.WritePack(ctx, uint32(pack.Clock()), spread, pack.Bufs())
+	return h.passed(h.line.WritePack(ctx, uint32(pack.Clock()), spread, pack.Bufs()))
+}
+
+// passed counts a pack that the receiver was too slow for, which ends nothing.
+func (h *history) passed(err error) error {
 	if errors.Is(err, rtpout.ErrSlow) {
 		h.skipped.Add(1)
 		return nil
@@ -294,7 +298,7 @@ func (h *history) alive(ctx context.Context, clock int64) error {
 	}
 	d := h.reel.player.desc
 	pack := ps.Announcement(&d, h.view.cfg.Audio, clock)
-	return h.line.WritePack(ctx, uint32(clock), 0, [][]byte{pack})
+	return h.passed(h.line.WritePack(ctx, uint32(clock), 0, [][]byte{pack}))
 }
 
 // over implements outlet: MediaStatus 121 (GB/T 28181-2022 A.2.5.4), when the receiver has everything.
