@@ -1,9 +1,11 @@
 package record
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -370,5 +372,52 @@ func TestSickDisk(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// creations counts the files that are made.
+type creations struct {
+	disk
+	n int
+}
+
+func (d *creations) Create(path string) (file, error) {
+	f, err := d.disk.Create(path)
+	if err == nil {
+		d.n++
+	}
+	return f, err
+}
+
+// TestACameraWithoutParameterSets is told once and costs no file, also where it is tried again all the time; once they
+// come it is recorded.
+func TestACameraWithoutParameterSets(t *testing.T) {
+	dir := t.TempDir()
+	d := &creations{disk: disk{dir}}
+	var told bytes.Buffer
+	a := openArchive(t, Config{Dir: dir, volume: d, Log: slog.New(slog.NewTextHandler(&told, nil))})
+	r := a.NewRecorder("gate", Always)
+	c := newCam(t, simcam.H264PCMA, epoch)
+	for c.picture < 250 {
+		u := c.next()
+		if u.Key {
+			var bare []byte
+			eachNAL(u.Data, func(nal []byte) bool {
+				if !isParameterSet(u.Codec, nalType(u.Codec, nal)) {
+					bare = append(append(bare, startCode...), nal...)
+				}
+				return true
+			})
+			u.Data = append(u.Data[:0], bare...)
+		}
+		r.feed(u)
+	}
+	if d.n != 0 || strings.Count(told.String(), "camera is not recorded") != 1 || !a.working.Load() {
+		t.Errorf("%d files were made, the volume works: %v\n%s", d.n, a.working.Load(), told.String())
+	}
+	a.record(r, c, 4*time.Second)
+	r.close(-1)
+	if st := r.Status(); d.n != 1 || st.Err != nil || st.Parts == 0 {
+		t.Errorf("%d files were made, %+v", d.n, st)
 	}
 }

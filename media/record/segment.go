@@ -51,8 +51,12 @@ func createFile(path string) (file, error) {
 }
 
 // newSegment creates the file; its first bytes come with the first part. Where the name is taken (the clock
-// was set back), the start moves on by a millisecond.
+// was set back), the start moves on by a millisecond. No file is made for a format that no file can have: a camera that
+// sends no parameter sets is tried again with every key picture.
 func newSegment(dir string, n name, f *format, create func(string) (file, error)) (*segment, error) {
+	if _, err := f.marshal(); err != nil {
+		return nil, formatError{err}
+	}
 	s := &segment{dir: dir, name: n, format: f}
 	for range 1000 {
 		s.path = filepath.Join(dir, s.name.path())
