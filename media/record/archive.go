@@ -254,6 +254,14 @@ func (a *Archive) open(camera string, e entry, live *segment) (*reader, func(), 
 	return r, func() { closeFile(); unpin() }, nil
 }
 
+// starting looks up the segment that starts at a moment (ms).
+func (a *Archive) starting(camera string, start int64) (e entry, live *segment, ok bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	e, live, ok = a.shelf(camera).next(start - 1)
+	return e, live, ok && e.start == start
+}
+
 // began puts a segment that is being written where readers find it.
 func (a *Archive) began(camera string, s *segment) {
 	a.mu.Lock()

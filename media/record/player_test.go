@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"testing"
@@ -266,6 +267,31 @@ func TestDamageCostsAGroup(t *testing.T) {
 				t.Errorf("extent %+v, %v", e, ok)
 			}
 		})
+	}
+}
+
+// TestASegmentThatIsRenamedMeanwhile is not passed over: it gets its final name between look-up and opening.
+func TestASegmentThatIsRenamedMeanwhile(t *testing.T) {
+	first, _ := recordedFile(t, simcam.H264PCMA, 3*time.Second, false)
+	a := openArchive(t, Config{Dir: first.cfg.Dir}) // to which the process before was killed
+	p, err := a.Open(t.Context(), "gate", epoch, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	looked := a.shelves["gate"].entries[0]
+	if !looked.open {
+		t.Fatalf("it is finished: %+v", looked)
+	}
+	a.repair(t.Context())
+	if err := p.enter(looked, nil); err != nil || p.at.entry.open {
+		t.Errorf("%+v, %v", p.at.entry, err)
+	}
+	if err := os.Remove(a.path(p.at.entry.name("gate"))); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.enter(looked, nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("one that was deleted: %v", err)
 	}
 }
 

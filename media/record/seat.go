@@ -3,7 +3,9 @@ package record
 import (
 	"errors"
 	"io"
+	"io/fs"
 	"math"
+	"time"
 
 	"gbgate/media"
 )
@@ -107,9 +109,21 @@ func (c *seat) skipTo(n int) {
 	}
 }
 
+// renamePause is more than lies between a file's new name and the index's.
+const renamePause = 5 * time.Millisecond
+
 // enter opens a segment. p.at is the place before.
 func (p *Player) enter(e entry, live *segment) error {
 	r, closeFile, err := p.archive.open(p.camera, e, live)
+	// It may have got its final name since it was looked up, or even be about to in the index.
+	for tries := 0; errors.Is(err, fs.ErrNotExist) && tries < 2; tries++ {
+		time.Sleep(time.Duration(tries) * renamePause)
+		var ok bool
+		if e, live, ok = p.archive.starting(p.camera, e.start); !ok {
+			return err
+		}
+		r, closeFile, err = p.archive.open(p.camera, e, live)
+	}
 	if err != nil {
 		return err
 	}
