@@ -313,6 +313,9 @@ func (r *Recorder) flush(next int64) {
 	r.archive.written.Add(t.segment.size - before)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.stats.Err != nil {
+		r.log.Info("camera is recorded again")
+	}
 	r.stats.Err = nil
 	r.stats.Parts++
 	r.stats.Bytes += uint64(t.segment.size - before)

@@ -417,7 +417,8 @@ func TestACameraWithoutParameterSets(t *testing.T) {
 	}
 	a.record(r, c, 4*time.Second)
 	r.close(-1)
-	if st := r.Status(); d.n != 1 || st.Err != nil || st.Parts == 0 {
-		t.Errorf("%d files were made, %+v", d.n, st)
+	if st := r.Status(); d.n != 1 || st.Err != nil || st.Parts == 0 ||
+		strings.Count(told.String(), "camera is recorded again") != 1 {
+		t.Errorf("%d files were made, %+v\n%s", d.n, st, told.String())
 	}
 }
