@@ -54,6 +54,7 @@ type Recorder struct {
 	newest time.Time // arrival of the newest unit
 	stats  RecorderStatus
 	lagged uint64 // units that the present reader has dropped
+	loss   loss
 }
 
 // RecorderStatus is a snapshot of a recorder.
@@ -170,17 +171,6 @@ func (r *Recorder) Run(ctx context.Context, units Units) error {
 		default:
 			return err
 		}
-	}
-}
-
-// lag notes how many units the reader has dropped because the disk was too slow.
-func (r *Recorder) lag(dropped uint64) {
-	r.mu.Lock()
-	more := dropped - r.lagged
-	r.lagged = dropped
-	r.mu.Unlock()
-	if more > 0 {
-		r.log.Warn("disk is too slow, pictures are not recorded", "frames", more)
 	}
 }
 

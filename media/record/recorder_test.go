@@ -422,3 +422,26 @@ func TestACameraWithoutParameterSets(t *testing.T) {
 		t.Errorf("%d files were made, %+v\n%s", d.n, st, told.String())
 	}
 }
+
+// TestASlowDiskIsToldOnceAMinute: the first loss at once, then what has come together.
+func TestASlowDiskIsToldOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told bytes.Buffer
+		r := openArchive(t, Config{Log: slog.New(slog.NewTextHandler(&told, nil))}).NewRecorder("gate", Always)
+		for second := range uint64(150) {
+			r.lag(min(second, 80))
+			time.Sleep(time.Second)
+		}
+		var frames []string
+		for line := range strings.Lines(told.String()) {
+			_, n, _ := strings.Cut(strings.TrimSpace(line), "frames=")
+			frames = append(frames, n)
+		}
+		if got := strings.Join(frames, " "); got != "1 60 19" {
+			t.Errorf("told of %s lost pictures, want 1, 60 and 19", got)
+		}
+		if st := r.Status(); st.Lost != 80 {
+			t.Errorf("status: %d lost", st.Lost)
+		}
+	})
+}
