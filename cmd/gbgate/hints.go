@@ -14,7 +14,7 @@ import (
 	"gbgate/cmd/gbgate/config"
 )
 
-// hintDoc is something of the box that could be better; it makes no verdict bad.
+// hintDoc is something of the box or the configuration that could be better; it makes no verdict bad.
 type hintDoc struct {
 	Key    string `json:"key"`
 	Have   string `json:"have"`
@@ -78,7 +78,27 @@ func (b box) hints(cfg *config.Config) []hintDoc {
 			Fix: "ulimit -n 65536", // as root; a service's own file otherwise
 		})
 	}
+	hints = recordHints(hints, cfg)
 	return b.clock(hints)
+}
+
+// recordHints adds a hint when cameras are recorded around alarms that they do not send.
+func recordHints(hints []hintDoc, cfg *config.Config) []hintDoc {
+	var silent []string
+	for _, c := range cfg.Cameras {
+		if c.Record == "alarm" && (c.ONVIF == "" || c.Events == "off") {
+			silent = append(silent, c.Name)
+		}
+	}
+	if len(silent) == 0 {
+		return hints
+	}
+	return append(hints, hintDoc{
+		Key: "record", Have: `"alarm"`, Want: `"always"`,
+		Reason: fmt.Sprintf("%s: without an onvif address, or with events = \"off\", a camera sends no alarms, and only what a "+
+			"platform orders (RecordCmd) is recorded", strings.Join(silent, ", ")),
+		Fix: `record = "always", or onvif = "http://…" with events = "auto", in its [[camera]]`,
+	})
 }
 
 // sysctl adds a hint when a kernel setting is below want.

@@ -38,6 +38,17 @@ func TestHints(t *testing.T) {
 		}
 		return cfg
 	}
+	recorded := func(change func(*config.Camera)) *config.Config {
+		cfg := site(2, "tcp", "tcp", 64)
+		for i := range cfg.Cameras {
+			c := &cfg.Cameras[i]
+			c.Name, c.Record, c.ONVIF = fmt.Sprint("c", i), "alarm", "http://192.0.2.1"
+			change(c)
+		}
+		return cfg
+	}
+	const noAlarms = `record "alarm" "always": record = "always", or onvif = "http://…" with events = "auto", in its [[camera]]`
+	tuned := box{root: kernel("4194304", "212992"), files: 4096, now: right}
 	for _, c := range []struct {
 		name string
 		box  box
@@ -53,6 +64,9 @@ func TestHints(t *testing.T) {
 				" && sudo sysctl -p /etc/sysctl.d/60-gbgate.conf"},
 		},
 		{"nothing by UDP", box{root: kernel("212992", "212992"), files: 4096, now: right}, site(64, "tcp", "tcp", 64), nil},
+		{"recorded around alarms", tuned, recorded(func(*config.Camera) {}), nil},
+		{"around alarms that nobody sends", tuned, recorded(func(c *config.Camera) { c.ONVIF = "" }), []string{noAlarms}},
+		{"around alarms that are not wanted", tuned, recorded(func(c *config.Camera) { c.Events = "off" }), []string{noAlarms}},
 		{
 			"a camera by UDP, a small send buffer",
 			box{root: kernel("212992", "65536"), files: 4096, now: right},
