@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"time"
 )
 
@@ -23,7 +24,8 @@ type Census struct {
 	Ports      int           // pairs of media ports in use
 	Orphans    time.Duration // for how long media outlived their calls
 	Goroutines int
-	Files      int // open descriptors
+	Files      int   // open descriptors
+	Heap       int64 // bytes that live after a collection
 }
 
 // CameraURL is where camera i is.
@@ -50,8 +52,8 @@ func Gateway(start func(ctx context.Context, s GatewaySetup) (Handle, error)) fu
 				gateway, err = start(ctx, s)
 				return nil, err
 			case "census":
-				runtime.GC()
 				c := gateway.Count()
+				c.Heap = liveHeap()
 				c.Goroutines = runtime.NumGoroutine()
 				open, err := os.ReadDir("/proc/self/fd")
 				c.Files = len(open)
@@ -66,4 +68,13 @@ func Gateway(start func(ctx context.Context, s GatewaySetup) (Handle, error)) fu
 			return nil, errUnknown
 		}
 	}
+}
+
+// liveHeap collects garbage, pools included (they keep what they hold over one collection), and tells what is left.
+func liveHeap() int64 {
+	runtime.GC()
+	debug.FreeOSMemory()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
