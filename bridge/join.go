@@ -16,17 +16,23 @@ import (
 // shortest is the length of the shortest piece of a recording that is worth telling: times are whole seconds upward.
 const shortest = 2 * time.Second
 
+// Place is Recordings with the name that an installer knows them by.
+type Place struct {
+	Name string
+	Recordings
+}
+
 // joined is several Recordings as one time line for each camera.
 type joined struct {
-	sources []Recordings
+	sources []Place
 	log     *slog.Logger
 }
 
 // Join makes one time line of several Recordings. Where two have the same time, the one named first is shown and
 // played. One that fails does not take the others with it.
-func Join(log *slog.Logger, sources ...Recordings) Recordings {
+func Join(log *slog.Logger, sources ...Place) Recordings {
 	if len(sources) == 1 {
-		return sources[0]
+		return sources[0].Recordings
 	}
 	return &joined{sources: sources, log: log}
 }
@@ -59,43 +65,61 @@ func (j *joined) pieces(ctx context.Context, camera string, from, to time.Time, 
 	var line []piece
 	for i, list := range found {
 		if failed[i] != nil {
-			j.log.Warn("recordings not searched", "camera", camera, "source", i+1, "error", failed[i])
+			j.log.Warn("recordings not searched", "camera", camera, "in", j.sources[i].Name, "error", failed[i])
 			continue
 		}
-		var own []piece
-		for _, r := range list {
-			for _, rest := range without(r, line) {
-				own = append(own, piece{rest, i})
-			}
+		for _, r := range without(list, covered(line)) {
+			line = append(line, piece{r, i})
 		}
-		line = append(line, own...)
+		slices.SortStableFunc(line, func(a, b piece) int { return a.Start.Compare(b.Start) })
 	}
-	slices.SortStableFunc(line, func(a, b piece) int { return a.Start.Compare(b.Start) })
 	if !slices.Contains(failed, nil) {
 		return nil, errors.Join(failed...)
 	}
 	return line, nil
 }
 
-// without returns what of r none of the pieces covers. A piece of a file does not say how big it is.
-func without(r Recording, taken []piece) []Recording {
-	rest := []Recording{r}
-	for _, t := range taken {
-		var next []Recording
-		for _, r := range rest {
-			if !t.Start.Before(r.End) || !t.End.After(r.Start) {
-				next = append(next, r)
-				continue
+// span is a time that is taken.
+type span struct{ from, to time.Time }
+
+// covered returns the times that pieces have, which are sorted by their beginnings. What lies between two of them and is
+// not worth telling counts as theirs: files are minutes long, and their days are few spans.
+func covered(line []piece) []span {
+	var list []span
+	for _, p := range line {
+		if n := len(list); n > 0 && p.Start.Sub(list[n-1].to) < shortest {
+			if p.End.After(list[n-1].to) {
+				list[n-1].to = p.End
 			}
-			before, after := r, r
-			before.End, after.Start = t.Start, t.End
-			for _, part := range []Recording{before, after} {
-				if part.Size = 0; part.End.Sub(part.Start) >= shortest {
-					next = append(next, part)
-				}
-			}
+			continue
 		}
-		rest = next
+		list = append(list, span{p.Start, p.End})
+	}
+	return list
+}
+
+// without returns what of a list is not taken; both are sorted by their beginnings. A piece of a file does not say how
+// big it is.
+func without(list []Recording, taken []span) []Recording {
+	var rest []Recording
+	for _, r := range list {
+		for len(taken) > 0 && !taken[0].to.After(r.Start) {
+			taken = taken[1:]
+		}
+		for _, t := range taken {
+			if !t.from.Before(r.End) {
+				break
+			}
+			before := r
+			before.End, before.Size = t.from, 0
+			if before.End.Sub(before.Start) >= shortest {
+				rest = append(rest, before)
+			}
+			r.Start, r.Size = t.to, 0
+		}
+		if r.Size > 0 || r.End.Sub(r.Start) >= shortest {
+			rest = append(rest, r)
+		}
 	}
 	return rest
 }
@@ -171,7 +195,7 @@ func (s *splice) Read(ctx context.Context) (*media.Unit, error) {
 		if err != nil {
 			return nil, err
 		}
-		ahead := int64(s.runs[s.at].from.Sub(s.from)) * media.Clock / int64(time.Second)
+		ahead := clocked(s.runs[s.at].from.Sub(s.from))
 		u.DTS += ahead
 		u.PTS += ahead
 		return u, nil
@@ -252,23 +276,9 @@ func (s *splice) Play(ctx context.Context, at time.Time, scale float64) error {
 	return nil
 }
 
-// Extent implements Playback.
-func (s *splice) Extent(ctx context.Context) (media.Extent, bool) {
-	var sum media.Extent
-	for _, r := range s.runs {
-		open, err := s.sources[r.source].Open(ctx, s.camera, r.from, r.to)
-		if err != nil {
-			return sum, false
-		}
-		e, ok := open.Extent(ctx)
-		_ = open.Close()
-		if !ok {
-			return sum, false
-		}
-		sum = sum.Add(e)
-	}
-	return sum, true
-}
+// Extent implements Playback. Where sources take turns, a recorder's is among them, whose extent is unknown, and which
+// may have one session only.
+func (s *splice) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
 
 // Close implements Playback.
 func (s *splice) Close() error {

@@ -291,7 +291,14 @@ func (p *pacer) spread(u *media.Unit) time.Duration {
 	return time.Duration(spreadShare * float64(p.interval))
 }
 
-func ticks(n int64) time.Duration { return time.Duration(n) * time.Second / media.Clock }
+// ticks is n ticks of the media clock as a time, clocked the other way round; days of them too.
+func ticks(n int64) time.Duration {
+	return time.Duration(n/media.Clock)*time.Second + time.Duration(n%media.Clock)*time.Second/media.Clock
+}
+
+func clocked(d time.Duration) int64 {
+	return int64(d/time.Second)*media.Clock + int64(d%time.Second)*media.Clock/int64(time.Second)
+}
 
 func (s *session) status() CallStatus {
 	st := s.leg.status()

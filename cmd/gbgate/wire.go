@@ -45,7 +45,9 @@ func (g *gateway) places() bridge.Recordings {
 	if g.recorders == nil {
 		return &g.nvr
 	}
-	return bridge.Join(g.log, shelf{g.recorders.archive}, &g.nvr)
+	return bridge.Join(g.log,
+		bridge.Place{Name: "own disk", Recordings: shelf{g.recorders.archive}},
+		bridge.Place{Name: "camera or recorder", Recordings: &g.nvr})
 }
 
 // mediaPorts are the media ports of the gateway, and of the superiors that have their own, by what media_ports says.
