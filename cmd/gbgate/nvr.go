@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"sync"
@@ -17,9 +18,12 @@ import (
 )
 
 const (
-	findTime = 10 * time.Second // for a search in a recorder
-	openTime = 15 * time.Second // until a recorder plays
-	coarse   = time.Hour        // pieces of what can't be searched
+	// findTime is for a search in a recorder, well within what a query from above has: what the box itself has recorded
+	// is told though the recorder is gone.
+	findTime  = 4 * time.Second
+	findAgain = time.Minute      // after a search that failed
+	openTime  = 15 * time.Second // until a recorder plays
+	coarse    = time.Hour        // pieces of what can't be searched
 )
 
 // nvr is the recordings that live in the cameras and recorders of the site.
@@ -70,6 +74,10 @@ type archive struct {
 	onvif *onvif.Camera   // searches, and plays where replay is nil; nil: nobody searches
 	url   *rtsp.ReplayURL // nil: ONVIF says where to play from
 	log   *slog.Logger
+
+	mu     sync.Mutex
+	failed error     // of the last search; nil: it went well
+	since  time.Time // of failed
 }
 
 // newArchive returns nil for a camera without recordings of its own.
@@ -94,21 +102,50 @@ func (a *archive) find(ctx context.Context, from, to time.Time) ([]bridge.Record
 	if a.onvif == nil {
 		return a.presumed(from, to, time.Now()), nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, findTime)
+	if err := a.failing(); err != nil {
+		return a.instead(from, to, err)
+	}
+	limited, cancel := context.WithTimeout(ctx, findTime)
 	defer cancel()
-	spans, err := a.search(ctx, from, to)
+	spans, err := a.search(limited, from, to)
+	if ctx.Err() == nil { // else it is not the recorder's fault
+		a.note(err)
+	}
 	if err != nil {
-		a.log.Warn("recorder can't be searched", "reason", err)
 		if a.cfg.ReplayDays > 0 {
-			return a.presumed(from, to, time.Now()), nil
+			a.log.Warn("recorder can't be searched, presuming replay_days", "reason", err)
 		}
-		return nil, err
+		return a.instead(from, to, err)
 	}
 	list := make([]bridge.Recording, 0, len(spans))
 	for _, s := range spans {
 		list = append(list, bridge.Recording{Start: s.From, End: s.Until, Kind: "time"})
 	}
 	return list, nil
+}
+
+// instead is what a recorder has that can't be searched.
+func (a *archive) instead(from, to time.Time, err error) ([]bridge.Recording, error) {
+	if a.cfg.ReplayDays > 0 {
+		return a.presumed(from, to, time.Now()), nil
+	}
+	return nil, err
+}
+
+// failing returns why a search failed a short while ago: a recorder that is gone is not waited for with every query.
+func (a *archive) failing() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failed == nil || time.Since(a.since) >= findAgain {
+		return nil
+	}
+	return fmt.Errorf("not asked again for a minute: %w", a.failed)
+}
+
+func (a *archive) note(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.failed, a.since = err, time.Now()
 }
 
 func (a *archive) search(ctx context.Context, from, to time.Time) ([]onvif.Span, error) {

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,6 +212,40 @@ func TestRecorderWithoutSearch(t *testing.T) {
 	}
 	if err := p.Play(t.Context(), found[5].Start, -1); statusOf(err) != 400 {
 		t.Errorf("backwards: %v, want 400", err)
+	}
+}
+
+// A recorder whose search fails is left in peace for a minute, and what the box itself has is told all the same.
+func TestRecorderThatFailsIsNotAskedForAMinute(t *testing.T) {
+	var asked atomic.Int32
+	gone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		http.Error(w, "rebooting", http.StatusServiceUnavailable)
+	}))
+	defer gone.Close()
+	c := config.DefaultCamera()
+	c.ONVIF, c.Replay = gone.URL+"/onvif/device_service", "onvif"
+	n := archivesOf(t, c)
+	day := time.Now().AddDate(0, 0, -1)
+	find := func() (int, error) {
+		found, err := n.Find(t.Context(), "dome", day, day.Add(time.Hour), "all")
+		return len(found), err
+	}
+	if _, err := find(); err == nil || asked.Load() == 0 {
+		t.Fatalf("%v after %d requests; want a failure", err, asked.Load())
+	}
+	before := asked.Load()
+	if _, err := find(); err == nil || asked.Load() != before {
+		t.Errorf("%v after %d requests more; want the same failure and none", err, asked.Load()-before)
+	}
+	a := n.of("dome")
+	a.cfg.ReplayDays = 3
+	if found, err := find(); err != nil || found < 1 || asked.Load() != before {
+		t.Errorf("%d recordings presumed, %v", found, err)
+	}
+	a.since = a.since.Add(-findAgain)
+	if _, err := find(); err != nil || asked.Load() == before {
+		t.Errorf("%v, %d requests after a minute", err, asked.Load()-before)
 	}
 }
 
