@@ -170,6 +170,9 @@ func (v *View) openReel(ctx context.Context, channel *Channel, offer *sdp.Offer)
 		_ = r.Close()
 		return nil, v.recordError(ctx, channel, err)
 	}
+	if slow, ok := src.(Realtime); ok && slow.Realtime() {
+		r.player.limit(1)
+	}
 	if first.Codec == media.H265 && v.cfg.RefuseH265 {
 		_ = r.Close()
 		return nil, gb28181.Errorf(488, "the recording is H.265, which this platform does not take")

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"gbgate/gb28181"
@@ -139,6 +140,38 @@ func TestSlowReceiverOfAPause(t *testing.T) {
 	h := &history{leg: newLeg(v, nil, &line{Sender: sender}, &sdp.Offer{}), reel: &reel{player: player}}
 	if err := h.alive(t.Context(), 3600); err != nil || h.skipped.Load() != 1 {
 		t.Errorf("%v, %d left out; want nil and 1", err, h.skipped.Load())
+	}
+}
+
+// A download is granted what its source can bring, and answered for before a slow disk has counted it.
+func TestDownloadPromises(t *testing.T) {
+	for _, c := range []struct {
+		slow  bool
+		count time.Duration
+		speed float64
+		sized bool
+	}{{false, time.Second, 4, true}, {true, 0, 1, true}, {false, time.Hour, 4, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			tp := twoHours()
+			tp.slow, tp.count = c.slow, c.count
+			v := recordedSite(tp)
+			call := newHistoryCall(sdp.Download, at("08:30:00"), at("08:30:20"))
+			call.offer.DownloadSpeed = 4
+			channel, _ := v.channel(gate)
+			began := time.Now()
+			r, err := v.openReel(t.Context(), channel, call.offer)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			p := r.player
+			if p.cfg.granted() != c.speed || p.scale != c.speed || p.pace.speed != c.speed || r.size > 0 != c.sized {
+				t.Errorf("%+v: speed %v (%v, %v), size %d", c, p.cfg.granted(), p.scale, p.pace.speed, r.size)
+			}
+			if took := time.Since(began); took > countWithin {
+				t.Errorf("%+v: it took %v", c, took)
+			}
+		})
 	}
 }
 

@@ -280,6 +280,12 @@ func (s *splice) Play(ctx context.Context, at time.Time, scale float64) error {
 // may have one session only.
 func (s *splice) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
 
+// Realtime implements Realtime for the run that is read.
+func (s *splice) Realtime() bool {
+	slow, ok := s.open.(Realtime)
+	return ok && slow.Realtime()
+}
+
 // Close implements Playback.
 func (s *splice) Close() error {
 	open := s.open

@@ -43,3 +43,8 @@ type Playback interface {
 	// reading the media: for a=filesize of a download. ok = false: it is unknown (an NVR's recording).
 	Extent(ctx context.Context) (e media.Extent, ok bool)
 }
+
+// Realtime is a Playback that may bring its recording no faster than it was recorded.
+type Realtime interface {
+	Realtime() bool
+}

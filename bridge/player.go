@@ -105,6 +105,15 @@ func newPlayer(src Playback, cfg playerConfig) *player {
 	return p
 }
 
+// limit bounds the speed of a download that has not begun: what is promised upward must come.
+func (p *player) limit(speed float64) {
+	if p.download() {
+		p.cfg.MaxSpeed = min(speed, p.cfg.MaxSpeed)
+		p.scale = p.cfg.granted()
+		p.retime()
+	}
+}
+
 func (p *player) download() bool { return p.cfg.Speed > 0 }
 
 // keysOnly tells whether only key pictures are read.

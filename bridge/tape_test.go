@@ -18,6 +18,8 @@ type tape struct {
 	mute  bool
 	size  int           // of a key picture; others are a tenth
 	took  time.Duration // by every Play
+	count time.Duration // by every Extent
+	slow  bool          // it is no faster than it was recorded
 
 	mu       sync.Mutex
 	cannot   error // of every Play
@@ -193,7 +195,12 @@ func (s *spool) describe() *media.Description {
 	return d
 }
 
-func (s *spool) Extent(context.Context) (media.Extent, bool) {
+func (s *spool) Realtime() bool { return s.tape.slow }
+
+func (s *spool) Extent(ctx context.Context) (media.Extent, bool) {
+	if pause(ctx, s.tape.count) != nil {
+		return media.Extent{}, false
+	}
 	copied := spool{tape: s.tape, from: s.from, to: s.to}
 	_ = copied.seek(s.from, 1)
 	var e media.Extent

@@ -201,7 +201,7 @@ func (a *archive) open(ctx context.Context, from, to time.Time) (bridge.Playback
 	if err != nil {
 		return nil, playbackError(err)
 	}
-	p := &playback{Replay: replay}
+	p := &playback{Replay: replay, realtime: !cfg.ONVIF}
 	if p.first, err = replay.Read(ctx); err != nil { // 200 is answered when it is sure that there is something
 		_ = replay.Close()
 		if errors.Is(err, io.EOF) {
@@ -224,8 +224,12 @@ func (a *archive) address(ctx context.Context) (string, error) {
 // playback is a recorder's replay in the bridge's words.
 type playback struct {
 	*rtsp.Replay
-	first *media.Unit // read already; nil: nothing
+	first    *media.Unit // read already; nil: nothing
+	realtime bool        // without ONVIF's Rate-Control it comes as it was recorded
 }
+
+// Realtime implements bridge.Realtime.
+func (p *playback) Realtime() bool { return p.realtime }
 
 // Read implements media.UnitReader.
 func (p *playback) Read(ctx context.Context) (*media.Unit, error) {
@@ -281,4 +285,5 @@ func playbackError(err error) error {
 var (
 	_ bridge.Recordings = (*nvr)(nil)
 	_ bridge.Playback   = (*playback)(nil)
+	_ bridge.Realtime   = (*playback)(nil)
 )

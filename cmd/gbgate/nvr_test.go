@@ -193,6 +193,9 @@ func TestRecorderWithoutSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
+	if slow, ok := p.(bridge.Realtime); !ok || !slow.Realtime() {
+		t.Error("a maker's URL is said to be faster than real time")
+	}
 	pictures := 0
 	for {
 		u, err := p.Read(t.Context())
