@@ -35,15 +35,9 @@ type Config struct {
 	Bitrate int
 	// Talk: it has a loudspeaker, which takes G.711 µ-law over ONVIF's back channel.
 	Talk bool
-	// Quirks are the ways of a real make that this camera is to have.
-	Quirks Quirks
 	// Log may be nil.
 	Log *slog.Logger
 }
-
-// Quirks names deviations of real cameras, one field each; the zero value is a camera
-// without any.
-type Quirks struct{}
 
 // writeQueue bounds the packets that wait for a client: more than a key picture of a
 // 16 Mbit/s stream.
