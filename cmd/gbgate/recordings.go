@@ -5,6 +5,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"gbgate/media/record"
@@ -48,6 +51,7 @@ type recordingsRun struct {
 	from, to          time.Time
 	kind              record.Kind
 	archive           *record.Archive
+	configured        []string // the cameras of the configuration, if that was read
 }
 
 func (r *recordingsRun) run(ctx context.Context, args []string, f func(context.Context) int) int {
@@ -83,15 +87,47 @@ func (r *recordingsRun) run(ctx context.Context, args []string, f func(context.C
 			return exitUsage
 		}
 		*dir = cfg.RecordingDir()
+		for _, c := range cfg.Cameras {
+			r.configured = append(r.configured, c.Name)
+		}
 	}
 	if args[0] == "export" && (r.camera == "" || r.out == "" || given(fs, "from", "to") < 2) {
 		return r.fail(exitUsage, errors.New("export wants --camera, --from, --to and -o"))
 	}
-	r.archive = record.New(record.Config{Dir: *dir})
-	if err := r.archive.Load(ctx); err != nil {
+	if err := r.open(ctx, *dir); err != nil {
 		return r.fail(exitBad, err)
 	}
 	return f(ctx)
+}
+
+// open reads the index of a folder. A folder or a camera that is not there is more likely mistyped than empty.
+func (r *recordingsRun) open(ctx context.Context, dir string) error {
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("there is no folder %s: nothing was ever recorded there", dir)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is no folder", dir)
+	}
+	r.archive = record.New(record.Config{Dir: dir})
+	if err := r.archive.Load(ctx); err != nil {
+		return err
+	}
+	known := func(c record.CameraStatus) bool { return c.Camera == r.camera }
+	stored := r.archive.Status().Cameras
+	if r.camera == "" || slices.Contains(r.configured, r.camera) || slices.ContainsFunc(stored, known) {
+		return nil
+	}
+	names := r.configured
+	for _, c := range stored {
+		names = append(names, c.Camera)
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("there is no camera %q: nothing is kept in %s", r.camera, dir)
+	}
+	slices.Sort(names)
+	return fmt.Errorf("there is no camera %q; there are: %s", r.camera, strings.Join(slices.Compact(names), ", "))
 }
 
 // given counts the flags among names that were given.

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// plantRecording puts an empty file of a camera into an archive's folder, with the name that a finished one has.
+func plantRecording(t *testing.T, dir, camera, day, clock, length string) {
+	t.Helper()
+	name := camera + "_" + strings.ReplaceAll(day, "-", "") + "T" + clock + ".000Z_time_" + length + ".mp4"
+	path := filepath.Join(dir, camera, day, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRecordingsOfNobody: a folder or a camera that is not there is said to be missing; a camera of which nothing was
+// kept is not.
+func TestRecordingsOfNobody(t *testing.T) {
+	dir := t.TempDir()
+	plantRecording(t, dir, "gate", "2026-11-30", "080000", "300000")
+	file := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := writeConfig(t, 0, "", cameraTOML("yard", yardID, "rtsp://127.0.0.1:9/", "", ""))
+	if err := os.MkdirAll(filepath.Join(filepath.Dir(config), "state", "recordings"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"list", "--dir", dir}, exitGood, "2026-11-30"},
+		{[]string{"list", "--dir", dir, "--camera", "gate", "--to", "2026-01-01"}, exitGood, "nothing was recorded then"},
+		{[]string{"list", "--dir", dir + "x"}, exitBad, "there is no folder " + dir + "x"},
+		{[]string{"verify", "--dir", dir + "x", "--json"}, exitBad, "there is no folder"},
+		{[]string{"list", "--dir", file}, exitBad, "is no folder"},
+		{[]string{"list", "--dir", dir, "--camera", "gaet"}, exitBad, "no camera \"gaet\"; there are: gate"},
+		{[]string{"verify", "--dir", dir, "--camera", "gaet"}, exitBad, "no camera \"gaet\""},
+		{[]string{"list", "-c", config, "--camera", "yard"}, exitGood, "nothing was recorded then"},
+		{[]string{"list", "-c", config, "--camera", "gaet"}, exitBad, "there are: yard"},
+	} {
+		var out, faults bytes.Buffer
+		code := dispatch(t.Context(), env{&out, &faults}, append([]string{"recordings"}, c.args...))
+		if text := out.String() + faults.String(); code != c.code || !strings.Contains(text, c.want) {
+			t.Errorf("%v: exit %d, want %d and %q:\n%s", c.args, code, c.code, c.want, text)
+		}
+	}
+}
