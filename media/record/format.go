@@ -99,8 +99,8 @@ func (f *format) marshal() ([]byte, error) {
 	}
 	b := buf.Bytes()
 	if law != "" {
-		// G.711 has no sample entry in the library; those of QuickTime are what FFmpeg, VLC and GStreamer
-		// read. Its box for LPCM has the same shape but for a pcmC at the end.
+		// G.711 has no sample entry in the library; those of QuickTime are what FFmpeg reads. Its
+		// box for LPCM has the same shape but for a pcmC at the end.
 		b = bytes.Replace(b, []byte("ipcm"), []byte(law), 1)
 		b = bytes.Replace(b, []byte("pcmC"), []byte("free"), 1)
 	}
