@@ -17,7 +17,9 @@ type checkDoc struct {
 	Verdict string           `json:"verdict"`
 	Checks  []faultDoc       `json:"checks"` // what is wrong with the file
 	Cameras []checkCameraDoc `json:"cameras"`
-	Hints   []hintDoc        `json:"hints"` // what of the box could be better
+	// Recordings is absent where no camera is recorded.
+	Recordings *checkRecordingsDoc `json:"recordings,omitempty"`
+	Hints      []hintDoc           `json:"hints"` // what of the box could be better
 }
 
 type faultDoc struct {
@@ -41,8 +43,8 @@ type checkCameraDoc struct {
 // checkTimeout bounds what one camera may take; they are asked at the same time.
 const checkTimeout = 20 * time.Second
 
-// checkCommand is `gbgate check`: the file's faults, then every camera is asked what it offers, and
-// what of the box could be better.
+// checkCommand is `gbgate check`: the file's faults, then every camera is asked what it offers, whether
+// there is room for recordings, and what of the box could be better.
 func checkCommand(ctx context.Context, e env, args []string) int {
 	fs := e.flags("check")
 	file := fs.String("c", "/etc/gbgate/config.toml", "configuration `file`")
@@ -68,6 +70,9 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 	for _, c := range doc.Cameras {
 		doc.Verdict = worse(doc.Verdict, c.Verdict)
 	}
+	if doc.Recordings = checkRecordings(cfg); doc.Recordings != nil {
+		doc.Verdict = worse(doc.Verdict, doc.Recordings.Verdict)
+	}
 	if *asJSON {
 		e.printJSON(doc)
 	} else {
@@ -77,6 +82,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 				row(c.Name, c.Verdict, dash(c.Codec), dash(c.Audio), c.Reason)
 			}
 		})
+		printCheckedRecordings(e.stdout, doc.Recordings)
 		printHints(e.stdout, doc.Hints)
 	}
 	if doc.Verdict != good {

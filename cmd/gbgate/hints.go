@@ -5,6 +5,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -39,11 +40,12 @@ type box struct {
 	now          time.Time
 	unsynced     bool // the kernel says that nobody keeps the clock right
 	unprivileged bool
+	onSystem     func(folder string) bool // it is on the same volume as "/"
 }
 
 // thisBox looks at the machine we run on.
 func thisBox() box {
-	b := box{root: os.DirFS("/"), now: time.Now(), unprivileged: os.Geteuid() != 0}
+	b := box{root: os.DirFS("/"), now: time.Now(), unprivileged: os.Geteuid() != 0, onSystem: onSystemVolume}
 	var limit unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) == nil {
 		b.files = limit.Max // the runtime raises the soft limit to it
@@ -79,6 +81,12 @@ func (b box) hints(cfg *config.Config) []hintDoc {
 		})
 	}
 	hints = recordHints(hints, cfg)
+	if dir := cfg.Recording.Dir; cfg.Records() && filepath.IsAbs(dir) && b.onSystem(dir) {
+		hints = append(hints, hintDoc{
+			Key: "recording.dir", Have: "on the same volume as /", Want: "on a disk of its own", Reason: unmounted,
+			Fix: b.sudo() + "mount " + dir, // where /etc/fstab names it
+		})
+	}
 	return b.clock(hints)
 }
 

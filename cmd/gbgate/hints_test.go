@@ -49,6 +49,11 @@ func TestHints(t *testing.T) {
 	}
 	const noAlarms = `record "alarm" "always": record = "always", or onvif = "http://…" with events = "auto", in its [[camera]]`
 	tuned := box{root: kernel("4194304", "212992"), files: 4096, now: right}
+	recording := func(dir string) *config.Config {
+		cfg := site(1, "tcp", "tcp", 1)
+		cfg.Recording.Dir, cfg.Cameras[0].Record = dir, "always"
+		return cfg
+	}
 	for _, c := range []struct {
 		name string
 		box  box
@@ -95,6 +100,22 @@ func TestHints(t *testing.T) {
 			box{root: kernel("4194304", "212992"), now: right, unsynced: true},
 			site(1, "udp", "tcp", 64),
 			[]string{"clock 2026-11-30T12:00:00Z set by NTP: timedatectl set-ntp true"},
+		},
+		{
+			"a disk that is not mounted",
+			box{root: kernel("4194304", "212992"), now: right, onSystem: func(dir string) bool { return dir == "/mnt/card" }},
+			recording("/mnt/card"),
+			[]string{"recording.dir on the same volume as / on a disk of its own: mount /mnt/card"},
+		},
+		{
+			"a disk that is mounted",
+			box{root: kernel("4194304", "212992"), now: right, onSystem: func(string) bool { return false }},
+			recording("/mnt/card"), nil,
+		},
+		{
+			"a folder of state_dir",
+			box{root: kernel("4194304", "212992"), now: right, onSystem: func(string) bool { return true }},
+			recording("recordings"), nil,
 		},
 		{"a container has no such keys", box{root: fstest.MapFS{}, now: right}, site(1, "udp", "udp", 64), nil},
 	} {

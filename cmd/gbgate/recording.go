@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 // recorders are the gateway's own recordings: the archive, and a recorder for each camera that is recorded.
 type recorders struct {
 	archive *record.Archive
+	apart   bool // the configuration names a place of its own for it, a disk as a rule
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -32,14 +34,16 @@ type recorder struct {
 	mode   record.Mode
 }
 
+// gigabyte is what the configuration counts in.
+const gigabyte = 1e9
+
 // newRecorders returns nil where nothing is recorded and nothing was.
 func newRecorders(cfg *config.Config, changed func(record.Condition), log *slog.Logger) *recorders {
 	dir := cfg.RecordingDir()
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && !cfg.Records() {
 		return nil
 	}
-	const gigabyte = 1e9
-	r := &recorders{log: log, of: make(map[string]*recorder), changed: make(chan struct{})}
+	r := &recorders{apart: filepath.IsAbs(cfg.Recording.Dir), log: log, of: make(map[string]*recorder), changed: make(chan struct{})}
 	r.archive = record.New(record.Config{
 		Dir: dir, MaxAge: time.Duration(cfg.Recording.MaxDays) * 24 * time.Hour,
 		MaxBytes: int64(cfg.Recording.MaxGB * gigabyte), MinFree: int64(cfg.Recording.MinFreeGB * gigabyte),

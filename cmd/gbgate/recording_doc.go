@@ -15,6 +15,7 @@ import (
 type recordingsDoc struct {
 	Verdict  string               `json:"verdict"`
 	Reason   string               `json:"reason,omitempty"`
+	Hint     string               `json:"hint,omitempty"`
 	State    string               `json:"state"` // starting | working | full | broken
 	Since    time.Time            `json:"since"`
 	Folder   string               `json:"folder"`
@@ -54,6 +55,9 @@ func (r *recorders) document() *recordingsDoc {
 	}
 	if st.State == record.Full || st.State == record.Broken {
 		d.Verdict = bad
+	}
+	if r.apart && onSystemVolume(st.Dir) {
+		d.Hint = unmounted
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,6 +138,9 @@ func printRecordings(w io.Writer, d *recordingsDoc, now time.Time) {
 		fmt.Fprintf(w, ": %s", d.Reason)
 	}
 	fmt.Fprintln(w)
+	if d.Hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", d.Hint)
+	}
 	if len(d.Cameras) == 0 {
 		return
 	}

@@ -38,6 +38,12 @@ func (d disk) Space() (free, total int64, err error) {
 	return bytes(st.Bavail), bytes(st.Blocks), nil
 }
 
+// Free is how many bytes may still be written to the volume that a folder is on.
+func Free(dir string) (int64, error) {
+	free, _, err := disk{dir}.Space()
+	return free, err
+}
+
 // Sync is one call for the whole volume, whatever the number of files (syncfs(2)).
 func (d disk) Sync() error {
 	f, err := os.Open(d.dir)
