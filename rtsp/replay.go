@@ -284,26 +284,54 @@ func (r *Replay) died(ctx context.Context, err error) error {
 
 // revive opens a session that died once more, where it was. Read does it again where ctx ended it.
 func (r *Replay) revive(ctx context.Context) error {
-	last, sound := r.at, r.sound
-	err := r.open(ctx, last, r.scale)
+	was := r.place()
+	err := r.open(ctx, was.at, was.scale)
 	kind := kindOf(err)
 	switch {
 	case err != nil && ctx.Err() != nil:
-		r.at, r.sound, r.dead, r.over = last, sound, true, false
+		r.resume(was)
 	case kind == NotFound || kind == Protocol: // there is nothing behind it
 		return r.end()
-	default:
-		r.skip, r.skipSound = last, sound
+	case was.progress:
+		r.skip, r.skipSound = was.at, was.sound
 	}
 	return err
 }
 
+// place is where a recording is.
+type place struct {
+	at, sound time.Time
+	scale     float64
+	progress  bool // at and sound have come
+	over      bool
+}
+
+func (r *Replay) place() place { return place{r.at, r.sound, r.scale, r.progress, r.over} }
+
+// resume leaves it to Read to open a session where the recording was, unless it was over.
+func (r *Replay) resume(was place) {
+	r.at, r.sound, r.scale, r.progress = was.at, was.sound, was.scale, was.progress
+	r.dead, r.over = !was.over, was.over
+}
+
 // Play goes on at a time and scale: all pictures for a scale up to 4, key pictures alone above it and, where the
-// recorder knows ONVIF Profile G, backwards below zero. It may be called after io.EOF.
+// recorder knows ONVIF Profile G, backwards below zero. It may be called after io.EOF. After an error the recording goes
+// on as it was, in another session.
 func (r *Replay) Play(ctx context.Context, at time.Time, scale float64) error {
 	if scale == 0 || math.IsNaN(scale) || scale < 0 && !r.cfg.ONVIF {
 		return &Error{Kind: Unsupported, Text: fmt.Sprintf("this recorder cannot play at %v times its speed", scale)}
 	}
+	was := r.place()
+	err := r.jump(ctx, at, scale)
+	if err != nil {
+		r.hangUp()
+		r.resume(was)
+	}
+	return err
+}
+
+// jump goes on elsewhere, in the session that there is or in another one.
+func (r *Replay) jump(ctx context.Context, at time.Time, scale float64) error {
 	r.queue.refuse()
 	if r.cfg.ByRange && r.alive() {
 		err := r.now.session.move(ctx, playAsk{at: at, scale: scale})
@@ -312,7 +340,6 @@ func (r *Replay) Play(ctx context.Context, at time.Time, scale float64) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			r.hangUp()
 			return err
 		}
 		r.cfg.Log.Debug("recorder refuses to go on elsewhere, opening it anew", "camera", r.cfg.Name, "reason", err)

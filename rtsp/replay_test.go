@@ -321,6 +321,36 @@ func TestReplayGapsAndEnds(t *testing.T) {
 			t.Errorf("%v, want not found", err)
 		}
 	})
+	t.Run("a jump to nowhere", func(t *testing.T) {
+		a := startArchive(t, simcam.ArchiveConfig{Spans: spans})
+		r := openReplay(t, onvifReplay(a), at(0), at(60))
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		refused := func() {
+			t.Helper()
+			if err := r.Play(t.Context(), at(50), 8); err == nil {
+				t.Error("what nobody recorded is played")
+			}
+			if err := r.Play(ended, at(30), 1); !errors.Is(err, context.Canceled) {
+				t.Errorf("a caller that has gone: %v", err)
+			}
+		}
+		refused()
+		s := watchReplay(t, r, at(0), forwards, 10)
+		if s.pictures != 10 || !s.first.Equal(at(0)) {
+			t.Errorf("before anything has come: %+v", s)
+		}
+		refused()
+		s = watchReplay(t, r, at(0), further, 50)
+		if s.pictures != 50 || !s.first.Equal(at(0).Add(400*time.Millisecond)) {
+			t.Errorf("after ten pictures: %+v", s)
+		}
+		watchReplay(t, r, at(0), further, 0)
+		refused()
+		if u, err := r.Read(t.Context()); !errors.Is(err, io.EOF) {
+			t.Errorf("after the end: %v, %v", u, err)
+		}
+	})
 	t.Run("read ended by its context", func(t *testing.T) {
 		a := startArchive(t, simcam.ArchiveConfig{Spans: spans, Quirks: simcam.ArchiveQuirks{NoRateControl: true}})
 		r := openReplay(t, onvifReplay(a), at(0), at(40))

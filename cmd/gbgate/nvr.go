@@ -255,8 +255,11 @@ func (p *playback) forget() {
 
 // Play implements bridge.Playback.
 func (p *playback) Play(ctx context.Context, at time.Time, scale float64) error {
-	p.forget()
-	return playbackError(p.Replay.Play(ctx, at, scale))
+	err := p.Replay.Play(ctx, at, scale)
+	if err == nil { // else it goes on as it was
+		p.forget()
+	}
+	return playbackError(err)
 }
 
 // Extent implements bridge.Playback: no recorder says how much it has.

@@ -82,6 +82,14 @@ func TestRecorderIsFoundAndPlayed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
+	if err := p.Play(t.Context(), day.Add(30*time.Hour), 1); statusOf(err) != 404 {
+		t.Errorf("a jump beyond the end: %v, want 404", err)
+	}
+	if u, err := p.Read(t.Context()); err != nil || u.DTS != 0 || !u.Key {
+		t.Errorf("after it: %+v, %v, want the first picture", u, err)
+	} else {
+		u.Release()
+	}
 	for _, c := range []struct {
 		at    time.Duration
 		scale float64
