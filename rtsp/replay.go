@@ -92,7 +92,8 @@ func (r *Replay) open(ctx context.Context, at time.Time, scale float64) error {
 		p.err = source.sessions(lasting, func(s *session) error {
 			s.replay = &replaying{
 				onvif: r.cfg.ONVIF, byRange: r.cfg.ByRange, origin: r.from, until: r.to,
-				granted: r.queue.accept, anew: r.queue.drop, ended: r.queue.finish, up: up, ask: playAsk{at: at, scale: scale},
+				granted: r.queue.accept, answered: r.queue.answered, anew: r.queue.drop, ended: r.queue.finish,
+				up: up, ask: playAsk{at: at, scale: scale},
 			}
 			s.replay.sink = func(u *media.Unit) { r.take(u, s.replay.scale) }
 			p.session = s

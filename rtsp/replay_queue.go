@@ -22,11 +22,13 @@ type replayQueue struct {
 	units    []*media.Unit
 	bytes    int
 	refusing bool // what comes is thrown away
+	// asking: a PLAY waits for its reply, which the goroutine that pushes must read. It does not wait for room.
+	asking   bool
 	finished bool // nothing more comes
 }
 
 func newReplayQueue() *replayQueue {
-	q := &replayQueue{wake: make(chan struct{}, 1), refusing: true}
+	q := &replayQueue{wake: make(chan struct{}, 1), refusing: true, asking: true}
 	q.room.L = &q.mu
 	return q
 }
@@ -35,10 +37,13 @@ func newReplayQueue() *replayQueue {
 func (q *replayQueue) push(u *media.Unit) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	for !q.refusing && len(q.units) > 0 && (len(q.units) >= replayUnits || q.bytes+len(u.Data) > replayBytes) {
+	full := func() bool {
+		return len(q.units) > 0 && (len(q.units) >= replayUnits || q.bytes+len(u.Data) > replayBytes)
+	}
+	for !q.refusing && !q.asking && full() {
 		q.room.Wait()
 	}
-	if q.refusing {
+	if q.refusing || full() {
 		u.Release()
 		return
 	}
@@ -89,7 +94,7 @@ func (q *replayQueue) refuse() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.empty()
-	q.refusing, q.finished = true, false
+	q.refusing, q.asking, q.finished = true, true, false
 	q.room.Broadcast()
 }
 
@@ -107,7 +112,14 @@ func (q *replayQueue) empty() {
 	q.units, q.bytes = nil, 0
 }
 
-// accept ends refuse.
+// answered says that the PLAY has its reply: from now on what comes too fast waits.
+func (q *replayQueue) answered() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.asking = false
+}
+
+// accept ends refuse. Up to answered what does not fit is lost: it is what a recorder still sends of the PLAY before.
 func (q *replayQueue) accept() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -18,15 +18,16 @@ const intraAbove = 4
 
 // replaying is what a session does otherwise for a recording.
 type replaying struct {
-	onvif   bool // ONVIF Profile G
-	byRange bool // Range chooses the time; else the URL does
-	origin  time.Time
-	until   time.Time
-	sink    func(*media.Unit)
-	granted func()     // the recorder plays: what comes now belongs to this PLAY
-	anew    func()     // what came of it was still of the PLAY before
-	ended   func()     // the recorder says that nothing more comes
-	up      chan error // gets nil when the first PLAY was granted
+	onvif    bool // ONVIF Profile G
+	byRange  bool // Range chooses the time; else the URL does
+	origin   time.Time
+	until    time.Time
+	sink     func(*media.Unit)
+	granted  func()     // the recorder plays: what comes now belongs to this PLAY
+	answered func()     // the PLAY has its reply
+	anew     func()     // what came of it was still of the PLAY before
+	ended    func()     // the recorder says that nothing more comes
+	up       chan error // gets nil when the first PLAY was granted
 
 	ask   playAsk // the PLAY at hand
 	scale float64 // of the PLAY whose packets come; guarded by the feed
@@ -142,6 +143,7 @@ func (s *session) replayGranted(cseq int, m *message) {
 	}
 	steady := strings.EqualFold(m.get("Rate-Control"), "no") || math.Abs(r.ask.scale) <= 1
 	s.replayFrom(start, cseq, steady)
+	r.answered()
 }
 
 // replayFrom says that every packet from now on belongs to the PLAY at hand; called with the lock held.

@@ -279,6 +279,28 @@ func TestReplayWaitsForItsReader(t *testing.T) {
 	}
 }
 
+// A recorder that goes on sending after PAUSE does not keep its own reply to PLAY from being read.
+func TestReplayMovesWhereNothingPauses(t *testing.T) {
+	a := startArchive(t, simcam.ArchiveConfig{Quirks: simcam.ArchiveQuirks{NoPause: true, NoExtension: true}})
+	from := pastDay()
+	r := openReplay(t, onvifReplay(a), from, time.Time{})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for i := range 3 {
+		if err := r.Play(ctx, from.Add(time.Duration(i+1)*time.Hour), 1); err != nil {
+			t.Fatal(err)
+		}
+		u, err := r.Read(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Release()
+	}
+	if n := len(a.Requests("DESCRIBE")); n != 1 {
+		t.Errorf("%d sessions, want one", n)
+	}
+}
+
 // A recorder that gives up on a reader that rests is opened once more, and nothing is missing or comes twice.
 func TestReplayOutlivesSession(t *testing.T) {
 	a := startArchive(t, simcam.ArchiveConfig{Quirks: simcam.ArchiveQuirks{HangsUpWhenUnread: 50 * time.Millisecond}})

@@ -48,6 +48,7 @@ type ArchiveQuirks struct {
 	OnePlay           bool // a second PLAY in a session is a 455
 	ZeroCSeq          bool // the extension's CSeq is always 0
 	Remains           bool // behind the reply to PAUSE comes a key picture of the PLAY before (GStreamer)
+	NoPause           bool // PAUSE is answered and passed over
 	Ends              ArchiveEnd
 	HangsUpAfter      int           // pictures, once: a session that dies on the way
 	HangsUpWhenUnread time.Duration // a client that does not read for so long is hung up on
@@ -252,6 +253,9 @@ func (c *archiveClient) answer(r *base.Request) (*base.Response, func()) {
 	case base.Play:
 		return c.play(r, ok)
 	case base.Pause:
+		if c.cfg.Quirks.NoPause {
+			return ok, nil
+		}
 		p := c.playing
 		c.halt()
 		if p != nil && c.cfg.Quirks.Remains {
