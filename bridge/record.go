@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// Segments of one kind that follow each other within joinGap are one recording upward, as long as they begin in the
-	// same hour: a recorder's files are as long, and no platform lists a day in minutes.
-	joinGap = 2 * time.Second
+	// JoinGap is the longest gap between two segments of one kind that are one recording upward, as long as they begin in
+	// the same hour: a recorder's files are as long, and no platform lists a day in minutes.
+	JoinGap = 2 * time.Second
 	joinMax = time.Hour
 	// maxRecords bounds the rows of an answer (GB/T 28181-2022 Annex M).
 	maxRecords = 10_000
@@ -62,7 +62,7 @@ func adjoin(list []Recording) []Recording {
 	for _, r := range list {
 		if n := len(out); n > 0 {
 			last := &out[n-1]
-			if last.Kind == r.Kind && r.Start.Sub(last.End) <= joinGap &&
+			if last.Kind == r.Kind && r.Start.Sub(last.End) <= JoinGap &&
 				last.Start.Truncate(joinMax).Equal(r.Start.Truncate(joinMax)) {
 				if r.End.After(last.End) {
 					last.End = r.End

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"gbgate/bridge"
 	"gbgate/media/record"
 )
 
@@ -19,6 +20,8 @@ const recordingsUsage = `usage: gbgate recordings COMMAND [-c FILE | --dir FOLDE
   export  --camera NAME --from TIME --to TIME -o FILE.mp4                    one clip, from the key picture in front of --from
 They work on the folder itself, whether the gateway runs or not. TIME is 2026-01-31T08:00:00 in the box's time
 zone, or RFC 3339 with a zone of its own; KIND is time, alarm, manual or all. Each takes --json.
+In a list, files of one kind that follow each other within two seconds are one recording; a platform is told the same,
+but of each hour for itself.
 `
 
 // recordingsCommand is `gbgate recordings`: what is in the archive.
@@ -188,8 +191,9 @@ type segmentDoc struct {
 	File   string    `json:"file,omitempty"` // where it is one
 }
 
-// joined is the longest gap between two files that are one recording.
-const joined = 2 * time.Second
+// joined is the longest gap between two files that are one recording, the same as upward. There each hour is one for
+// itself, because platforms ask for playback with what they were told; people want to see the gaps.
+const joined = bridge.JoinGap
 
 func (r *recordingsRun) list(ctx context.Context) int {
 	found, err := r.segments(ctx)
@@ -200,8 +204,11 @@ func (r *recordingsRun) list(ctx context.Context) int {
 	for _, s := range found {
 		if n := len(docs); n > 0 && !r.files {
 			last := &docs[n-1]
-			if last.Camera == s.Camera && last.Kind == s.Kind.String() && s.Start.Sub(last.End).Abs() < joined {
-				last.End, last.Bytes, last.Files, last.File = s.End, last.Bytes+s.Size, last.Files+1, ""
+			if last.Camera == s.Camera && last.Kind == s.Kind.String() && s.Start.Sub(last.End) <= joined {
+				if s.End.After(last.End) { // where the clock was set back, a file may lie within the one before
+					last.End = s.End
+				}
+				last.Bytes, last.Files, last.File = last.Bytes+s.Size, last.Files+1, ""
 				continue
 			}
 		}

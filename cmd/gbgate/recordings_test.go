@@ -2,10 +2,13 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // plantRecording puts an empty file of a camera into an archive's folder, with the name that a finished one has.
@@ -54,5 +57,33 @@ func TestRecordingsOfNobody(t *testing.T) {
 		if text := out.String() + faults.String(); code != c.code || !strings.Contains(text, c.want) {
 			t.Errorf("%v: exit %d, want %d and %q:\n%s", c.args, code, c.code, c.want, text)
 		}
+	}
+}
+
+// TestListJoinsAsRecordInfoDoes: files of one kind that follow each other are one recording, over the edge of an hour
+// too; what lies within another file, because the clock was set back, does not shorten it.
+func TestListJoinsAsRecordInfoDoes(t *testing.T) {
+	dir := t.TempDir()
+	for clock, length := range map[string]string{
+		"075500": "300000", "080000": "298000", "080500": "300000", // a gap of two seconds
+		"080700": "60000",  // within the one before
+		"081003": "300000", // three seconds later
+	} {
+		plantRecording(t, dir, "gate", "2026-11-30", clock, length)
+	}
+	var out, faults bytes.Buffer
+	if code := dispatch(t.Context(), env{&out, &faults}, []string{"recordings", "list", "--json", "--dir", dir}); code != exitGood {
+		t.Fatal(faults.String())
+	}
+	var doc struct{ Recordings []segmentDoc }
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range doc.Recordings {
+		got = append(got, fmt.Sprintf("%s–%s of %d", d.Start.UTC().Format(time.TimeOnly), d.End.UTC().Format(time.TimeOnly), d.Files))
+	}
+	if want := "07:55:00–08:10:00 of 4, 08:10:03–08:15:03 of 1"; strings.Join(got, ", ") != want {
+		t.Errorf("listed %s, want %s", strings.Join(got, ", "), want)
 	}
 }
