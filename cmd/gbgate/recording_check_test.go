@@ -71,6 +71,13 @@ func TestStatusHintsAtAnUnmountedDisk(t *testing.T) {
 	}
 }
 
+// TestNamesFitIntoFiles: a name that the configuration allows is one that a file can have.
+func TestNamesFitIntoFiles(t *testing.T) {
+	if 3*config.MaxRecordedName > record.MaxCamera {
+		t.Errorf("a camera's name may have %d bytes, its files' %d", config.MaxRecordedName, record.MaxCamera)
+	}
+}
+
 func TestMayWrite(t *testing.T) {
 	for _, c := range []struct {
 		uid, gid, mode uint32

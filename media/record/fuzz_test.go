@@ -116,6 +116,10 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %q is read as %+v, %v", camera, path, got, ok)
 		}
 	}
+	longest := name{camera: strings.Repeat("%", MaxCamera/3), start: epoch.UnixMilli(), length: maxLength.Milliseconds(), kind: Manual}
+	if n := len(filepath.Base(longest.path())) + len(asideExtension); n > 255 {
+		t.Errorf("a file's name of %d bytes", n)
+	}
 	for _, file := range []string{
 		"", ".mp4", "gate.mp4", "gate_time.mp4", "_20261130T080000.000Z_time.mp4", "gate_20261130T080000.000Z_all.mp4",
 		"gate_20261130T080000.000Z_time_-5.mp4", "gate_20261130T080000.000Z_time_99999999999.mp4",

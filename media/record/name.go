@@ -48,7 +48,7 @@ const (
 	unknown     = -1 // length of a segment that was not finished
 
 	// MaxCamera is the longest name of a camera, in bytes, escaped ones counting three: names must fit into
-	// the 255 bytes that file systems give them.
+	// the 255 bytes that file systems give them. Whoever names cameras keeps to it.
 	MaxCamera = 180
 )
 
@@ -156,6 +156,3 @@ func unescape(s string) (string, bool) {
 	}
 	return b.String(), true
 }
-
-// NameFits tells whether a camera's name can be that of files.
-func NameFits(camera string) bool { return camera != "" && len(escape(camera)) <= MaxCamera }

@@ -71,8 +71,9 @@ func (p *parser) recording() {
 	c.between("post_record", r.PostRecord, time.Second, time.Hour)
 }
 
-// maxRecordedName is the longest name that a recorded camera may have, in bytes: it is part of files' names.
-const maxRecordedName = 60
+// MaxRecordedName is the longest name that a recorded camera may have, in bytes: it is part of files' names, where a byte
+// may become three.
+const MaxRecordedName = 60
 
 // PortRange returns media_ports as two numbers; 0, 0 lets the kernel pick.
 func (g Gateway) PortRange() (low, high uint16, err error) {
@@ -124,8 +125,8 @@ func (p *parser) camera(i int, names, ids map[string]string) {
 	c.oneOf("ptz", cam.PTZ, "auto", "onvif", "off")
 	c.oneOf("record", cam.Record, "off", "always", "alarm")
 	c.replay(cam)
-	if cam.Record != "off" && len(cam.Name) > maxRecordedName {
-		c.fault("name", "has %d bytes; that of a camera that is recorded may have %d", len(cam.Name), maxRecordedName)
+	if cam.Record != "off" && len(cam.Name) > MaxRecordedName {
+		c.fault("name", "has %d bytes; that of a camera that is recorded may have %d", len(cam.Name), MaxRecordedName)
 	}
 	p.events(c, cam)
 	if cam.CivilCode != "" && !division(cam.CivilCode) {
