@@ -23,7 +23,9 @@ const (
 	findTime  = 4 * time.Second
 	findAgain = time.Minute      // after a search that failed
 	openTime  = 15 * time.Second // until a recorder plays
-	coarse    = time.Hour        // pieces of what can't be searched
+	coarse    = time.Hour        // longest piece of what a recorder has
+	// maxPieces is more than eleven years of them.
+	maxPieces = 100_000
 )
 
 // nvr is the recordings that live in the cameras and recorders of the site.
@@ -117,11 +119,24 @@ func (a *archive) find(ctx context.Context, from, to time.Time) ([]bridge.Record
 		}
 		return a.instead(from, to, err)
 	}
-	list := make([]bridge.Recording, 0, len(spans))
+	return hourly(spans), nil
+}
+
+// hourly cuts what was found at whole hours: spans end where the window of the search does, and a recording must have the
+// same times whatever part of it a platform asks for, since it is played by them.
+func hourly(spans []onvif.Span) []bridge.Recording {
+	var list []bridge.Recording
 	for _, s := range spans {
-		list = append(list, bridge.Recording{Start: s.From, End: s.Until, Kind: "time"})
+		for at := s.From; at.Before(s.Until) && len(list) < maxPieces; {
+			end := at.Truncate(coarse).Add(coarse)
+			if end.After(s.Until) {
+				end = s.Until
+			}
+			list = append(list, bridge.Recording{Start: at, End: end, Kind: "time"})
+			at = end
+		}
 	}
-	return list, nil
+	return list
 }
 
 // instead is what a recorder has that can't be searched.

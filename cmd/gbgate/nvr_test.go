@@ -67,11 +67,20 @@ func TestRecorderIsFoundAndPlayed(t *testing.T) {
 	c.ONVIF, c.Replay = d.URL(), "onvif"
 	n := archivesOf(t, c)
 	found, err := n.Find(t.Context(), "dome", day.Add(time.Hour), day.Add(48*time.Hour), "all")
-	want := []bridge.Recording{
-		{Start: day.Add(time.Hour), End: spans[0][1], Kind: "time"}, {Start: spans[1][0], End: spans[1][1], Kind: "time"},
+	want := []bridge.Recording{{Start: day.Add(time.Hour), End: spans[0][1], Kind: "time"}}
+	for at := spans[1][0]; at.Before(spans[1][1]); at = at.Add(time.Hour) {
+		want = append(want, bridge.Recording{Start: at, End: at.Add(time.Hour), Kind: "time"})
 	}
 	if err != nil || !slices.Equal(found, want) {
 		t.Errorf("found %v %v, want %v", found, err, want)
+	}
+	// Other windows show other parts of the same recordings.
+	for _, minutes := range []time.Duration{5, 30, 55} {
+		from := day.Add(5*time.Hour + minutes*time.Minute)
+		part, err := n.Find(t.Context(), "dome", from, from.Add(3*time.Hour), "all")
+		if err != nil || len(part) != 4 || !slices.Contains(want, part[1]) || !slices.Contains(want, part[2]) {
+			t.Errorf("from %v: found %v %v", from, part, err)
+		}
 	}
 	if found, err := n.Find(t.Context(), "dome", day, day.Add(48*time.Hour), "alarm"); len(found) > 0 || err != nil {
 		t.Errorf("alarm recordings: %v %v", found, err)
