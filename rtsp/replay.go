@@ -93,11 +93,11 @@ func (r *Replay) open(ctx context.Context, at time.Time, scale float64) error {
 			s.replay = &replaying{
 				onvif: r.cfg.ONVIF, byRange: r.cfg.ByRange, origin: r.from, until: r.to,
 				granted: r.queue.accept, answered: r.queue.answered, anew: r.queue.drop, ended: r.queue.finish,
-				up: up, ask: playAsk{at: at, scale: scale},
+				ask: playAsk{at: at, scale: scale},
 			}
 			s.replay.sink = func(u *media.Unit) { r.take(u, s.replay.scale) }
 			p.session = s
-			err := s.runReplay(lasting)
+			err := s.keep(lasting, up)
 			if next := (*again)(nil); s.playing && errors.As(err, &next) {
 				return next.why
 			}

@@ -23,11 +23,10 @@ type replaying struct {
 	origin   time.Time
 	until    time.Time
 	sink     func(*media.Unit)
-	granted  func()     // the recorder plays: what comes now belongs to this PLAY
-	answered func()     // the PLAY has its reply
-	anew     func()     // what came of it was still of the PLAY before
-	ended    func()     // the recorder says that nothing more comes
-	up       chan error // gets nil when the first PLAY was granted
+	granted  func() // the recorder plays: what comes now belongs to this PLAY
+	answered func() // the PLAY has its reply
+	anew     func() // what came of it was still of the PLAY before
+	ended    func() // the recorder says that nothing more comes
 
 	ask   playAsk // the PLAY at hand
 	scale float64 // of the PLAY whose packets come; guarded by the feed
@@ -107,31 +106,6 @@ func parseClock(text string) (time.Time, bool) {
 	first, _, _ := strings.Cut(span, "-")
 	t, err := time.Parse("20060102T150405Z", strings.TrimSpace(first)) // takes a fraction too
 	return t, err == nil
-}
-
-// runReplay plays a recording until ctx ends or something fails.
-func (s *session) runReplay(ctx context.Context) error {
-	return s.during(ctx, func() error {
-		if err := s.describe(); err != nil {
-			return err
-		}
-		if err := s.setUp(nil); err != nil {
-			return err
-		}
-		if err := s.play(); err != nil {
-			return err
-		}
-		select {
-		case s.replay.up <- nil:
-		default:
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-s.ended:
-			return s.explain(s.endErr)
-		}
-	})
 }
 
 // replayGranted notes what a PLAY brings; called with the lock held.

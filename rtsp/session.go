@@ -239,6 +239,31 @@ func (s *session) during(ctx context.Context, f func() error) error {
 	return err
 }
 
+// keep sets the session up, gives up a nil when it plays, and keeps it until ctx ends or something fails.
+func (s *session) keep(ctx context.Context, up chan<- error) error {
+	return s.during(ctx, func() error {
+		if err := s.describe(); err != nil {
+			return err
+		}
+		if err := s.setUp(nil); err != nil {
+			return err
+		}
+		if err := s.play(); err != nil {
+			return err
+		}
+		select {
+		case up <- nil:
+		default:
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-s.ended:
+			return s.explain(s.endErr)
+		}
+	})
+}
+
 // close ends the session in order: nothing to the sink any more, TEARDOWN, a second at most for its answer.
 func (s *session) close() {
 	if f := s.feed.Load(); f != nil {

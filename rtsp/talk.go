@@ -62,7 +62,7 @@ func (s *Source) OpenTalk(ctx context.Context) (*Talk, error) {
 		p.err = s.talking().sessions(lasting, func(c *session) error {
 			c.talk = true
 			p.session = c
-			return talkError(c.runTalk(lasting, up))
+			return talkError(c.keep(lasting, up))
 		})
 		select {
 		case up <- p.err:
@@ -128,31 +128,6 @@ func (table *trackTable) chooseBackChannel() (*offer, *Error) {
 		return nil, &Error{Kind: NoVideo, Text: "its loudspeaker takes " + strings.Join(other, ", ") + " and not G.711"}
 	}
 	return nil, &Error{Kind: NoVideo, Text: "nothing in its description is sendonly"}
-}
-
-// runTalk keeps the back channel open until ctx ends or something fails.
-func (s *session) runTalk(ctx context.Context, up chan error) error {
-	return s.during(ctx, func() error {
-		if err := s.describe(); err != nil {
-			return err
-		}
-		if err := s.setUp(nil); err != nil {
-			return err
-		}
-		if err := s.play(); err != nil {
-			return err
-		}
-		select {
-		case up <- nil:
-		default:
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-s.ended:
-			return s.explain(s.endErr)
-		}
-	})
 }
 
 // Codec is what Write takes: G.711 A-law or µ-law, 8 kHz mono.
