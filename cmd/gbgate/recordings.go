@@ -255,6 +255,9 @@ func (r *recordingsRun) verify(ctx context.Context) int {
 		if ctx.Err() != nil {
 			return r.fail(exitBad, context.Cause(ctx))
 		}
+		if errors.Is(v.Err, os.ErrNotExist) { // the gateway has finished or deleted it since the list was made
+			continue
+		}
 		d := verifyDoc{
 			File: s.Path, Verdict: good, Seconds: v.Length.Seconds(), Pictures: v.Pictures, Keys: v.Keys, Sounds: v.Sounds,
 			Torn: v.Torn,

@@ -87,3 +87,24 @@ func TestListJoinsAsRecordInfoDoes(t *testing.T) {
 		t.Errorf("listed %s, want %s", strings.Join(got, ", "), want)
 	}
 }
+
+// TestVerifyWhileItRuns: a file that the gateway finishes or deletes while others are looked at is not damaged.
+func TestVerifyWhileItRuns(t *testing.T) {
+	dir := t.TempDir()
+	plantRecording(t, dir, "gate", "2026-11-30", "080000", "300000")
+	var out, faults bytes.Buffer
+	r := recordingsRun{env: env{&out, &faults}, to: time.Now().AddDate(1, 0, 0)}
+	if err := r.open(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.verify(t.Context()); code != exitBad || !strings.Contains(out.String(), "1 damaged") {
+		t.Errorf("a file of one byte: exit %d\n%s", code, out.String())
+	}
+	out.Reset()
+	if err := os.RemoveAll(filepath.Join(dir, "gate")); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.verify(t.Context()); code != exitGood || !strings.Contains(out.String(), "0 damaged") {
+		t.Errorf("one that is gone: exit %d\n%s", code, out.String())
+	}
+}
