@@ -6,28 +6,30 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gbgate/rtsp/simcam"
 )
 
 // verify recomputes what the camera expects, by the formulas of RFC 2069 and RFC 7616.
-func verify(c challenge, r *message, user, password string) bool {
-	got := parseChallenges([]string{r.get("Authorization")})
+func verify(c challenge, r *camRequest, user, password string) bool {
+	got := parseChallenges([]string{r.Get("Authorization")})
 	if len(got) != 1 {
 		return false
 	}
 	if c.scheme == "basic" {
-		return r.get("Authorization") == c.authorization(user, password, "", "", 0, "")
+		return r.Get("Authorization") == c.authorization(user, password, "", "", 0, "")
 	}
-	p := params(r.get("Authorization"))
-	if p["nonce"] != c.nonce || p["uri"] != r.url || p["username"] != user {
+	p := params(r.Get("Authorization"))
+	if p["nonce"] != c.nonce || p["uri"] != r.URL || p["username"] != user {
 		return false
 	}
 	ha1 := c.hash(user, c.realm, password)
 	if strings.HasSuffix(c.algorithm, "-sess") {
 		ha1 = c.hash(ha1, c.nonce, p["cnonce"])
 	}
-	want := c.hash(ha1, c.nonce, c.hash(r.method, r.url))
+	want := c.hash(ha1, c.nonce, c.hash(r.Method, r.URL))
 	if c.qop {
-		want = c.hash(ha1, c.nonce, p["nc"], p["cnonce"], p["qop"], c.hash(r.method, r.url))
+		want = c.hash(ha1, c.nonce, p["nc"], p["cnonce"], p["qop"], c.hash(r.Method, r.URL))
 	}
 	return p["response"] == want
 }
@@ -42,12 +44,12 @@ func params(header string) map[string]string {
 }
 
 // demand answers DESCRIBE only when it is signed with u and p.
-func demand(r *message) string {
+func demand(r *camRequest) string {
 	c := challenge{scheme: "digest", realm: "cam", nonce: "n1"}
 	if verify(c, r, "u", "p") {
-		return replySDP(r, testSDP)
+		return simcam.ReplySDP(r, simcam.ScriptedSDP)
 	}
-	return replyOf(r, "401 Unauthorized", `WWW-Authenticate: Digest realm="cam", nonce="n1"`)
+	return simcam.Reply(r, "401 Unauthorized", `WWW-Authenticate: Digest realm="cam", nonce="n1"`)
 }
 
 func TestAuthentication(t *testing.T) {
@@ -96,15 +98,15 @@ func TestAuthentication(t *testing.T) {
 			}
 			c.expect.realm = "cam"
 			cam := newFakeCamera(t)
-			cam.answer = func(_ *fakeConn, r *message) string {
-				if r.method == "OPTIONS" || verify(c.expect, r, "user", "p@ss:/?#口令") {
+			cam.Answer = func(_ *camConn, r *camRequest) string {
+				if r.Method == "OPTIONS" || verify(c.expect, r, "user", "p@ss:/?#口令") {
 					return ""
 				}
 				var lines []string
 				for _, ch := range c.challenges {
 					lines = append(lines, "WWW-Authenticate: "+ch)
 				}
-				return replyOf(r, "401 Unauthorized", lines...)
+				return simcam.Reply(r, "401 Unauthorized", lines...)
 			}
 			cfg := Config{Username: "user", Password: "p@ss:/?#口令"}
 			if err := cam.pull(cfg); err != errEnough { //nolint:errorlint // the very cause
@@ -121,8 +123,8 @@ func TestRotatingNonces(t *testing.T) {
 			cam := newFakeCamera(t)
 			n := 0
 			nonce := func() string { return fmt.Sprintf("n%d", n) }
-			cam.answer = func(_ *fakeConn, r *message) string {
-				if r.method == "OPTIONS" {
+			cam.Answer = func(_ *camConn, r *camRequest) string {
+				if r.Method == "OPTIONS" {
 					return ""
 				}
 				good := verify(challenge{scheme: "digest", realm: "cam", nonce: nonce()}, r, "u", "p")
@@ -130,7 +132,7 @@ func TestRotatingNonces(t *testing.T) {
 				if good {
 					return ""
 				}
-				return replyOf(r, "401 Unauthorized", `WWW-Authenticate: Digest realm="cam", nonce="`+nonce()+`"`+stale)
+				return simcam.Reply(r, "401 Unauthorized", `WWW-Authenticate: Digest realm="cam", nonce="`+nonce()+`"`+stale)
 			}
 			if err := cam.pull(Config{Username: "u", Password: "p"}); err != errEnough { //nolint:errorlint // the very cause
 				t.Errorf("got %v, want %v", err, errEnough)
@@ -153,11 +155,11 @@ func TestWrongPassword(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			cam := newFakeCamera(t)
 			signed, n := 0, 0
-			cam.answer = func(_ *fakeConn, r *message) string {
-				if r.method == "OPTIONS" {
+			cam.Answer = func(_ *camConn, r *camRequest) string {
+				if r.Method == "OPTIONS" {
 					return ""
 				}
-				if r.get("Authorization") != "" {
+				if r.Get("Authorization") != "" {
 					signed++
 				}
 				n++
@@ -165,7 +167,7 @@ func TestWrongPassword(t *testing.T) {
 				for _, c := range challenges {
 					lines = append(lines, "WWW-Authenticate: "+strings.ReplaceAll(c, "N", fmt.Sprint(n)))
 				}
-				return replyOf(r, "401 Unauthorized", lines...)
+				return simcam.Reply(r, "401 Unauthorized", lines...)
 			}
 			err := cam.pull(Config{Username: "u", Password: "wrong"})
 			if kindOf(err) != Auth {
@@ -184,12 +186,12 @@ func TestWrongPassword(t *testing.T) {
 // TestAuthSessionsFull plays a camera that answers 401 to SETUP when its sessions are used up.
 func TestAuthSessionsFull(t *testing.T) {
 	cam := newFakeCamera(t)
-	cam.answer = func(_ *fakeConn, r *message) string {
-		switch r.method {
+	cam.Answer = func(_ *camConn, r *camRequest) string {
+		switch r.Method {
 		case "DESCRIBE":
 			return demand(r)
 		case "SETUP":
-			return replyOf(r, "401 Unauthorized", `WWW-Authenticate: Digest realm="cam", nonce="n2"`)
+			return simcam.Reply(r, "401 Unauthorized", `WWW-Authenticate: Digest realm="cam", nonce="n2"`)
 		}
 		return ""
 	}
@@ -201,13 +203,13 @@ func TestAuthSessionsFull(t *testing.T) {
 // TestHangsUpAfterChallenge plays a camera that closes the connection with its 401.
 func TestHangsUpAfterChallenge(t *testing.T) {
 	cam := newFakeCamera(t)
-	cam.answer = func(c *fakeConn, r *message) string {
-		if r.method != "DESCRIBE" {
+	cam.Answer = func(c *camConn, r *camRequest) string {
+		if r.Method != "DESCRIBE" {
 			return ""
 		}
 		text := demand(r)
 		if strings.Contains(text, " 401 ") {
-			c.send([]byte(text))
+			c.Send([]byte(text))
 			return "!"
 		}
 		return text

@@ -13,6 +13,8 @@ import (
 	"github.com/bluenviron/gortsplib/v4/pkg/format"
 	"github.com/pion/rtp"
 	"go.uber.org/goleak"
+
+	"gbgate/rtsp/simcam"
 )
 
 // serving is a server made of gortsplib's own server half: a camera with nothing wrong about it.
@@ -58,8 +60,8 @@ func TestGortsplibServer(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer s.server.Close()
-			sps, _ := base64.StdEncoding.DecodeString(testSPS)
-			pps, _ := base64.StdEncoding.DecodeString(testPPS)
+			sps, _ := base64.StdEncoding.DecodeString(simcam.ScriptedSPS)
+			pps, _ := base64.StdEncoding.DecodeString(simcam.ScriptedPPS)
 			video := &description.Media{Type: description.MediaTypeVideo, Formats: []format.Format{
 				&format.H264{PayloadTyp: 96, SPS: sps, PPS: pps, PacketizationMode: 1},
 			}}
@@ -88,7 +90,7 @@ func (s *serving) send(video *description.Media, stop chan struct{}) {
 	defer tick.Stop()
 	seq := uint16(0)
 	for picture := 0; ; picture++ {
-		nals := pictureNALs(picture)
+		nals := simcam.ScriptedPicture(picture)
 		for i, nal := range nals {
 			seq++
 			_ = s.stream.WritePacketRTP(video, &rtp.Packet{Header: rtp.Header{

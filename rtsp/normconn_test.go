@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gbgate/media"
+	"gbgate/rtsp/simcam"
 )
 
 // recorded is a connection that plays bytes back, in pieces of a given size, and forgets what is written.
@@ -68,7 +69,8 @@ func usedChannels() *channelUse { return &channelUse{0: true, 1: true, 2: true, 
 func TestNormConnAnyChunking(t *testing.T) {
 	var data []byte
 	for i := range 40 {
-		data = append(data, interleave(0, rtpPacket(96, uint16(i), 0, 1, false, bytes.Repeat([]byte{'$', byte(i)}, 300)))...)
+		payload := bytes.Repeat([]byte{'$', byte(i)}, 300)
+		data = append(data, simcam.Interleave(0, simcam.RTPPacket(96, uint16(i), 0, 1, false, payload))...)
 		switch i {
 		case 10:
 			data = append(data, "OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"...)
@@ -101,7 +103,7 @@ func TestNormConnAnyChunking(t *testing.T) {
 // TestNormConnCutFrame loses the cut frame and nothing else.
 func TestNormConnCutFrame(t *testing.T) {
 	whole := func(i byte) []byte {
-		return interleave(0, rtpPacket(96, uint16(i), 0, 1, false, bytes.Repeat([]byte{i}, 500)))
+		return simcam.Interleave(0, simcam.RTPPacket(96, uint16(i), 0, 1, false, bytes.Repeat([]byte{i}, 500)))
 	}
 	data := append(whole(1), whole(2)[:100]...)
 	data = append(append(append(data, whole(3)...), whole(4)...), whole(5)...)
@@ -207,7 +209,7 @@ func TestExchanges(t *testing.T) {
 }
 
 func FuzzNormConn(f *testing.F) {
-	good := interleave(0, rtpPacket(96, 1, 2, 3, true, []byte("payload of a packet")))
+	good := simcam.Interleave(0, simcam.RTPPacket(96, 1, 2, 3, true, []byte("payload of a packet")))
 	f.Add([]byte("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 3\r\n\r\nabc"), byte(5))
 	f.Add(append([]byte("RTSP/1.0 401\n WWW-Authenticate: x\n\n"), good...), byte(3))
 	f.Add(append(append(bytes.Clone(good[:9]), good...), "OPTIONS * RTSP/1.0\r\n\r\n"...), byte(255))
@@ -246,8 +248,8 @@ func FuzzNormConn(f *testing.F) {
 func second() []byte {
 	var data []byte
 	for i := range 357 {
-		packet := rtpPacket(96, uint16(i), uint32(i/14*3600), 1, i%14 == 13, make([]byte, 1388))
-		data = append(data, interleave(0, packet)...)
+		packet := simcam.RTPPacket(96, uint16(i), uint32(i/14*3600), 1, i%14 == 13, make([]byte, 1388))
+		data = append(data, simcam.Interleave(0, packet)...)
 	}
 	return data
 }

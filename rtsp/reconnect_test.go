@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gbgate/media"
+	"gbgate/rtsp/simcam"
 )
 
 // holding is what a process holds.
@@ -55,31 +56,32 @@ func TestReconnectsLeaveNothing(t *testing.T) {
 	defer func() { cancel(); <-polling }()
 
 	cam := newFakeCamera(t)
-	cam.mu.Lock() // the poller's own system calls tell the race detector nothing
-	cam.answer = func(c *fakeConn, r *message) string {
-		switch c.number % 10 {
+	answer := func(c *camConn, r *camRequest) string {
+		switch c.Number % 10 {
 		case 1:
-			return on("DESCRIBE", func(*message) string { return "!" })(c, r)
+			return simcam.AnswerTo("DESCRIBE", func(*camRequest) string { return "!" })(c, r)
 		case 2:
-			return on("SETUP", func(r *message) string { return replyOf(r, "453 Not Enough Bandwidth") })(c, r)
+			return simcam.Refuse("SETUP", "453 Not Enough Bandwidth")(c, r)
 		case 3:
-			return on("DESCRIBE", func(r *message) string { return replyOf(r, "401 Unauthorized") })(c, r)
+			return simcam.Refuse("DESCRIBE", "401 Unauthorized")(c, r)
 		case 4:
-			return on("PLAY", func(*message) string { return "RTSP/1.0 200 OK\r\nContent-Length: 99999999999\r\n\r\n" })(c, r)
+			return simcam.AnswerTo("PLAY", func(*camRequest) string {
+				return "RTSP/1.0 200 OK\r\nContent-Length: 99999999999\r\n\r\n"
+			})(c, r)
 		case 5:
-			return on("OPTIONS", func(*message) string { return strings.Repeat("\x00", 1000) })(c, r)
+			return simcam.AnswerTo("OPTIONS", func(*camRequest) string { return strings.Repeat("\x00", 1000) })(c, r)
 		}
 		return ""
 	}
-	cam.before = func(c *fakeConn, picture int) {
+	disturb := func(c *camConn, picture int) {
 		switch {
 		case picture < 2:
-		case c.number%10 == 6:
-			c.send([]byte("ANNOUNCE rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\n\r\n"))
-		case c.number%10 == 7:
-			c.send(interleave(0, rtpPacket(96, 1, 1, 1, true, make([]byte, 900)))[:300])
+		case c.Number%10 == 6:
+			c.Send([]byte("ANNOUNCE rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\n\r\n"))
+		case c.Number%10 == 7:
+			c.Send(simcam.Interleave(0, simcam.RTPPacket(96, 1, 1, 1, true, make([]byte, 900)))[:300])
 			_ = c.Close()
-		case c.number%10 == 8:
+		case c.Number%10 == 8:
 			if tcp, ok := c.Conn.(*net.TCPConn); ok {
 				_ = tcp.SetLinger(0) // a reset
 			}
@@ -88,8 +90,9 @@ func TestReconnectsLeaveNothing(t *testing.T) {
 			_ = c.Close()
 		}
 	}
-	cam.mu.Unlock()
-	source := &Source{Config: Config{URL: cam.url(), Poller: poller, ReplyTimeout: 50 * time.Millisecond}}
+	// The poller's own system calls tell the race detector nothing.
+	cam.Change(func() { cam.Answer, cam.Before = answer, disturb })
+	source := &Source{Config: Config{URL: cam.URL(), Poller: poller, ReplyTimeout: 50 * time.Millisecond}}
 	pictures := 0
 	var before holding
 	for round := range rounds {
@@ -99,9 +102,7 @@ func TestReconnectsLeaveNothing(t *testing.T) {
 		if err := source.Run(ctx, func(u *media.Unit) { pictures++; u.Release() }); err == nil {
 			t.Fatal("a session ends without a reason")
 		}
-		cam.mu.Lock()
-		cam.requests = nil
-		cam.mu.Unlock()
+		cam.Forget()
 	}
 	after := measure(t)
 	for deadline := time.Now().Add(20 * time.Second); after.goroutines > before.goroutines+5 && time.Now().Before(deadline); {

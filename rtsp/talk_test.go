@@ -71,19 +71,20 @@ func TestTalk(t *testing.T) {
 }
 
 func TestNoBackChannel(t *testing.T) {
-	cases := map[string]func(*fakeConn, *message) string{
-		"551":       on("DESCRIBE", func(r *message) string { return replyOf(r, "551 Option not supported") }),
-		"just 400":  on("DESCRIBE", func(r *message) string { return replyOf(r, "400 Bad Request") }),
+	cases := map[string]simcam.Answer{
+		"551":       simcam.Refuse("DESCRIBE", "551 Option not supported"),
+		"just 400":  simcam.Refuse("DESCRIBE", "400 Bad Request"),
 		"none sent": nil,
-		"G.726 only": on("DESCRIBE", func(r *message) string {
-			return replySDP(r, testSDP+"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 G726-32/8000\r\na=sendonly\r\na=control:t3\r\n")
+		"G.726 only": simcam.AnswerTo("DESCRIBE", func(r *camRequest) string {
+			return simcam.ReplySDP(r, simcam.ScriptedSDP+
+				"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 G726-32/8000\r\na=sendonly\r\na=control:t3\r\n")
 		}),
-		"refused": func(c *fakeConn, r *message) string {
-			switch r.method {
+		"refused": func(c *camConn, r *camRequest) string {
+			switch r.Method {
 			case "DESCRIBE":
-				return replySDP(r, testSDP+"m=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:t3\r\n")
+				return simcam.ReplySDP(r, simcam.ScriptedSDP+"m=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:t3\r\n")
 			case "SETUP":
-				return replyOf(r, "400 Bad Request")
+				return simcam.Reply(r, "400 Bad Request")
 			}
 			return ""
 		},
@@ -91,13 +92,13 @@ func TestNoBackChannel(t *testing.T) {
 	for name, answer := range cases {
 		t.Run(name, func(t *testing.T) {
 			cam := newFakeCamera(t)
-			cam.answer = answer
-			src := &Source{Config: Config{URL: cam.url()}}
+			cam.Answer = answer
+			src := &Source{Config: Config{URL: cam.URL()}}
 			if _, err := src.OpenTalk(t.Context()); kindOf(err) != Unsupported || !strings.Contains(err.Error(), "no back channel") {
 				t.Errorf("got %v", err)
 			}
-			if r := cam.asked("DESCRIBE")[0]; r.get("Require") != backChannel {
-				t.Errorf("Require is %q", r.get("Require"))
+			if r := cam.Asked("DESCRIBE")[0]; r.Get("Require") != backChannel {
+				t.Errorf("Require is %q", r.Get("Require"))
 			}
 		})
 	}
