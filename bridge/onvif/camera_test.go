@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -316,9 +315,19 @@ func TestLastCommandWins(t *testing.T) {
 	}
 }
 
+// shelf is a PresetStore.
+type shelf struct{ list []onvif.Preset }
+
+func (s *shelf) Load() ([]onvif.Preset, error) { return s.list, nil }
+
+func (s *shelf) Save(list []onvif.Preset) error {
+	s.list = list
+	return nil
+}
+
 func TestPresets(t *testing.T) {
 	d := start(t, simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{ASCIINames: true}})
-	store := onvif.PresetFile(filepath.Join(t.TempDir(), "presets", "dome.json"))
+	store := &shelf{}
 	c := camera(t, d, onvif.CameraConfig{Presets: store})
 	ctx := t.Context()
 	must(

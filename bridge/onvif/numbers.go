@@ -3,12 +3,7 @@ package onvif
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 )
@@ -27,46 +22,6 @@ type Preset struct {
 type PresetStore interface {
 	Load() ([]Preset, error)
 	Save([]Preset) error
-}
-
-// PresetFile is a PresetStore in a JSON file of its own.
-type PresetFile string
-
-// Load implements PresetStore.
-func (f PresetFile) Load() ([]Preset, error) {
-	data, err := os.ReadFile(string(f))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var list []Preset
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil, fmt.Errorf("%s: %w", string(f), err)
-	}
-	return list, nil
-}
-
-// Save implements PresetStore: the file is replaced at once or not at all.
-func (f PresetFile) Save(list []Preset) error {
-	data, err := json.MarshalIndent(list, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(string(f)), 0o755); err != nil {
-		return err
-	}
-	temp, err := os.CreateTemp(filepath.Dir(string(f)), ".presets-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) //nolint:errcheck // it has its new name by then
-	_, err = temp.Write(append(data, '\n'))
-	if err = errors.Join(err, temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), string(f))
 }
 
 // numbers maps preset numbers to tokens. The camera's turn guards it.

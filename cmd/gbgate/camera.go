@@ -54,7 +54,7 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 			}
 			cam, err := onvif.NewCamera(onvif.CameraConfig{
 				Client: client, Channel: c.ONVIFChannel,
-				Presets: onvif.PresetFile(filepath.Join(cfg.Gateway.StateDir, "presets", c.Name+".json")),
+				Presets: presetFile(filepath.Join(cfg.Gateway.StateDir, "presets", c.Name+".json")),
 			})
 			if err != nil {
 				return nil, err
