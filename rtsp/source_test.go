@@ -18,80 +18,60 @@ import (
 	"gbgate/rtsp/simcam"
 )
 
-// TestFailures holds the kind and the words of every way a camera can fail.
-func TestFailures(t *testing.T) {
-	describe := func(sdp string) simcam.Answer {
-		return simcam.AnswerTo("DESCRIBE", func(r *camRequest) string { return simcam.ReplySDP(r, sdp) })
+// verdict is the kind and the words of an error that a quirk leads to.
+type verdict struct {
+	kind  Kind
+	words string
+}
+
+// judge pulls from a camera with each quirk of a table, and wants a verdict on every one.
+func judge(t *testing.T, quirks []simcam.RTSPQuirk, cfg Config, want map[string]verdict) {
+	t.Helper()
+	if len(quirks) != len(want) {
+		t.Errorf("%d quirks have %d verdicts", len(quirks), len(want))
 	}
-	cases := map[string]struct {
-		answer simcam.Answer
-		kind   Kind
-		words  string
-	}{
-		"not found":         {simcam.Refuse("DESCRIBE", "404 Stream Not Found"), NotFound, "no such stream"},
-		"sessions full 453": {simcam.Refuse("SETUP", "453 Not Enough Bandwidth"), Busy, "no session left"},
-		"sessions full 503": {simcam.Refuse("PLAY", "503 Service Unavailable"), Busy, "no session left"},
-		"sessions full 403": {simcam.Refuse("DESCRIBE", "403 online user threshold"), Busy, "no session left"},
-		"forbidden":         {simcam.Refuse("DESCRIBE", "403 Forbidden"), Auth, "forbids"},
-		"server error":      {simcam.Refuse("DESCRIBE", "500 Oops"), Protocol, "500 Oops"},
-		"no silent DESCRIBE": {
-			simcam.Refuse("DESCRIBE", "401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\""),
-			Auth, "none is configured",
-		},
-		"tcp refused": {simcam.Refuse("SETUP", "461 Unsupported Transport"), Protocol, "461"},
-		"mjpeg": {
-			describe("m=video 0 RTP/AVP 26\r\na=control:1\r\n"), NoVideo,
-			"camera sends MJPEG; GB/T 28181 needs H.264 or H.265",
-		},
-		"audio only": {describe("m=audio 0 RTP/AVP 8\r\n"), NoVideo, "no video"},
-		"no media":   {describe("v=0\r\n"), NoVideo, "no streams"},
-		"empty body": {describe(""), NoVideo, "no streams"},
-		"hangs up": {
-			simcam.AnswerTo("DESCRIBE", func(*camRequest) string { return "!" }),
-			Protocol, "instead of answering DESCRIBE",
-		},
-		"silent": {
-			simcam.AnswerTo("DESCRIBE", func(*camRequest) string { return "-" }),
-			Protocol, "did not answer DESCRIBE",
-		},
-		"silent SETUP": {simcam.AnswerTo("SETUP", func(*camRequest) string { return "-" }), Protocol, "did not answer SETUP"},
-		"web server": {
-			simcam.AnswerTo("OPTIONS", func(*camRequest) string { return "HTTP/1.1 400 Bad Request\r\n\r\n" }),
-			Protocol, "HTTP",
-		},
-		"random bytes": {
-			simcam.AnswerTo("OPTIONS", func(*camRequest) string { return strings.Repeat("\x00$R\xff", 5000) }),
-			Protocol, "did not answer",
-		},
-		"10 GB body": {
-			simcam.AnswerTo("DESCRIBE", func(*camRequest) string {
-				return "RTSP/1.0 200 OK\r\nContent-Length: 10737418240\r\n\r\nv=0"
-			}),
-			Protocol, "10737418240",
-		},
-		"lying length": {
-			simcam.ReplaceInReply("DESCRIBE", "Content-Length: ", "Content-Length: 9"), Protocol, "did not answer DESCRIBE",
-		},
-		"endless headers": {simcam.AnswerTo("DESCRIBE", func(*camRequest) string {
-			return "RTSP/1.0 200 OK\r\n" + strings.Repeat("X: y\r\n", 20000)
-		}), Protocol, "without end"},
-		"endless line": {simcam.AnswerTo("DESCRIBE", func(*camRequest) string {
-			return "RTSP/1.0 200 OK\r\nX: " + strings.Repeat("y", 200000)
-		}), Protocol, "without end"},
-		"endless redirects": {simcam.AnswerTo("DESCRIBE", func(r *camRequest) string {
-			return simcam.Reply(r, "302 Moved", "Location: "+r.URL+"x")
-		}), Protocol, "302"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
+	for _, quirk := range quirks {
+		t.Run(quirk.Name, func(t *testing.T) {
+			v, ok := want[quirk.Name]
+			if !ok {
+				t.Fatal("no verdict")
+			}
 			cam := newFakeCamera(t)
-			cam.Answer = c.answer
-			err := cam.pull(Config{ReplyTimeout: 300 * time.Millisecond})
-			if kindOf(err) != c.kind || !strings.Contains(fmt.Sprint(err), c.words) {
-				t.Errorf("got %v: %v, want %v with %q", kindOf(err), err, c.kind, c.words)
+			quirk.Script(cam.Scripted)
+			err := cam.pull(cfg)
+			if kindOf(err) != v.kind || !strings.Contains(fmt.Sprint(err), v.words) {
+				t.Errorf("got %v: %v, want %v with %q", kindOf(err), err, v.kind, v.words)
 			}
 		})
 	}
+}
+
+// TestFailures holds the kind and the words of every way a camera can fail.
+func TestFailures(t *testing.T) {
+	judge(t, simcam.FailureQuirks(), Config{ReplyTimeout: 300 * time.Millisecond}, map[string]verdict{
+		"not found":          {NotFound, "no such stream"},
+		"sessions full 453":  {Busy, "no session left"},
+		"sessions full 503":  {Busy, "no session left"},
+		"sessions full 403":  {Busy, "no session left"},
+		"forbidden":          {Auth, "forbids"},
+		"server error":       {Protocol, "500 Oops"},
+		"no silent DESCRIBE": {Auth, "none is configured"},
+		"tcp refused":        {Protocol, "461"},
+		"mjpeg":              {NoVideo, "camera sends MJPEG; GB/T 28181 needs H.264 or H.265"},
+		"audio only":         {NoVideo, "no video"},
+		"no media":           {NoVideo, "no streams"},
+		"empty body":         {NoVideo, "no streams"},
+		"hangs up":           {Protocol, "instead of answering DESCRIBE"},
+		"silent":             {Protocol, "did not answer DESCRIBE"},
+		"silent SETUP":       {Protocol, "did not answer SETUP"},
+		"web server":         {Protocol, "HTTP"},
+		"random bytes":       {Protocol, "did not answer"},
+		"10 GB body":         {Protocol, "10737418240"},
+		"lying length":       {Protocol, "did not answer DESCRIBE"},
+		"endless headers":    {Protocol, "without end"},
+		"endless line":       {Protocol, "without end"},
+		"endless redirects":  {Protocol, "302"},
+	})
 }
 
 func TestUnreachable(t *testing.T) {
@@ -120,54 +100,14 @@ func TestUnreachable(t *testing.T) {
 
 // TestStreamEnds holds what is said when a running stream stops.
 func TestStreamEnds(t *testing.T) {
-	cases := map[string]struct {
-		prepare func(cam *fakeCamera)
-		kind    Kind
-		words   string
-	}{
-		"connection closed": {func(cam *fakeCamera) {
-			cam.Before = simcam.AtPicture(5, func(c *camConn) { _ = c.Close() })
-		}, Closed, "closed the connection"},
-		"announce": {func(cam *fakeCamera) {
-			cam.Before = simcam.AtPicture(5, func(c *camConn) {
-				c.Send([]byte("ANNOUNCE rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\nNotice: 2101\r\n\r\n"))
-			})
-		}, Closed, "ANNOUNCE"},
-		"redirect": {func(cam *fakeCamera) {
-			cam.Before = simcam.AtPicture(5, func(c *camConn) {
-				c.Send([]byte("REDIRECT rtsp://x/ RTSP/1.0\r\nCSeq: 3\r\nLocation: rtsp://y/\r\n\r\n"))
-			})
-		}, Closed, "REDIRECT"},
-		"no packets": {func(cam *fakeCamera) {
-			cam.Tweak = func(int, []byte) []byte { return nil }
-		}, NoFrames, "no media packet"},
-		"no key frame": {func(cam *fakeCamera) {
-			cam.Tweak = func(_ int, b []byte) []byte {
-				if b[12] != 0x41 {
-					return nil
-				}
-				return b
-			}
-		}, NoFrames, "no key frame"},
-		"frozen": {func(cam *fakeCamera) {
-			cam.Tweak = func(picture int, b []byte) []byte {
-				if picture > 4 {
-					return nil
-				}
-				return b
-			}
-		}, NoFrames, "no picture"},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			cam := newFakeCamera(t)
-			c.prepare(cam)
-			err := cam.pull(Config{FrameTimeout: 300 * time.Millisecond})
-			if kindOf(err) != c.kind || !strings.Contains(fmt.Sprint(err), c.words) {
-				t.Errorf("got %v: %v, want %v with %q", kindOf(err), err, c.kind, c.words)
-			}
-		})
-	}
+	judge(t, simcam.EndQuirks(), Config{FrameTimeout: 300 * time.Millisecond}, map[string]verdict{
+		"connection closed": {Closed, "closed the connection"},
+		"announce":          {Closed, "ANNOUNCE"},
+		"redirect":          {Closed, "REDIRECT"},
+		"no packets":        {NoFrames, "no media packet"},
+		"no key frame":      {NoFrames, "no key frame"},
+		"frozen":            {NoFrames, "no picture"},
+	})
 }
 
 func TestTransports(t *testing.T) {

@@ -28,8 +28,8 @@ const ScriptedDuration = 40 * time.Millisecond
 type Answer func(c *ScriptedConn, r *ScriptedRequest) string
 
 // Scripted is a camera at the level of RTSP's text and of interleaved bytes: no proper server library can be brought to
-// say what real ones say. It behaves, except where its script, the exported fields, says otherwise; ReplyQuirks and
-// StreamQuirks are scripts of real cameras. The script is written before the first client comes, or in Change.
+// say what real ones say. It behaves, except where its script, the exported fields, says otherwise; an RTSPQuirk is the
+// script of real cameras. The script is written before the first client comes, or in Change.
 type Scripted struct {
 	// Answer replaces the reply to a request; nil: every reply is good.
 	Answer Answer

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// RTSPQuirk is a way in which real cameras leave RTSP, and which costs gbgate no picture.
+// RTSPQuirk is a way in which real cameras leave RTSP: ReplyQuirks and StreamQuirks cost gbgate no picture, behind
+// FailureQuirks and EndQuirks there is none to be had.
 type RTSPQuirk struct {
 	// Name says what the camera does.
 	Name string
-	// Seen names the cameras that do it, as far as known.
+	// Seen names the cameras, or the circumstances, that do it; empty: not known, or nobody but an attacker.
 	Seen string
 	// Script makes a scripted camera do it.
 	Script func(*Scripted)
@@ -140,6 +141,8 @@ func describeQuirks() []RTSPQuirk {
 			"content base mapped address":   inDescribe("Content-Base: rtsp://::ffff:192.168.1.10:554/live/ch1/"),
 			"content base empty":            inDescribe("Content-Base:"),
 			"content base bad escape":       inDescribe("Content-Base: rtsp://h/%zz/"),
+		}),
+		answers("", map[string]Answer{
 			"garbage after the body": EditReply("DESCRIBE", func(good string) string {
 				return good + "a=x\r\nb=y\r\n\x00\x00"
 			}),
@@ -199,13 +202,15 @@ func playQuirks() []RTSPQuirk {
 			"play with npt=0- refused":   refused("457 Invalid Range", func(s string) bool { return s == "npt=0-" }),
 			"play without range refused": refused("457 Invalid Range", func(s string) bool { return s == "" }),
 			"play with npt=now- refused": refused("503 Service Unavailable", func(s string) bool { return s != "npt=0.000-" }),
+		}),
+		answers("", map[string]Answer{
 			"reply split by 100 continue": EditReply("PLAY", func(g string) string {
 				return "RTSP/1.0 100 Continue\r\n\r\n" + g
 			}),
 		}),
 		answers("many", map[string]Answer{
 			"media in front of the reply to PLAY": EditReply("PLAY", func(g string) string { return string(early) + g }),
-			"teardown unanswered":                 AnswerTo("TEARDOWN", func(*ScriptedRequest) string { return "-" }),
+			"teardown unanswered":                 say("TEARDOWN", "-"),
 		}),
 	)
 }
