@@ -65,7 +65,7 @@ func (n *Node) newCall(req PlayRequest) (*call, error) {
 	c.sink = newSink(Expect{
 		SSRC: c.ssrc, NoSSRC: c.req.NoSSRC, TCP: req.Transport != UDP, SavePS: req.Save, SaveAudio: req.SaveAudio,
 	}, req.Pictures)
-	c.media, err = openIntake(req.Transport, c.local, req.Timeout, req.LateListen > 0, c.sink)
+	c.media, err = openIntake(req.Transport, c.local, req.Timeout, req.LateListen > 0, c.sink, nil)
 	if err != nil {
 		return nil, err
 	}

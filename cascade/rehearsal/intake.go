@@ -25,6 +25,7 @@ type intake struct {
 	port      int
 	timeout   time.Duration
 	sink      *sink
+	after     <-chan struct{} // RTP over UDP is read once it is closed; nil: at once
 
 	mu      sync.Mutex
 	sockets []io.Closer
@@ -34,8 +35,10 @@ type intake struct {
 }
 
 // openIntake binds what the offer will name. late: the TCP port is found but not yet listened on.
-func openIntake(transport string, local netip.Addr, timeout time.Duration, late bool, s *sink) (*intake, error) {
-	in := &intake{transport: transport, local: local, timeout: timeout, sink: s}
+func openIntake(transport string, local netip.Addr, timeout time.Duration, late bool, s *sink,
+	after <-chan struct{},
+) (*intake, error) {
+	in := &intake{transport: transport, local: local, timeout: timeout, sink: s, after: after}
 	var err error
 	switch transport {
 	case UDP:
@@ -105,7 +108,12 @@ func (in *intake) bindUDP() error {
 		_ = rtp.SetReadBuffer(readBuffer) // what the kernel grants must do
 		in.port = at.Port
 		return errors.Join(
-			in.keep(rtp, func() { in.readUDP(rtp, in.sink.packet) }),
+			in.keep(rtp, func() {
+				if in.after != nil {
+					<-in.after
+				}
+				in.readUDP(rtp, in.sink.packet)
+			}),
 			in.keep(rtcp, func() {
 				in.readUDP(rtcp, func(_ time.Time, _ netip.AddrPort, b []byte) { in.sink.rtcp(b) })
 			}),

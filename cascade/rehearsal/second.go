@@ -90,13 +90,22 @@ func (c *call) reinvite(ctx context.Context) error {
 	return c.secondOffer(ctx, string(c.request.Body), true)
 }
 
-// move asks the media to another port and closes the first one.
+// A port whose media have moved is silent for moveSilence, or for moveLimit it was not.
+const (
+	moveSilence = 150 * time.Millisecond
+	moveLimit   = 2 * time.Second
+)
+
+// move asks the media to another port and closes the first one when all that was sent there has come: the second is read
+// only then, so that packets are seen in the order in which they were sent.
 func (c *call) move(ctx context.Context) error {
 	if c.req.Transport != UDP {
 		return errors.New("media moves over UDP only")
 	}
+	drained := make(chan struct{})
+	defer close(drained)
 	var err error
-	if c.moved, err = openIntake(c.req.Transport, c.local, c.req.Timeout, false, c.sink); err != nil {
+	if c.moved, err = openIntake(c.req.Transport, c.local, c.req.Timeout, false, c.sink, drained); err != nil {
 		return err
 	}
 	first := c.media
@@ -105,8 +114,19 @@ func (c *call) move(ctx context.Context) error {
 	if err := c.secondOffer(ctx, body, true); err != nil {
 		return err
 	}
+	c.silent(ctx)
 	first.close()
 	return nil
+}
+
+// silent waits until nothing more comes.
+func (c *call) silent(ctx context.Context) {
+	for end := time.Now().Add(moveLimit); time.Now().Before(end); {
+		before := c.sink.packets()
+		if !sleep(ctx, moveSilence) || c.sink.packets() == before {
+			return
+		}
+	}
 }
 
 // hold stops the media for a while (RFC 3264 8.4) and lets them go on.

@@ -26,7 +26,7 @@ func sendAll(t *testing.T, transport string, sends rtpout.Transport) {
 	ctx := testContext(t)
 	loopback := netip.MustParseAddr("127.0.0.1")
 	sink := newSink(Expect{SSRC: testSSRC, TCP: transport != UDP}, 75)
-	in, err := openIntake(transport, loopback, 10*time.Second, false, sink)
+	in, err := openIntake(transport, loopback, 10*time.Second, false, sink, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
