@@ -132,7 +132,8 @@ func TestAlarmsOfASilentSuperiorAreBounded(t *testing.T) {
 			defer u.p.mu.Unlock()
 			return len(u.p.outgoing)
 		}
-		if n := queued(); n != maxAnswers {
+		// The sender takes the first in hand, while the others come or behind the last of them.
+		if n := queued(); n != maxAnswers && n != maxAnswers-1 {
 			t.Errorf("%d messages wait, want %d", n, maxAnswers)
 		}
 		time.Sleep(2 * time.Minute)
