@@ -40,6 +40,7 @@ func ListenUDP(cfg Config) (*UDP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("relay: %w", err)
 	}
+	prepare(near)
 	return &UDP{
 		cfg: cfg, log: cfg.Log, near: near, target: cfg.Target,
 		up: newShaper(cfg.Up, cfg.Seed, 1), down: newShaper(cfg.Down, cfg.Seed, 2),
@@ -145,6 +146,7 @@ func (u *UDP) flow(client netip.AddrPort) *net.UDPConn {
 		u.log.Warn("no flow", "client", client, "error", err)
 		return nil
 	}
+	prepare(f)
 	u.flows[client] = f
 	u.work.Go(func() {
 		_ = u.receive(f, func(_ netip.AddrPort, at time.Time, b []byte) {
@@ -154,10 +156,15 @@ func (u *UDP) flow(client netip.AddrPort) *net.UDPConn {
 	return f
 }
 
-// receive reads a socket until it is closed.
-func (u *UDP) receive(conn *net.UDPConn, take func(from netip.AddrPort, at time.Time, b []byte)) error {
+// prepare makes a new socket keep what comes before its reader runs, with the time at which it came: the default
+// buffer holds 92 datagrams of full size.
+func prepare(conn *net.UDPConn) {
 	_ = conn.SetReadBuffer(socketBuffer) // what the kernel grants must do
 	stamp(conn)
+}
+
+// receive reads a socket until it is closed.
+func (u *UDP) receive(conn *net.UDPConn, take func(from netip.AddrPort, at time.Time, b []byte)) error {
 	buf, oob := make([]byte, maxDatagram), make([]byte, 128)
 	for {
 		n, control, _, from, err := conn.ReadMsgUDPAddrPort(buf, oob)

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -199,6 +200,27 @@ func TestArrivalIsTheKernels(t *testing.T) {
 	}
 	if got := arrival(nil, now); !got.Equal(now) {
 		t.Errorf("without a stamp it came at %v, want now", got)
+	}
+}
+
+// A burst that comes before Run's reader is kept: 150 datagrams of full size, more than the default buffer holds.
+func TestBurstBeforeRunIsKept(t *testing.T) {
+	const burst = 150
+	u, err := ListenUDP(Config{Target: addrOf(listenUDP(t))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := dialUDP(t, u.Addr())
+	for range burst {
+		send(t, out, strings.Repeat("x", 1412))
+	}
+	background(t, u.Run)
+	seen := func() uint64 { up, _ := u.Stats(); return up.Seen }
+	for deadline := time.Now().Add(10 * time.Second); seen() < burst && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if got := seen(); got != burst {
+		t.Errorf("the relay saw %d of %d datagrams", got, burst)
 	}
 }
 
