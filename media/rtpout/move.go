@@ -12,8 +12,8 @@ import (
 // Move directs a UDP sender elsewhere, with another SSRC and payload type if the receiver wants that. The local ports
 // stay, as the receiver was told them: ZLMediaKit keeps to the source that it has seen, and so does a NAT box on the
 // way. Sequence numbers go on. A sender that was opened for port 0 is told here where to send, before Connect. Move
-// must not run at the same time as WritePack or Offer; what they took and is not sent yet is left out. After an error the
-// sender goes where it did before.
+// must not run at the same time as WritePack or Offer. What Offer took and is not sent yet goes to the new receiver, unless
+// that takes it for another stream: then it is left out. After an error the sender goes where it did before.
 func (s *Sender) Move(remote netip.AddrPort, ssrc uint32, payloadType uint8) error {
 	u, ok := s.link.(*udpLink)
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
@@ -26,12 +26,14 @@ func (s *Sender) Move(remote netip.AddrPort, ssrc uint32, payloadType uint8) err
 		remote.Addr().Is4() != (s.cfg.network("") == "4"), payloadType > 127:
 		return fmt.Errorf("rtpout: cannot move to %v, payload type %d", remote, payloadType)
 	}
-	u.giveUp()
+	u.sending.Lock() // the wheel does not go on meanwhile
+	defer u.sending.Unlock()
 	if err := u.aim(remote); err != nil {
 		return fmt.Errorf("rtpout: move to %v: %w", remote, err)
 	}
-	u.sending.Lock()
-	defer u.sending.Unlock()
+	if s.z.ssrc != ssrc || s.z.payloadType != payloadType {
+		u.abandon()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.cfg.Remote, s.cfg.SSRC, s.cfg.PayloadType = remote, ssrc, payloadType
@@ -42,7 +44,8 @@ func (s *Sender) Move(remote netip.AddrPort, ssrc uint32, payloadType uint8) err
 	return nil
 }
 
-// aim connects the socket to another receiver; what the network said of the one before counts no more.
+// aim connects the socket to another receiver; what the network said of the one before counts no more. u.sending is
+// held.
 func (u *udpLink) aim(remote netip.AddrPort) error {
 	to, err := sockaddr(remote)
 	if err != nil {

@@ -91,6 +91,46 @@ func TestMove(t *testing.T) {
 	}
 }
 
+// TestMoveWithinAPicture: the superior asks for the stream at another port while the wheel holds the rest of a key
+// picture and what came behind it. The receiver's decoder knows the picture's first half: the rest is for it.
+func TestMoveWithinAPicture(t *testing.T) {
+	checkLeaks(t)
+	old, next := newReceiver(t), newReceiver(t)
+	w, _ := turning(t)
+	s := open(t, Config{Remote: old.addr(), Wheel: w, RTCP: true})
+	connect(t, s)
+	h := &held{}
+	key, sound := pack(100_000, 1), pack(400, 2)
+	const packets, burst = 72, 24
+	for i, bufs := range [][][]byte{key, sound} {
+		if !s.Offer(uint32(3600*i), 3*time.Hour, bufs, h) {
+			t.Fatalf("pack %d was not taken", i)
+		}
+	}
+	if err := s.Move(next.addr(), 200000001, 96); err != nil {
+		t.Fatal(err)
+	}
+	for range burst {
+		old.packet()
+	}
+	u := s.link.(*udpLink)
+	for range packets/burst - 1 { // an hour goes by, as far as the sender knows
+		u.sending.Lock()
+		u.due, s.pacer.burst = time.Now(), 0
+		u.sending.Unlock()
+		u.resume()
+	}
+	for seq := burst + 1; seq <= packets; seq++ {
+		if p := next.packet(); int(p.SequenceNumber) != seq || p.Timestamp != 0 {
+			t.Fatalf("after Move: number %d, time %d; want %d, 0", p.SequenceNumber, p.Timestamp, seq)
+		}
+	}
+	next.expect(packets+1, 3600, sound)
+	if st := s.Stats(); st.Dropped != 0 || h.Load() != 0 {
+		t.Errorf("%d packets dropped, %d packs held", st.Dropped, h.Load())
+	}
+}
+
 // Where media go may be told later than from where they come.
 func TestToldLater(t *testing.T) {
 	s, err := Open(Config{

@@ -105,7 +105,8 @@ func TestOfferIsRefused(t *testing.T) {
 	}
 }
 
-// TestOfferEnds: Close and Move leave out what is not sent yet, and WritePack waits for it no longer than its context.
+// TestOfferEnds: Close, and Move to another stream, leave out what is not sent yet; WritePack waits for it no longer
+// than its context.
 func TestOfferEnds(t *testing.T) {
 	checkLeaks(t)
 	r, next := newReceiver(t), newReceiver(t)
@@ -126,7 +127,7 @@ func TestOfferEnds(t *testing.T) {
 	if err := s.WritePack(ctx, 10800, 0, pack(1, 1)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("WritePack behind a pack that takes an hour: %v", err)
 	}
-	if err := s.Move(next.addr(), 200000001, 96); err != nil {
+	if err := s.Move(next.addr(), 200000002, 96); err != nil {
 		t.Fatal(err)
 	}
 	if h.Load() != 0 {
@@ -135,8 +136,8 @@ func TestOfferEnds(t *testing.T) {
 	if err := s.WritePack(t.Context(), 14400, 0, pack(1000, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if p := next.packet(); p.Timestamp != 14400 {
-		t.Errorf("the first packet after Move has the time %d, want 14400", p.Timestamp)
+	if p := next.packet(); p.Timestamp != 14400 || p.SSRC != 200000002 {
+		t.Errorf("the first packet after Move has the time %d and SSRC %d, want 14400 and 200000002", p.Timestamp, p.SSRC)
 	}
 	time.Sleep(30 * time.Millisecond)
 	offer(18000)
