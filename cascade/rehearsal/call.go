@@ -10,6 +10,7 @@ import (
 
 	"gbgate/gb28181/sdp"
 	"gbgate/gb28181/sipua"
+	"gbgate/media"
 )
 
 // byeTimeout is how long the answer to our BYE may take; answerGrace how long an INVITE whose play was given up is
@@ -130,7 +131,7 @@ func (c *call) ask(ctx context.Context) (*sipua.Response, error) {
 	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
 	stop := context.AfterFunc(ctx, func() {
-		if sleep(late, answerGrace) {
+		if media.Wait(late, answerGrace) == nil {
 			cancel(context.Cause(ctx))
 		}
 	})
@@ -143,7 +144,7 @@ func (c *call) acknowledge(ctx context.Context) error {
 	if err := c.again(ctx, "INVITE"); err != nil {
 		return err
 	}
-	if c.req.AckDelay > 0 && !sleep(ctx, c.req.AckDelay) {
+	if c.req.AckDelay > 0 && media.Wait(ctx, c.req.AckDelay) != nil {
 		return nil
 	}
 	if !c.req.NoACK {
@@ -156,22 +157,10 @@ func (c *call) acknowledge(ctx context.Context) error {
 			return err
 		}
 	}
-	if c.req.LateListen <= 0 || !sleep(ctx, c.req.LateListen) {
+	if c.req.LateListen <= 0 || media.Wait(ctx, c.req.LateListen) != nil {
 		return nil
 	}
 	return c.media.listen()
-}
-
-// sleep tells whether the time went by before ctx ended.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
 
 // connect dials the answer's port when the offer said a=setup:active.
@@ -245,11 +234,11 @@ func (c *call) crossed(res *sipua.Response) bool {
 
 // linger counts the packets that come after the BYE was answered. What was on the way has a moment to arrive.
 func (c *call) linger(ctx context.Context) {
-	if !sleep(ctx, watchEvery) {
+	if media.Wait(ctx, watchEvery) != nil {
 		return
 	}
 	before := c.sink.packets()
-	sleep(ctx, c.req.Linger)
+	_ = media.Wait(ctx, c.req.Linger)
 	if after := c.sink.packets() - before; after > 0 {
 		c.faults.add("after-bye", "%d packets came after the BYE was answered", after)
 	}

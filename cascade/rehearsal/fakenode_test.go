@@ -13,6 +13,7 @@ import (
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sipua"
+	"gbgate/media"
 
 	"go.uber.org/goleak"
 )
@@ -231,7 +232,7 @@ func (n *fakeNode) seen() []string {
 // wantSeen waits for as many requests as are wanted: an ACK is handled when the BYE behind it is answered already.
 func (n *fakeNode) wantSeen(t *testing.T, want ...string) {
 	t.Helper()
-	for ctx := testContext(t); len(n.seen()) < len(want) && sleep(ctx, 5*time.Millisecond); {
+	for ctx := testContext(t); len(n.seen()) < len(want) && media.Wait(ctx, 5*time.Millisecond) == nil; {
 	}
 	if got := n.seen(); !slices.Equal(got, want) {
 		t.Errorf("the node saw %v, want %v", got, want)

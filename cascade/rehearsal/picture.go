@@ -28,7 +28,7 @@ func (v *videoTrack) span() time.Duration {
 	if !v.dts.set {
 		return 0
 	}
-	return time.Duration(v.dts.value-v.first) * time.Second / media.Clock
+	return media.Duration(v.dts.value - v.first)
 }
 
 // rate is the mean of the time steps, without those over holes.

@@ -10,6 +10,7 @@ import (
 
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/mansrtsp"
+	"gbgate/media"
 )
 
 // Playback is a playback or download under way. Its methods are for one goroutine.
@@ -105,7 +106,7 @@ func (p *Playback) Await(ctx context.Context, met func(Progress) bool) (Progress
 			return now, ErrHungUp
 		default:
 		}
-		if !sleep(ctx, watchEvery) {
+		if media.Wait(ctx, watchEvery) != nil {
 			return now, context.Cause(ctx)
 		}
 	}

@@ -38,7 +38,7 @@ type stretch struct {
 
 // picture notes a picture; before is the DTS of the one before it.
 func (s *stretch) picture(before, dts int64, key bool, at time.Time, first bool) {
-	step := time.Duration(dts-before) * time.Second / media.Clock
+	step := media.Duration(dts - before)
 	switch {
 	case s.Pictures == 0:
 		s.First, s.firstDTS = at, dts
@@ -55,7 +55,7 @@ func (s *stretch) picture(before, dts int64, key bool, at time.Time, first bool)
 		}
 		s.KeyPictures++
 	}
-	s.Last, s.Media = at, time.Duration(dts-s.firstDTS)*time.Second/media.Clock
+	s.Last, s.Media = at, media.Duration(dts-s.firstDTS)
 }
 
 func (c *checker) progress(now time.Time) Progress {

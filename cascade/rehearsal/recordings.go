@@ -12,6 +12,7 @@ import (
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/mansrtsp"
 	"gbgate/gb28181/sdp"
+	"gbgate/media"
 )
 
 // RecordingsRequest is which recordings the chapter "recordings" of a rehearsal goes through, and how.
@@ -185,9 +186,9 @@ func (r *recordings) pause(ctx context.Context) (string, error) {
 	if err := r.p.Control(ctx, mansrtsp.Request{Method: mansrtsp.Pause}); err != nil {
 		return "", err
 	}
-	sleep(ctx, watchEvery) // what was on the way
+	_ = media.Wait(ctx, watchEvery) // what was on the way
 	r.p.Mark()
-	sleep(ctx, pauseTime)
+	_ = media.Wait(ctx, pauseTime)
 	if now := r.p.Progress(); now.Pictures > 0 {
 		return "", fmt.Errorf("%d pictures came in a pause", now.Pictures)
 	}
@@ -294,9 +295,9 @@ func (r *recordings) teardown(ctx context.Context) (string, error) {
 		err = r.p.Control(ctx, mansrtsp.Request{Method: mansrtsp.Teardown})
 	}
 	if err == nil {
-		sleep(ctx, watchEvery)
+		_ = media.Wait(ctx, watchEvery)
 		r.p.Mark()
-		sleep(ctx, pauseTime/2)
+		_ = media.Wait(ctx, pauseTime/2)
 		if now := r.p.Progress(); now.Pictures > 0 {
 			err = fmt.Errorf("%d pictures came after the TEARDOWN", now.Pictures)
 		}

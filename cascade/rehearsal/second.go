@@ -10,6 +10,7 @@ import (
 
 	"gbgate/gb28181"
 	"gbgate/gb28181/sipua"
+	"gbgate/media"
 )
 
 // holdTime is how long a call is held; holdGrace how long packets may still come after the hold was answered.
@@ -26,7 +27,7 @@ func (c *call) cancelLater(ctx context.Context) func() error {
 	ctx, stop := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
-		if !sleep(ctx, c.req.CancelAfter) {
+		if media.Wait(ctx, c.req.CancelAfter) != nil {
 			done <- nil // the INVITE was answered before
 			return
 		}
@@ -73,7 +74,7 @@ func (c *call) reinvite(ctx context.Context) error {
 			return nil // watch says why
 		default:
 		}
-		if !sleep(ctx, watchEvery) {
+		if media.Wait(ctx, watchEvery) != nil {
 			return context.Cause(ctx)
 		}
 		if time.Since(c.answered) > c.req.Timeout {
@@ -123,7 +124,7 @@ func (c *call) move(ctx context.Context) error {
 func (c *call) silent(ctx context.Context) {
 	for end := time.Now().Add(moveLimit); time.Now().Before(end); {
 		before := c.sink.packets()
-		if !sleep(ctx, moveSilence) || c.sink.packets() == before {
+		if media.Wait(ctx, moveSilence) != nil || c.sink.packets() == before {
 			return
 		}
 	}
@@ -135,11 +136,11 @@ func (c *call) hold(ctx context.Context) error {
 	if err := c.secondOffer(ctx, held, false); err != nil {
 		return err
 	}
-	if !sleep(ctx, holdGrace) {
+	if media.Wait(ctx, holdGrace) != nil {
 		return context.Cause(ctx)
 	}
 	before := c.sink.packets()
-	if !sleep(ctx, holdTime) {
+	if media.Wait(ctx, holdTime) != nil {
 		return context.Cause(ctx)
 	}
 	if after := c.sink.packets() - before; after > 0 {

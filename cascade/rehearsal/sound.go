@@ -25,7 +25,7 @@ func (a *audioTrack) span() time.Duration {
 	if !a.dts.set {
 		return 0
 	}
-	return time.Duration(a.dts.value-a.first) * time.Second / media.Clock
+	return media.Duration(a.dts.value - a.first)
 }
 
 // sound judges the audio of a pack.

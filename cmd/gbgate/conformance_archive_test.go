@@ -51,7 +51,7 @@ func (c *clipUnits) Read(context.Context) (*media.Unit, error) {
 		c.frame++
 	}
 	u.PTS, u.Clock, u.Desc = u.DTS, u.DTS, c.desc
-	u.Arrived = c.start.Add(time.Duration(u.DTS) * time.Second / media.Clock)
+	u.Arrived = c.start.Add(media.Duration(u.DTS))
 	return u, nil
 }
 

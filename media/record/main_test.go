@@ -55,7 +55,7 @@ func (c *cam) next() *media.Unit {
 	}
 	u.Append(data...)
 	u.PTS, u.Clock, u.Desc = u.DTS, u.DTS, c.desc
-	u.Arrived = c.start.Add(time.Duration(u.DTS) * time.Second / media.Clock)
+	u.Arrived = c.start.Add(media.Duration(u.DTS))
 	return u
 }
 

@@ -53,7 +53,7 @@ func TestPlayerReturnsWhatWasRecorded(t *testing.T) {
 					t.Errorf("a time of %v steps back from %d to %d", u.Codec, last[isVideo], u.DTS)
 				}
 				last[isVideo] = u.DTS
-				if at := epoch.Add(time.Duration(u.DTS) * time.Second / media.Clock); u.Arrived.Sub(at).Abs() > 2*time.Millisecond {
+				if at := epoch.Add(media.Duration(u.DTS)); u.Arrived.Sub(at).Abs() > 2*time.Millisecond {
 					t.Errorf("recorded at %v, its time says %v", u.Arrived, at)
 				}
 				if u.Desc.Video.Codec != want.clip.Video.Codec || u.Desc.Audio.Codec != want.clip.Audio.Codec ||

@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"time"
+
+	"gbgate/media"
 )
 
 // Config says what to measure.
@@ -172,7 +174,7 @@ func (r *run) bringUp(cameras int) error {
 
 // idle is the gateway with nobody watching.
 func (r *run) idle(ctx context.Context) error {
-	if err := pause(ctx, 2*time.Second); err != nil { // every camera is asked once at the start
+	if err := media.Wait(ctx, 2*time.Second); err != nil { // every camera is asked once at the start
 		return err
 	}
 	spent, rss, err := r.measure(ctx, r.gateway, idleTime)
@@ -188,7 +190,7 @@ func (r *run) measure(ctx context.Context, p *process, d time.Duration) (spent, 
 	if err != nil {
 		return 0, 0, err
 	}
-	if err := pause(ctx, d); err != nil {
+	if err := media.Wait(ctx, d); err != nil {
 		return 0, 0, err
 	}
 	after, err := p.usage()
@@ -199,17 +201,6 @@ func (r *run) measure(ctx context.Context, p *process, d time.Duration) (spent, 
 		after.At-before.At, before.Split, after.Split, after.GCs-before.GCs, after.Waits-before.Waits,
 		after.Preempted-before.Preempted)
 	return float64(after.CPU-before.CPU) / float64(after.At-before.At) * 1000, float64(after.RSS) / 1e6, nil
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func (r *run) underLoad() time.Duration { return time.Duration(r.under) * time.Second }
@@ -229,7 +220,7 @@ func (r *run) relay(ctx context.Context, streams, viewers int, d time.Duration) 
 	if err := r.startFloor(streams, viewers); err != nil {
 		return 0, err
 	}
-	if err := pause(ctx, time.Second); err != nil {
+	if err := media.Wait(ctx, time.Second); err != nil {
 		return 0, err
 	}
 	spent, _, err := r.measure(ctx, r.floor, d)
@@ -274,7 +265,7 @@ func (r *run) load(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := pause(ctx, settle); err != nil {
+	if err := media.Wait(ctx, settle); err != nil {
 		return err
 	}
 	if err := r.receivers.ask("mark", r.under*fps+fps, nil); err != nil {
@@ -356,7 +347,7 @@ func (r *run) record(ctx context.Context) error {
 		if err := r.gateway.ask("record", on, nil); err != nil {
 			return err
 		}
-		if err := pause(ctx, settle); err != nil {
+		if err := media.Wait(ctx, settle); err != nil {
 			return err
 		}
 		var err error

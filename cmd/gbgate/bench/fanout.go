@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"gbgate/media"
 )
 
 // fresh goes on with a gateway that knows one camera only: the regular look at many idle ones costs about
@@ -21,7 +23,7 @@ func (r *run) fresh(ctx context.Context) error {
 	if err := r.bringUp(1); err != nil {
 		return errors.Join(err, r.gateway.in.Close(), r.receivers.in.Close())
 	}
-	return pause(ctx, 2*time.Second)
+	return media.Wait(ctx, 2*time.Second)
 }
 
 // fanOut measures what seven more viewers of one camera cost.
@@ -57,7 +59,7 @@ func (r *run) fanOut(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := pause(ctx, settle); err != nil {
+		if err := media.Wait(ctx, settle); err != nil {
 			return err
 		}
 		beside, spent, _, err := r.measureLoad(ctx, r.seconds())

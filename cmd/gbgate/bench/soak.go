@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"gbgate/media"
 )
 
 const (
@@ -105,7 +107,7 @@ func (r *run) rested(ctx context.Context, long bool) (state, error) {
 		if s.Calls == 0 && s.Ports == 0 {
 			break
 		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := media.Wait(ctx, 50*time.Millisecond); err != nil {
 			return s, err
 		}
 	}
@@ -113,7 +115,7 @@ func (r *run) rested(ctx context.Context, long bool) (state, error) {
 	if long {
 		rest = afterTransactions
 	}
-	if err := pause(ctx, rest); err != nil {
+	if err := media.Wait(ctx, rest); err != nil {
 		return s, err
 	}
 	if err := r.gateway.ask("census", nil, &s.Census); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"gbgate/gb28181"
 	"gbgate/gb28181/sipua"
+	"gbgate/media"
 )
 
 // The identities of the bench: the standard's own example codes.
@@ -239,7 +240,7 @@ func (s *superior) patientCall(ctx context.Context, channel string) (*call, time
 		if !errors.Is(err, errBusy) || try == busyTries {
 			return c, d, key, err
 		}
-		if err := pause(ctx, time.Second); err != nil {
+		if err := media.Wait(ctx, time.Second); err != nil {
 			return nil, 0, false, err
 		}
 	}
