@@ -7,6 +7,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"gbgate/media"
 )
 
 // Lookout is a camera that tells what it notices: movement, tampering, its inputs, its own faults.
@@ -178,7 +180,7 @@ func (l *listener) run(ctx context.Context) {
 		if l.fail(err) {
 			l.log.Info("camera's events are not heard", "reason", err.Error(), "retry_in", delay.Round(time.Second).String())
 		}
-		if pause(ctx, delay) != nil {
+		if media.Wait(ctx, delay) != nil {
 			return
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"gbgate/media"
 )
 
 // script is a Lookout whose attempts end as told, after their events; the last one lasts.
@@ -35,7 +37,7 @@ func (s *script) Watch(ctx context.Context, tell func(Event)) error {
 	for _, e := range a.events {
 		tell(e)
 	}
-	if err := sleep(ctx, a.lasts); err != nil {
+	if err := media.Wait(ctx, a.lasts); err != nil {
 		return err
 	}
 	return a.err

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gbgate/bridge/playback/tape"
 	"gbgate/media"
 )
 
@@ -43,7 +44,7 @@ func (c *camera) Run(ctx context.Context, sink func(*media.Unit)) error {
 	c.most = max(c.most, c.open)
 	c.mu.Unlock()
 	defer func() { c.mu.Lock(); c.open--; c.mu.Unlock() }()
-	if err := sleep(ctx, a.wait); err != nil {
+	if err := media.Wait(ctx, a.wait); err != nil {
 		return err
 	}
 	if a.err != nil && a.play == 0 {
@@ -52,9 +53,9 @@ func (c *camera) Run(ctx context.Context, sink func(*media.Unit)) error {
 	began := time.Now()
 	for i := int64(0); a.play == 0 || time.Since(began) < a.play; i++ {
 		if !a.silent {
-			sink(picture(i%25 == 0, i*3600))
+			sink(tape.Picture(i%25 == 0, i*3600))
 		}
-		if err := sleep(ctx, 40*time.Millisecond); err != nil {
+		if err := media.Wait(ctx, 40*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -78,30 +79,6 @@ func (c *camera) count() (runs, open, most int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.runs, c.open, c.most
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func h264() *media.Description {
-	return &media.Description{Video: media.Track{Codec: media.H264, Width: 1280, Height: 720, FPS: 25}}
-}
-
-func picture(key bool, dts int64) *media.Unit {
-	u := media.NewUnit(64)
-	u.Codec, u.Key, u.PTS, u.DTS, u.Desc, u.Arrived = media.H264, key, dts, dts, h264(), time.Now()
-	if key {
-		u.Append(0, 0, 0, 1, 0x67, 0x42, 0, 0x1e, 0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 0, 1, 0x65, 0x88, 0x84, 0x3f)
-	} else {
-		u.Append(0, 0, 0, 1, 0x41, 0x9a, 0, 1)
-	}
-	return u
 }
 
 // wrong is an error with a kind.
@@ -188,7 +165,7 @@ func TestViewerOutlivesItsCameraAndSeesTimeGoOn(t *testing.T) {
 			u.Release()
 		}
 		// 1 s of back-off (less a fifth at most) and 1 s of handshake passed while it was gone.
-		if gap := ticks(biggest); gap < 1800*time.Millisecond || gap > 2100*time.Millisecond {
+		if gap := media.Duration(biggest); gap < 1800*time.Millisecond || gap > 2100*time.Millisecond {
 			t.Errorf("the gap on the time line is %v, want the time that passed", gap)
 		}
 		l.Close()
@@ -293,7 +270,7 @@ func TestHealthSeesAPictureThatStandsStill(t *testing.T) {
 		f := NewFeed(cam, time.Second, testRetry, media.Limits{}, slog.New(slog.DiscardHandler))
 		h := newHealth(f, Probing{}, newSlots())
 		f.state = Live
-		u := picture(true, 0)
+		u := tape.Picture(true, 0)
 		u.Arrived = time.Now().Add(-30 * time.Second)
 		f.stream.Write(u)
 		condition, reason, err := h.look(t.Context())

@@ -3,11 +3,11 @@ package bridge
 import (
 	"context"
 	"errors"
-	"math"
 	"net/netip"
 	"sync"
 	"time"
 
+	"gbgate/bridge/playback"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/mansrtsp"
@@ -33,13 +33,12 @@ const (
 var (
 	errNotRecorded = gb28181.Errorf(488, "Nothing is recorded here")
 	errNoWindow    = gb28181.Errorf(400, "SDP names no time to play from")
-	errNothing     = gb28181.Errorf(404, "No record")
 )
 
 // reel is a recording on its way to a superior. It is what a re-INVITE hands on to the call that follows in the dialog,
 // so that the playback goes on where it was, from the port that the superior was told.
 type reel struct {
-	player *player
+	player *playback.Player
 	asked  sdp.Offer // window, kind and speed
 	size   int64     // of what will be sent, in bytes; 0: unknown or a playback
 	format string    // f= of the answer
@@ -56,7 +55,7 @@ func (r *reel) Close() error {
 	var err error
 	r.once.Do(func() {
 		r.turn <- struct{}{}
-		err = r.player.close()
+		err = r.player.Close()
 		if l := r.swap(nil); l != nil {
 			err = errors.Join(err, l.Close())
 		}
@@ -147,16 +146,9 @@ func (v *View) openReel(ctx context.Context, channel *Channel, offer *sdp.Offer)
 	}
 	limited, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
-	src, err := recordings.Open(limited, channel.Name, offer.Start, offer.Stop)
-	if err != nil {
-		return nil, v.recordError(ctx, channel, err)
-	}
-	cfg := playerConfig{
-		From: offer.Start, To: offer.Stop, Wall: v.cfg.WallTimes, MaxSpeed: v.cfg.MaxDownloadSpeed,
-		Log: v.log.With("camera", channel.Name),
-	}
-	if cfg.MaxSpeed <= 0 {
-		cfg.MaxSpeed = math.MaxInt32
+	cfg := playback.Config{
+		Camera: channel.Name, From: offer.Start, To: offer.Stop,
+		Wall: v.cfg.WallTimes, MaxSpeed: v.cfg.MaxDownloadSpeed, Log: v.log.With("camera", channel.Name),
 	}
 	if offer.Kind == sdp.Download {
 		cfg.Speed = max(offer.DownloadSpeed, 0)
@@ -164,15 +156,12 @@ func (v *View) openReel(ctx context.Context, channel *Channel, offer *sdp.Offer)
 			cfg.Speed = 1
 		}
 	}
-	r := &reel{player: newPlayer(src, cfg), asked: *offer, turn: make(chan struct{}, 1)}
-	first, err := r.player.first(limited)
+	player, err := playback.Open(limited, recordings, cfg)
 	if err != nil {
-		_ = r.Close()
 		return nil, v.recordError(ctx, channel, err)
 	}
-	if slow, ok := src.(Realtime); ok && slow.Realtime() {
-		r.player.limit(1)
-	}
+	r := &reel{player: player, asked: *offer, turn: make(chan struct{}, 1)}
+	first := player.First()
 	if first.Codec == media.H265 && v.cfg.RefuseH265 {
 		_ = r.Close()
 		return nil, gb28181.Errorf(488, "the recording is H.265, which this platform does not take")
@@ -183,7 +172,7 @@ func (v *View) openReel(ctx context.Context, channel *Channel, offer *sdp.Offer)
 	if offer.Kind == sdp.Download {
 		counting, stop := context.WithTimeout(limited, countWithin)
 		defer stop()
-		if e, ok := src.Extent(counting); ok {
+		if e, ok := player.Extent(counting); ok {
 			r.size = ps.Size(e, first, v.cfg.Audio)
 		}
 	}
@@ -206,15 +195,14 @@ func (v *View) recordError(ctx context.Context, channel *Channel, err error) err
 func (h *history) serve(ctx context.Context, inherited bool) error {
 	if s, ok := h.call.(Steered); ok {
 		whole := ctx // ctx becomes another one below, while INFO comes already
-		h.reel.player.orders.enter()
-		defer h.reel.player.orders.leave()
+		defer h.reel.player.Listen()()
 		s.OnControl(func(n uint64, body []byte) ([]byte, error) { return h.control(whole, n, body) })
 	}
 	offer := h.offer.Load()
 	answer := sdp.Answer{
 		Channel: h.call.Channel(), Local: netip.AddrPortFrom(h.call.LocalIP(), h.line.LocalPort()),
 		SSRC: offer.SSRC, Format: h.reel.format, BareFormat: h.view.cfg.FormatLine == "empty",
-		FileSize: h.reel.size, DownloadSpeed: h.reel.player.cfg.granted(),
+		FileSize: h.reel.size, DownloadSpeed: h.reel.player.Speed(),
 	}
 	if err := h.open(ctx, h.call, answer, h.reel); err != nil {
 		return err
@@ -244,11 +232,8 @@ func (h *history) serve(ctx context.Context, inherited bool) error {
 	if err := h.line.Connect(ctx); err != nil {
 		return err
 	}
-	return h.reel.player.run(ctx, h)
+	return h.reel.player.Run(ctx, h)
 }
-
-// granted is the speed that a download gets; 0 for a playback.
-func (c playerConfig) granted() float64 { return min(c.Speed, c.MaxSpeed) }
 
 // control is an INFO of the superior, by its number in the order of arrival.
 func (h *history) control(ctx context.Context, arrival uint64, body []byte) ([]byte, error) {
@@ -256,7 +241,7 @@ func (h *history) control(ctx context.Context, arrival uint64, body []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if err := h.reel.player.orders.give(ctx, arrival, r); err != nil {
+	if err := h.reel.player.Control(ctx, arrival, r); err != nil {
 		return nil, err
 	}
 	if !h.view.cfg.ControlReplies {
@@ -267,17 +252,17 @@ func (h *history) control(ctx context.Context, arrival uint64, body []byte) ([]b
 	return reply.Marshal(), nil
 }
 
-// ready implements outlet: a recording waits for its part of the superior's share, so that nothing is left out.
-func (h *history) ready(ctx context.Context, n int) error {
+// Ready implements playback.Outlet: a recording waits for its part of the superior's share, so that nothing is left out.
+func (h *history) Ready(ctx context.Context, n int) error {
 	rank := watched
-	if h.reel.player.download() {
+	if h.reel.player.Download() {
 		rank = fetched
 	}
 	return h.view.share.wait(ctx, n, rank)
 }
 
-// send implements outlet.
-func (h *history) send(ctx context.Context, u *media.Unit, spread time.Duration) error {
+// Send implements playback.Outlet.
+func (h *history) Send(ctx context.Context, u *media.Unit, spread time.Duration) error {
 	pack := ps.Of(u, h.view.cfg.Audio)
 	if pack == nil {
 		return nil
@@ -294,28 +279,27 @@ func (h *history) passed(err error) error {
 	return err
 }
 
-// alive implements outlet.
-func (h *history) alive(ctx context.Context, clock int64) error {
+// Alive implements playback.Outlet.
+func (h *history) Alive(ctx context.Context, d media.Description, clock int64) error {
 	if !h.view.cfg.PauseAlive {
 		return nil
 	}
-	d := h.reel.player.desc
 	pack := ps.Announcement(&d, h.view.cfg.Audio, clock)
 	return h.passed(h.line.WritePack(ctx, uint32(clock), 0, [][]byte{pack}))
 }
 
-// over implements outlet: MediaStatus 121 (GB/T 28181-2022 A.2.5.4), when the receiver has everything.
-func (h *history) over(ctx context.Context) (grace time.Duration) {
+// Over implements playback.Outlet: MediaStatus 121 (GB/T 28181-2022 A.2.5.4), when the receiver has everything.
+func (h *history) Over(ctx context.Context) (told bool) {
 	h.drain(ctx)
 	s, ok := h.call.(Steered)
 	if h.view.cfg.NoMediaStatus || !ok || ctx.Err() != nil {
-		return 0
+		return false
 	}
 	err := s.Notify(ctx, &manscdp.MediaStatusNotify{NotifyType: manscdp.MediaStatusEnd})
 	if err != nil && ctx.Err() == nil {
 		h.view.log.Info("end of a recording not confirmed by the platform", "camera", h.channel.Name, "error", err)
 	}
-	return leaveWithin
+	return true
 }
 
 func (h *history) drain(ctx context.Context) {

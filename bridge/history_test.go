@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gbgate/bridge/playback"
+	"gbgate/bridge/playback/tape"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sdp"
@@ -42,7 +44,7 @@ func newHistoryCall(kind sdp.Kind, start, stop time.Time) *historyCall {
 	}
 }
 
-func recordedSite(tp Recordings) *View {
+func recordedSite(tp playback.Recordings) *View {
 	site := NewSite(Config{Recordings: tp}, []Camera{{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}}})
 	return site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, FormatLine: "full"})
 }
@@ -54,8 +56,8 @@ func TestSlowDownloadIsWhole(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	tp := twoHours()
-	tp.size = 200_000
+	tp := tape.TwoHours()
+	tp.Size = 200_000
 	v := recordedSite(tp)
 	call := newHistoryCall(sdp.Download, at("08:30:00"), at("08:30:20"))
 	call.offer.Transport, call.offer.Remote = sdp.TCPPassive, l.Addr().(*net.TCPAddr).AddrPort()
@@ -107,8 +109,8 @@ func TestSlowDownloadIsWhole(t *testing.T) {
 	if off := got.Load() - answer.FileSize; max(off, -off) > answer.FileSize/1000 || answer.FileSize == 0 {
 		t.Errorf("%d bytes came, %d were announced", got.Load(), answer.FileSize)
 	}
-	if tp.left() != 0 || answer.DownloadSpeed != 1000 {
-		t.Errorf("%d recordings are open, speed %v was granted", tp.left(), answer.DownloadSpeed)
+	if tp.Left() != 0 || answer.DownloadSpeed != 1000 {
+		t.Errorf("%d recordings are open, speed %v was granted", tp.Left(), answer.DownloadSpeed)
 	}
 }
 
@@ -133,12 +135,10 @@ func TestSlowReceiverOfAPause(t *testing.T) {
 	for full := error(nil); full == nil; {
 		full = sender.WritePack(t.Context(), 0, 0, [][]byte{make([]byte, 300_000)})
 	}
-	v := recordedSite(twoHours())
+	v := recordedSite(tape.TwoHours())
 	v.cfg.PauseAlive = true
-	player := newPlayer(nil, playerConfig{})
-	player.desc = *h264()
-	h := &history{leg: newLeg(v, nil, &line{Sender: sender}, &sdp.Offer{}), reel: &reel{player: player}}
-	if err := h.alive(t.Context(), 3600); err != nil || h.skipped.Load() != 1 {
+	h := &history{leg: newLeg(v, nil, &line{Sender: sender}, &sdp.Offer{})}
+	if err := h.Alive(t.Context(), *tape.H264(), 3600); err != nil || h.skipped.Load() != 1 {
 		t.Errorf("%v, %d left out; want nil and 1", err, h.skipped.Load())
 	}
 }
@@ -152,8 +152,8 @@ func TestDownloadPromises(t *testing.T) {
 		sized bool
 	}{{false, time.Second, 4, true}, {true, 0, 1, true}, {false, time.Hour, 4, false}} {
 		synctest.Test(t, func(t *testing.T) {
-			tp := twoHours()
-			tp.slow, tp.count = c.slow, c.count
+			tp := tape.TwoHours()
+			tp.Slow, tp.Count = c.slow, c.count
 			v := recordedSite(tp)
 			call := newHistoryCall(sdp.Download, at("08:30:00"), at("08:30:20"))
 			call.offer.DownloadSpeed = 4
@@ -164,9 +164,8 @@ func TestDownloadPromises(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer r.Close()
-			p := r.player
-			if p.cfg.granted() != c.speed || p.scale != c.speed || p.pace.speed != c.speed || r.size > 0 != c.sized {
-				t.Errorf("%+v: speed %v (%v, %v), size %d", c, p.cfg.granted(), p.scale, p.pace.speed, r.size)
+			if got := r.player.Speed(); got != c.speed || r.size > 0 != c.sized {
+				t.Errorf("%+v: speed %v, size %d", c, got, r.size)
 			}
 			if took := time.Since(began); took > countWithin {
 				t.Errorf("%+v: it took %v", c, took)
@@ -186,11 +185,11 @@ func TestRecordingRefusals(t *testing.T) {
 		want  int
 	}{
 		{"nothing is recorded at all", recordedSite(nil), from, to, 488},
-		{"nothing is recorded then", recordedSite(twoHours()), from.Add(-24 * time.Hour), to.Add(-24 * time.Hour), 404},
-		{"no start", recordedSite(twoHours()), time.Time{}, to, 400},
-		{"an end before the start", recordedSite(twoHours()), to, from, 400},
+		{"nothing is recorded then", recordedSite(tape.TwoHours()), from.Add(-24 * time.Hour), to.Add(-24 * time.Hour), 404},
+		{"no start", recordedSite(tape.TwoHours()), time.Time{}, to, 400},
+		{"an end before the start", recordedSite(tape.TwoHours()), to, from, 400},
 		{"a recorder that fails", recordedSite(broken{}), from, to, 480},
-		{"nothing in the gap", recordedSite(&tape{files: []Recording{file("08:30:59", "08:31:00")}}), from, from.Add(time.Second), 404},
+		{"nothing in the gap", recordedSite(&tape.Tape{Files: []playback.Recording{tape.File("08:30:59", "08:31:00")}}), from, from.Add(time.Second), 404},
 	} {
 		call := newHistoryCall(sdp.Playback, c.start, c.stop)
 		err := c.view.ServeMedia(t.Context(), call)
@@ -207,10 +206,10 @@ func TestRecordingRefusals(t *testing.T) {
 // broken is Recordings on a disk that is gone.
 type broken struct{}
 
-func (broken) Find(context.Context, string, time.Time, time.Time, string) ([]Recording, error) {
+func (broken) Find(context.Context, string, time.Time, time.Time, string) ([]playback.Recording, error) {
 	return nil, errors.New("disk gone")
 }
 
-func (broken) Open(context.Context, string, time.Time, time.Time) (Playback, error) {
+func (broken) Open(context.Context, string, time.Time, time.Time) (playback.Reader, error) {
 	return nil, errors.New("disk gone")
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gbgate/gb28181/manscdp"
+	"gbgate/media"
 )
 
 // turret is a PTZ that writes down when it was told what.
@@ -39,7 +40,7 @@ func (p *turret) set(change func(*turret)) {
 }
 
 func (p *turret) note(ctx context.Context, format string, args ...any) error {
-	if err := sleep(ctx, p.takes); err != nil {
+	if err := media.Wait(ctx, p.takes); err != nil {
 		return err
 	}
 	p.mu.Lock()

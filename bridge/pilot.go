@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gbgate/gb28181/manscdp"
+	"gbgate/media"
 )
 
 const (
@@ -202,7 +203,7 @@ func (p *pilot) cruise(ctx context.Context, c cruise) error {
 			} else if failures++; failures >= len(c.Presets) {
 				return err
 			}
-			if err := pause(ctx, c.dwell()); err != nil {
+			if err := media.Wait(ctx, c.dwell()); err != nil {
 				return err
 			}
 		}
@@ -239,7 +240,7 @@ func (p *pilot) scan(ctx context.Context, where PTZPositioner, left, right float
 			}
 			going = toward
 		}
-		if err := pause(ctx, scanLook); err != nil {
+		if err := media.Wait(ctx, scanLook); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/bridge/playback"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 )
@@ -27,16 +28,16 @@ func (d *dome) Position(context.Context) (pan, tilt, zoom float64, err error) {
 // shelf is Recordings of one camera.
 type shelf struct {
 	asked string
-	list  []Recording
+	list  []playback.Recording
 	err   error
 }
 
-func (s *shelf) Find(_ context.Context, camera string, from, to time.Time, kind string) ([]Recording, error) {
+func (s *shelf) Find(_ context.Context, camera string, from, to time.Time, kind string) ([]playback.Recording, error) {
 	s.asked = camera + " " + from.UTC().Format(time.TimeOnly) + "-" + to.UTC().Format(time.TimeOnly) + " " + kind
 	return s.list, s.err
 }
 
-func (s *shelf) Open(context.Context, string, time.Time, time.Time) (Playback, error) {
+func (s *shelf) Open(context.Context, string, time.Time, time.Time) (playback.Reader, error) {
 	return nil, gb28181.Errorf(404, "no record")
 }
 
@@ -156,7 +157,7 @@ func TestTeleBoot(t *testing.T) {
 }
 
 func TestRecordInfo(t *testing.T) {
-	books := &shelf{list: []Recording{
+	books := &shelf{list: []playback.Recording{
 		{Start: at("00:00:00").Add(300 * time.Millisecond), End: at("00:30:00"), Kind: "time", Path: "/a.mp4", Size: 1234},
 		{Start: at("00:30:00"), End: at("00:30:00").Add(700 * time.Millisecond)}, // less than a second
 		{Start: at("00:31:00").Add(100 * time.Millisecond), End: at("00:32:00"), Kind: "alarm"},

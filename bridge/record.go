@@ -6,17 +6,12 @@ import (
 	"strings"
 	"time"
 
+	"gbgate/bridge/playback"
 	"gbgate/gb28181/manscdp"
 )
 
-const (
-	// JoinGap is the longest gap between two segments of one kind that are one recording upward, as long as they begin in
-	// the same hour: a recorder's files are as long, and no platform lists a day in minutes.
-	JoinGap = 2 * time.Second
-	joinMax = time.Hour
-	// maxRecords bounds the rows of an answer (GB/T 28181-2022 Annex M).
-	maxRecords = 10_000
-)
+// maxRecords bounds the rows of an answer (GB/T 28181-2022 Annex M).
+const maxRecords = 10_000
 
 // RecordInfo lists what was recorded of a channel. Times are those of the whole recordings, also
 // where they reach beyond the window: platforms ask for playback with them.
@@ -33,12 +28,11 @@ func (v *View) RecordInfo(ctx context.Context, q *manscdp.RecordInfoQuery) (*man
 	if kind == "" {
 		kind = "all"
 	}
-	// Further than asked for, so that a recording has the same times whatever part of it is asked for.
-	found, err := v.site.cfg.Recordings.Find(ctx, c.Name, q.Start.Add(-joinMax), q.End.Add(joinMax), kind)
+	found, err := playback.List(ctx, v.site.cfg.Recordings, c.Name, q.Start, q.End, kind)
 	if err != nil {
 		return nil, err
 	}
-	for _, r := range adjoin(found) {
+	for _, r := range found {
 		item := manscdp.RecordItem{
 			DeviceID: v.idOf(c), Name: answer.Name, FilePath: r.Path, Start: r.Start.Truncate(time.Second),
 			End: r.End.Truncate(time.Second), Type: r.Kind, RecorderID: v.cfg.NodeID, FileSize: r.Size,
@@ -54,28 +48,6 @@ func (v *View) RecordInfo(ctx context.Context, q *manscdp.RecordInfoQuery) (*man
 	}
 	answer.SumNum = len(answer.Items)
 	return answer, nil
-}
-
-// adjoin makes one recording of segments that follow each other.
-func adjoin(list []Recording) []Recording {
-	var out []Recording
-	for _, r := range list {
-		if n := len(out); n > 0 {
-			last := &out[n-1]
-			if last.Kind == r.Kind && r.Start.Sub(last.End) <= JoinGap &&
-				last.Start.Truncate(joinMax).Equal(r.Start.Truncate(joinMax)) {
-				if r.End.After(last.End) {
-					last.End = r.End
-				}
-				if last.Size += r.Size; r.Size == 0 {
-					last.Size = 0
-				}
-				continue
-			}
-		}
-		out = append(out, r)
-	}
-	return out
 }
 
 // distinct leaves out what platforms can't tell apart, for they go by times in whole seconds (WVP drops the message that

@@ -1,49 +1,17 @@
 package bridge
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
+	"gbgate/bridge/playback"
 	"gbgate/gb28181/manscdp"
 )
 
-// brief writes recordings as kind, times and size.
-func brief(list []Recording) string {
-	var b strings.Builder
-	for _, r := range list {
-		fmt.Fprintf(&b, "%s %s-%s %d\n", r.Kind, r.Start.Format(time.TimeOnly), r.End.Format(time.TimeOnly), r.Size)
-	}
-	return b.String()
-}
-
-func recording(kind, start, end string, size int64) Recording {
-	return Recording{Kind: kind, Start: at(start), End: at(end), Size: size}
-}
-
-func TestAdjoin(t *testing.T) {
-	got := brief(adjoin([]Recording{
-		recording("time", "08:00:00", "08:20:00", 10),
-		recording("time", "08:20:01", "08:40:00", 20),
-		recording("time", "08:40:00", "09:00:10", 30), // of the same hour by its start
-		recording("time", "09:00:10", "09:20:00", 40), // the next hour
-		recording("alarm", "09:20:00", "09:21:00", 50),
-		recording("alarm", "09:20:30", "09:20:50", 1),  // within the one before
-		recording("alarm", "09:21:03", "09:22:00", 60), // after a gap
-		recording("alarm", "09:22:00", "09:23:00", 0),  // of unknown size
-	}))
-	const want = "time 08:00:00-09:00:10 60\ntime 09:00:10-09:20:00 40\nalarm 09:20:00-09:21:00 51\nalarm 09:21:03-09:23:00 0\n"
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 // What a query asks for beyond a window, and a bound.
 func TestRecordInfoFilters(t *testing.T) {
-	books := &shelf{list: []Recording{
+	books := &shelf{list: []playback.Recording{
 		{Start: at("08:00:00"), End: at("08:30:00"), Kind: "time", Path: "/gate/080000.mp4"},
 		{Start: at("09:00:00"), End: at("09:30:00"), Kind: "time", Path: "/gate/090000.mp4"},
 		{Start: at("13:00:00"), End: at("13:30:00"), Kind: "time"}, // found, but beyond the window
@@ -77,7 +45,7 @@ func TestRecordInfoFilters(t *testing.T) {
 	books.list = nil
 	for i := range maxRecords + 5 {
 		start := at("00:00:00").Add(time.Duration(i) * 5 * time.Second)
-		books.list = append(books.list, Recording{Start: start, End: start.Add(2 * time.Second), Kind: "time"})
+		books.list = append(books.list, playback.Recording{Start: start, End: start.Add(2 * time.Second), Kind: "time"})
 	}
 	answer, err := v.RecordInfo(t.Context(), &manscdp.RecordInfoQuery{
 		Header: header(gate), Start: at("00:00:00"), End: at("00:00:00").Add(48 * time.Hour),

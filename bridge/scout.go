@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"time"
+
+	"gbgate/media"
 )
 
 const scoutWithin = 15 * time.Second // for one look
@@ -41,7 +43,7 @@ func (s *scouting) run(ctx context.Context) {
 			return
 		}
 		s.log.Debug("what the camera can do is not known yet", "reason", err.Error())
-		if pause(ctx, retry.delay(failures, err)) != nil {
+		if media.Wait(ctx, retry.delay(failures, err)) != nil {
 			return
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"gbgate/bridge/playback"
 	"gbgate/gb28181"
 	"gbgate/gb28181/sdp"
 	"gbgate/media"
@@ -21,8 +22,6 @@ const (
 	answerWithin = 3 * time.Second
 	// catchUp is how much faster than real time a viewer gets the cached pictures.
 	catchUp = 4
-	// spreadShare is the part of a picture's interval over which its packets are spread.
-	spreadShare = 0.8
 )
 
 var errNoTalk = gb28181.Errorf(488, "Talk is not available")
@@ -264,12 +263,12 @@ func (p *pacer) wait(ctx context.Context, dts int64, behind bool) error {
 		p.began, p.dts = time.Now(), dts
 		return nil
 	}
-	due := p.began.Add(ticks(dts-p.dts) / catchUp)
+	due := p.began.Add(media.Duration(dts-p.dts) / catchUp)
 	d := time.Until(due)
 	if d <= 0 {
 		return nil
 	}
-	return pause(ctx, min(d, time.Second))
+	return media.Wait(ctx, min(d, time.Second))
 }
 
 // level notes that a unit went out the moment it came.
@@ -282,22 +281,13 @@ func (p *pacer) spread(u *media.Unit) time.Duration {
 	if !u.Codec.IsVideo() {
 		return 0
 	}
-	if d := ticks(u.DTS - p.video); p.video != 0 && d > 0 && d < time.Second {
+	if d := media.Duration(u.DTS - p.video); p.video != 0 && d > 0 && d < time.Second {
 		p.interval = d
 	} else if p.interval == 0 {
 		p.interval = 40 * time.Millisecond
 	}
 	p.video = u.DTS
-	return time.Duration(spreadShare * float64(p.interval))
-}
-
-// ticks is n ticks of the media clock as a time, clocked the other way round; days of them too.
-func ticks(n int64) time.Duration {
-	return time.Duration(n/media.Clock)*time.Second + time.Duration(n%media.Clock)*time.Second/media.Clock
-}
-
-func clocked(d time.Duration) int64 {
-	return int64(d/time.Second)*media.Clock + int64(d%time.Second)*media.Clock/int64(time.Second)
+	return time.Duration(playback.SpreadShare * float64(p.interval))
 }
 
 func (s *session) status() CallStatus {

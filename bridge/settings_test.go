@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/bridge/playback/tape"
 	"gbgate/gb28181/manscdp"
 )
 
@@ -91,7 +92,7 @@ func TestConfigDownload(t *testing.T) {
 	})
 	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, Name: "box"})
 	v.SetTuning(&registration{time.Minute, time.Hour, 3})
-	site.Channels()[0].feed.stream.Write(picture(true, 0))
+	site.Channels()[0].feed.stream.Write(tape.Picture(true, 0))
 	basic := manscdp.BasicParam{Expiration: 3600, HeartBeatInterval: 60, HeartBeatCount: 3, PositionCapability: new(0)}
 	box, camera := basic, basic
 	box.Name, box.Longitude, box.Latitude = "box", new(118.5), new(31.5)

@@ -5,6 +5,8 @@ import (
 	"math"
 	"sync"
 	"time"
+
+	"gbgate/media"
 )
 
 // shareDepth is how much of its share a superior may use at once, as time: more than a key picture
@@ -115,7 +117,7 @@ func (s *share) wait(ctx context.Context, n int, rank float64) error {
 			return nil
 		}
 		s.mu.Unlock()
-		if err := pause(ctx, max(time.Duration(missing/s.rate*float64(time.Second)), time.Millisecond)); err != nil {
+		if err := media.Wait(ctx, max(time.Duration(missing/s.rate*float64(time.Second)), time.Millisecond)); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gbgate/bridge/playback"
 	"gbgate/gb28181"
 	"gbgate/media"
 	"gbgate/media/rtpout"
@@ -50,13 +51,13 @@ type Config struct {
 	Wheel   *rtpout.Wheel // paces all senders over UDP; nil: each paces itself
 	Log     *slog.Logger
 
-	Ledger     *Ledger    // what superiors have set; nil: kept until the end of the process
-	StateDir   string     // where cruises and scans are kept; "" = in memory
-	Groups     []Group    // business groups and virtual organisations
-	Districts  []District // names of administrative divisions; a camera's division needs none
-	Recordings Recordings // nil: nothing is recorded
-	Position   Positioner // of the gateway, and of cameras without coordinates; nil: unknown
-	Longitude  float64    // of the gateway, if it does not move
+	Ledger     *Ledger             // what superiors have set; nil: kept until the end of the process
+	StateDir   string              // where cruises and scans are kept; "" = in memory
+	Groups     []Group             // business groups and virtual organisations
+	Districts  []District          // names of administrative divisions; a camera's division needs none
+	Recordings playback.Recordings // nil: nothing is recorded
+	Position   Positioner          // of the gateway, and of cameras without coordinates; nil: unknown
+	Longitude  float64             // of the gateway, if it does not move
 	Latitude   float64
 }
 

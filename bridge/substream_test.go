@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gbgate/bridge/playback/tape"
 	"gbgate/gb28181"
 	"gbgate/gb28181/sdp"
 	"gbgate/media"
@@ -18,10 +19,10 @@ func (h265Camera) Check(context.Context) error { return nil }
 
 func (h265Camera) Run(ctx context.Context, sink func(*media.Unit)) error {
 	for i := int64(0); ; i++ {
-		u := picture(true, i*3600)
+		u := tape.Picture(true, i*3600)
 		u.Codec, u.Desc = media.H265, &media.Description{Video: media.Track{Codec: media.H265}}
 		sink(u)
-		if err := sleep(ctx, 40*time.Millisecond); err != nil {
+		if err := media.Wait(ctx, 40*time.Millisecond); err != nil {
 			return err
 		}
 	}

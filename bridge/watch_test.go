@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/bridge/playback/tape"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/media"
@@ -87,7 +88,7 @@ func (p *probe) Check(ctx context.Context) error {
 	p.mu.Lock()
 	takes, err := p.takes, p.err
 	p.mu.Unlock()
-	if e := sleep(ctx, takes); e != nil {
+	if e := media.Wait(ctx, takes); e != nil {
 		return e
 	}
 	p.mu.Lock()
@@ -175,9 +176,9 @@ func (s *stills) Run(ctx context.Context, sink func(*media.Unit)) error {
 	began := time.Now()
 	for i := int64(0); ; i++ {
 		if d := time.Since(began); d < 10*time.Second || d > time.Minute {
-			sink(picture(i%25 == 0, i*3600))
+			sink(tape.Picture(i%25 == 0, i*3600))
 		}
-		if err := sleep(ctx, 40*time.Millisecond); err != nil {
+		if err := media.Wait(ctx, 40*time.Millisecond); err != nil {
 			return err
 		}
 	}
@@ -212,7 +213,7 @@ type hanging struct{ probe }
 func (s *hanging) Run(ctx context.Context, sink func(*media.Unit)) error {
 	began := time.Now()
 	for i := int64(0); ; i++ {
-		u := picture(i%50 == 0, i*3600)
+		u := tape.Picture(i%50 == 0, i*3600)
 		since := time.Since(began)
 		switch still := since > 30*time.Second && since < 150*time.Second; {
 		case u.Key && still:
@@ -223,7 +224,7 @@ func (s *hanging) Run(ctx context.Context, sink func(*media.Unit)) error {
 			u.Append(make([]byte, 300)...)
 		}
 		sink(u)
-		if err := sleep(ctx, 40*time.Millisecond); err != nil {
+		if err := media.Wait(ctx, 40*time.Millisecond); err != nil {
 			return err
 		}
 	}

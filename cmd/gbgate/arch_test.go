@@ -39,22 +39,24 @@ var arrows = map[string][]string{
 	"bridge": {
 		"media", "media/*",
 		"gb28181", "gb28181/manscdp", "gb28181/sdp", "gb28181/mansrtsp",
-		"bridge/statefile",
+		"bridge/playback", "bridge/statefile",
 	},
-	"bridge/idstore":     {"bridge/statefile"},
-	"bridge/statefile":   {},
-	"bridge/onvif":       {},
-	"cmd/gbgate":         {"*"},
-	"cmd/gbgate/admin":   {},
-	"cmd/gbgate/config":  {},
-	"cmd/gbgate/logfile": {},
-	"cmd/gbgate/memory":  {},
+	"bridge/idstore":       {"bridge/statefile"},
+	"bridge/statefile":     {},
+	"bridge/onvif":         {},
+	"bridge/playback":      {"media", "gb28181", "gb28181/mansrtsp"},
+	"bridge/playback/tape": {"bridge/playback", "media", "gb28181"},
+	"cmd/gbgate":           {"*"},
+	"cmd/gbgate/admin":     {},
+	"cmd/gbgate/config":    {},
+	"cmd/gbgate/logfile":   {},
+	"cmd/gbgate/memory":    {},
 }
 
 // testArrows is what any test may import besides: the peers that stand in for the world
 // outside, and the vocabularies.
 var testArrows = []string{
-	"cascade/rehearsal", "cascade/rehearsal/relay", "rtsp/simcam",
+	"cascade/rehearsal", "cascade/rehearsal/relay", "rtsp/simcam", "bridge/playback/tape",
 	"media", "media/ps",
 	"gb28181", "gb28181/manscdp", "gb28181/mansrtsp", "gb28181/sdp",
 }
@@ -125,6 +127,7 @@ func TestArrowsAreHeld(t *testing.T) {
 		{from: "cascade", to: "gbgate/gb28181/sipua"},
 		{from: "cascade/rehearsal", to: "gbgate/media/ps"},
 		{from: "bridge", to: "gbgate/media/rtpout"},
+		{from: "bridge", to: "gbgate/bridge/playback"},
 		{from: "bridge", to: "net/http"},
 		{from: "cmd/gbgate", to: "gbgate/bridge/onvif"},
 		{from: "cmd/gbgate/bench", to: "gbgate/cmd/gbgate/config"},
@@ -135,6 +138,7 @@ func TestArrowsAreHeld(t *testing.T) {
 		{from: "rtsp/simcam", to: rtsp},
 		{from: "cascade", to: "gbgate/cascade/rehearsal", test: true},
 		{from: "rtsp", to: "gbgate/rtsp/simcam", test: true},
+		{from: "bridge", to: "gbgate/bridge/playback/tape", test: true},
 		{from: "gb28181/sdp", to: "gbgate/gb28181/sdp", test: true},
 
 		{from: "cascade", to: "gbgate/bridge", want: "cascade must not import bridge"},
@@ -146,6 +150,9 @@ func TestArrowsAreHeld(t *testing.T) {
 		{from: "bridge", to: "gbgate/rtsp", want: "bridge must not import rtsp"},
 		{from: "bridge", to: "gbgate/bridge/onvif", want: "bridge must not import bridge/onvif"},
 		{from: "bridge", to: "gbgate/gb28181/sipua", want: "bridge must not import gb28181/sipua"},
+		{from: "bridge", to: "gbgate/bridge/playback/tape", want: "bridge must not import bridge/playback/tape"},
+		{from: "bridge/playback", to: "gbgate/bridge", want: "bridge/playback must not import bridge"},
+		{from: "bridge/playback", to: "gbgate/media/rtpout", want: "bridge/playback must not import media/rtpout"},
 		{from: "bridge/onvif", to: "gbgate/media", want: "bridge/onvif must not import media"},
 		{
 			from: "cascade/rehearsal/relay", to: "gbgate/gb28181/sipua",

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"gbgate/bridge"
+	"gbgate/bridge/playback"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/media"
 	"gbgate/rtsp"
@@ -73,7 +73,7 @@ func TestForeignRecorderIsPlayed(t *testing.T) {
 }
 
 // readPictures returns the decoding times of n pictures, or of all that come.
-func readPictures(t *testing.T, p bridge.Playback, n int) (at []time.Duration, keys int) {
+func readPictures(t *testing.T, p playback.Reader, n int) (at []time.Duration, keys int) {
 	t.Helper()
 	for n == 0 || len(at) < n {
 		u, err := p.Read(t.Context())

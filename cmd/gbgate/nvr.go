@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
-	"gbgate/bridge"
 	"gbgate/bridge/onvif"
+	"gbgate/bridge/playback"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/gb28181"
 	"gbgate/media"
@@ -52,8 +52,8 @@ func (n *nvr) of(camera string) *archive {
 	return n.archives[camera]
 }
 
-// Find implements bridge.Recordings.
-func (n *nvr) Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]bridge.Recording, error) {
+// Find implements playback.Recordings.
+func (n *nvr) Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]playback.Recording, error) {
 	a := n.of(camera)
 	if a == nil || kind != "all" && kind != "time" {
 		return nil, nil // why a recorder recorded is not told
@@ -61,8 +61,8 @@ func (n *nvr) Find(ctx context.Context, camera string, from, to time.Time, kind 
 	return a.find(ctx, from, to)
 }
 
-// Open implements bridge.Recordings.
-func (n *nvr) Open(ctx context.Context, camera string, from, to time.Time) (bridge.Playback, error) {
+// Open implements playback.Recordings.
+func (n *nvr) Open(ctx context.Context, camera string, from, to time.Time) (playback.Reader, error) {
 	a := n.of(camera)
 	if a == nil {
 		return nil, gb28181.Errorf(404, "No record")
@@ -100,7 +100,7 @@ func newArchive(c config.Camera, cam *onvif.Camera, log *slog.Logger) (*archive,
 }
 
 // find asks the recorder what it has. Where it can't be searched, it has what the configuration says.
-func (a *archive) find(ctx context.Context, from, to time.Time) ([]bridge.Recording, error) {
+func (a *archive) find(ctx context.Context, from, to time.Time) ([]playback.Recording, error) {
 	if a.onvif == nil {
 		return a.presumed(from, to, time.Now()), nil
 	}
@@ -124,15 +124,15 @@ func (a *archive) find(ctx context.Context, from, to time.Time) ([]bridge.Record
 
 // hourly cuts what was found at whole hours: spans end where the window of the search does, and a recording must have the
 // same times whatever part of it a platform asks for, since it is played by them.
-func hourly(spans []onvif.Span) []bridge.Recording {
-	var list []bridge.Recording
+func hourly(spans []onvif.Span) []playback.Recording {
+	var list []playback.Recording
 	for _, s := range spans {
 		for at := s.From; at.Before(s.Until) && len(list) < maxPieces; {
 			end := at.Truncate(coarse).Add(coarse)
 			if end.After(s.Until) {
 				end = s.Until
 			}
-			list = append(list, bridge.Recording{Start: at, End: end, Kind: "time"})
+			list = append(list, playback.Recording{Start: at, End: end, Kind: "time"})
 			at = end
 		}
 	}
@@ -140,7 +140,7 @@ func hourly(spans []onvif.Span) []bridge.Recording {
 }
 
 // instead is what a recorder has that can't be searched.
-func (a *archive) instead(from, to time.Time, err error) ([]bridge.Recording, error) {
+func (a *archive) instead(from, to time.Time, err error) ([]playback.Recording, error) {
 	if a.cfg.ReplayDays > 0 {
 		return a.presumed(from, to, time.Now()), nil
 	}
@@ -178,26 +178,26 @@ func (a *archive) search(ctx context.Context, from, to time.Time) ([]onvif.Span,
 }
 
 // presumed cuts the days that the recorder keeps into hours.
-func (a *archive) presumed(from, to, now time.Time) []bridge.Recording {
+func (a *archive) presumed(from, to, now time.Time) []playback.Recording {
 	if first := now.AddDate(0, 0, -a.cfg.ReplayDays); from.Before(first) {
 		from = first
 	}
 	if to.After(now) {
 		to = now
 	}
-	var list []bridge.Recording
+	var list []playback.Recording
 	for at := from.Truncate(coarse); at.Before(to); at = at.Add(coarse) {
 		end := at.Add(coarse)
 		if end.After(now) {
 			end = now
 		}
-		list = append(list, bridge.Recording{Start: at, End: end, Kind: "time"})
+		list = append(list, playback.Recording{Start: at, End: end, Kind: "time"})
 	}
 	return list
 }
 
 // open begins to play.
-func (a *archive) open(ctx context.Context, from, to time.Time) (bridge.Playback, error) {
+func (a *archive) open(ctx context.Context, from, to time.Time) (playback.Reader, error) {
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	cfg := rtsp.ReplayConfig{Config: rtsp.Config{
@@ -216,7 +216,7 @@ func (a *archive) open(ctx context.Context, from, to time.Time) (bridge.Playback
 	if err != nil {
 		return nil, playbackError(err)
 	}
-	p := &playback{Replay: replay, realtime: !cfg.ONVIF}
+	p := &replayed{Replay: replay, realtime: !cfg.ONVIF}
 	if p.first, err = replay.Read(ctx); err != nil { // 200 is answered when it is sure that there is something
 		_ = replay.Close()
 		if errors.Is(err, io.EOF) {
@@ -236,18 +236,18 @@ func (a *archive) address(ctx context.Context) (string, error) {
 	return a.onvif.Client().ReplayURI(ctx, r.Token)
 }
 
-// playback is a recorder's replay in the bridge's words.
-type playback struct {
+// replayed is a recorder's replay in the words of playback.
+type replayed struct {
 	*rtsp.Replay
 	first    *media.Unit // read already; nil: nothing
 	realtime bool        // without ONVIF's Rate-Control it comes as it was recorded
 }
 
-// Realtime implements bridge.Realtime.
-func (p *playback) Realtime() bool { return p.realtime }
+// Realtime implements playback.Realtime.
+func (p *replayed) Realtime() bool { return p.realtime }
 
 // Read implements media.UnitReader.
-func (p *playback) Read(ctx context.Context) (*media.Unit, error) {
+func (p *replayed) Read(ctx context.Context) (*media.Unit, error) {
 	if u := p.first; u != nil {
 		p.first = nil
 		return u, nil
@@ -256,20 +256,20 @@ func (p *playback) Read(ctx context.Context) (*media.Unit, error) {
 }
 
 // Close implements media.UnitReader.
-func (p *playback) Close() error {
+func (p *replayed) Close() error {
 	p.forget()
 	return p.Replay.Close()
 }
 
-func (p *playback) forget() {
+func (p *replayed) forget() {
 	if p.first != nil {
 		p.first.Release()
 		p.first = nil
 	}
 }
 
-// Play implements bridge.Playback.
-func (p *playback) Play(ctx context.Context, at time.Time, scale float64) error {
+// Play implements playback.Reader.
+func (p *replayed) Play(ctx context.Context, at time.Time, scale float64) error {
 	err := p.Replay.Play(ctx, at, scale)
 	if err == nil { // else it goes on as it was
 		p.forget()
@@ -277,8 +277,8 @@ func (p *playback) Play(ctx context.Context, at time.Time, scale float64) error 
 	return playbackError(err)
 }
 
-// Extent implements bridge.Playback: no recorder says how much it has.
-func (p *playback) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
+// Extent implements playback.Reader: no recorder says how much it has.
+func (p *replayed) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
 
 // playbackError tells the superior what stands in the way of a playback.
 func playbackError(err error) error {
@@ -301,7 +301,7 @@ func playbackError(err error) error {
 }
 
 var (
-	_ bridge.Recordings = (*nvr)(nil)
-	_ bridge.Playback   = (*playback)(nil)
-	_ bridge.Realtime   = (*playback)(nil)
+	_ playback.Recordings = (*nvr)(nil)
+	_ playback.Reader     = (*replayed)(nil)
+	_ playback.Realtime   = (*replayed)(nil)
 )

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"gbgate/bridge"
+	"gbgate/bridge/playback"
 	"gbgate/cascade/rehearsal"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/gb28181"
@@ -67,9 +67,9 @@ func TestRecorderIsFoundAndPlayed(t *testing.T) {
 	c.ONVIF, c.Replay = d.URL(), "onvif"
 	n := archivesOf(t, c)
 	found, err := n.Find(t.Context(), "dome", day.Add(time.Hour), day.Add(48*time.Hour), "all")
-	want := []bridge.Recording{{Start: day.Add(time.Hour), End: spans[0][1], Kind: "time"}}
+	want := []playback.Recording{{Start: day.Add(time.Hour), End: spans[0][1], Kind: "time"}}
 	for at := spans[1][0]; at.Before(spans[1][1]); at = at.Add(time.Hour) {
-		want = append(want, bridge.Recording{Start: at, End: at.Add(time.Hour), Kind: "time"})
+		want = append(want, playback.Recording{Start: at, End: at.Add(time.Hour), Kind: "time"})
 	}
 	if err != nil || !slices.Equal(found, want) {
 		t.Errorf("found %v %v, want %v", found, err, want)
@@ -210,7 +210,7 @@ func TestRecorderWithoutSearch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if slow, ok := p.(bridge.Realtime); !ok || !slow.Realtime() {
+	if slow, ok := p.(playback.Realtime); !ok || !slow.Realtime() {
 		t.Error("a maker's URL is said to be faster than real time")
 	}
 	pictures := 0

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gbgate/bridge"
+	"gbgate/bridge/playback"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
@@ -181,27 +182,27 @@ func (g *gateway) volumeChanged(c record.Condition) {
 	}
 }
 
-// shelf is the archive in the bridge's words.
+// shelf is the archive in the words of playback.
 type shelf struct{ archive *record.Archive }
 
-// Find implements bridge.Recordings.
-func (s shelf) Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]bridge.Recording, error) {
+// Find implements playback.Recordings.
+func (s shelf) Find(ctx context.Context, camera string, from, to time.Time, kind string) ([]playback.Recording, error) {
 	k, err := record.ParseKind(kind)
 	if err != nil {
 		return nil, nil //nolint:nilerr // a kind that we do not know has no recordings
 	}
 	found, err := s.archive.Find(ctx, camera, from, to, k)
-	list := make([]bridge.Recording, 0, len(found))
+	list := make([]playback.Recording, 0, len(found))
 	for _, f := range found {
-		list = append(list, bridge.Recording{
+		list = append(list, playback.Recording{
 			Start: f.Start, End: f.End, Kind: f.Kind.String(), Path: f.Path, Size: f.Size,
 		})
 	}
 	return list, err
 }
 
-// Open implements bridge.Recordings.
-func (s shelf) Open(ctx context.Context, camera string, from, to time.Time) (bridge.Playback, error) {
+// Open implements playback.Recordings.
+func (s shelf) Open(ctx context.Context, camera string, from, to time.Time) (playback.Reader, error) {
 	p, err := s.archive.Open(ctx, camera, from, to)
 	if errors.Is(err, record.ErrNothing) {
 		return nil, &gb28181.Error{Code: 404, Reason: err.Error()}
@@ -213,7 +214,7 @@ func (s shelf) Open(ctx context.Context, camera string, from, to time.Time) (bri
 }
 
 var (
-	_ bridge.Recordings = shelf{}
-	_ bridge.Recorder   = (*recorder)(nil)
-	_ bridge.Playback   = (*record.Player)(nil)
+	_ playback.Recordings = shelf{}
+	_ bridge.Recorder     = (*recorder)(nil)
+	_ playback.Reader     = (*record.Player)(nil)
 )

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"gbgate/bridge"
+	"gbgate/bridge/playback"
 	"gbgate/media/record"
 )
 
@@ -193,7 +193,7 @@ type segmentDoc struct {
 
 // joined is the longest gap between two files that are one recording, the same as upward. There each hour is one for
 // itself, because platforms ask for playback with what they were told; people want to see the gaps.
-const joined = bridge.JoinGap
+const joined = playback.JoinGap
 
 func (r *recordingsRun) list(ctx context.Context) int {
 	found, err := r.segments(ctx)

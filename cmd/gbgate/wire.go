@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gbgate/bridge"
+	"gbgate/bridge/playback"
 	"gbgate/cascade"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/media"
@@ -41,13 +42,13 @@ func (g *gateway) siteConfig() bridge.Config {
 }
 
 // places are where recordings are: the box's own disk before the cameras and their recorders.
-func (g *gateway) places() bridge.Recordings {
+func (g *gateway) places() playback.Recordings {
 	if g.recorders == nil {
 		return &g.nvr
 	}
-	return bridge.Join(g.log,
-		bridge.Place{Name: "own disk", Recordings: shelf{g.recorders.archive}},
-		bridge.Place{Name: "camera or recorder", Recordings: &g.nvr})
+	return playback.Join(g.log,
+		playback.Place{Name: "own disk", Recordings: shelf{g.recorders.archive}},
+		playback.Place{Name: "camera or recorder", Recordings: &g.nvr})
 }
 
 // mediaPorts are the media ports of the gateway, and of the superiors that have their own, by what media_ports says.

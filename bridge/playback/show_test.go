@@ -1,4 +1,4 @@
-package bridge
+package playback_test
 
 import (
 	"context"
@@ -10,14 +10,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gbgate/bridge/playback"
+	"gbgate/bridge/playback/tape"
 	"gbgate/gb28181/mansrtsp"
 	"gbgate/media"
 )
 
-// screen is an outlet that notes what is sent and when.
+// screen is an Outlet that notes what is sent and when.
 type screen struct {
 	began time.Time
-	grace time.Duration
 
 	mu     sync.Mutex
 	shown  []shown
@@ -51,9 +52,9 @@ type shown struct {
 	size     int
 }
 
-func (s *screen) ready(ctx context.Context, _ int) error { return context.Cause(ctx) }
+func (s *screen) Ready(ctx context.Context, _ int) error { return context.Cause(ctx) }
 
-func (s *screen) send(_ context.Context, u *media.Unit, spread time.Duration) error {
+func (s *screen) Send(_ context.Context, u *media.Unit, spread time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.shown = append(s.shown, shown{
@@ -62,24 +63,24 @@ func (s *screen) send(_ context.Context, u *media.Unit, spread time.Duration) er
 	return nil
 }
 
-func (s *screen) alive(context.Context, int64) error {
+func (s *screen) Alive(context.Context, media.Description, int64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lives++
 	return nil
 }
 
-func (s *screen) over(ctx context.Context) time.Duration {
+func (s *screen) Over(ctx context.Context) bool {
 	s.mu.Lock()
 	drains := s.drains
 	s.mu.Unlock()
-	if pause(ctx, drains) != nil {
-		return 0
+	if media.Wait(ctx, drains) != nil {
+		return false
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told++
-	return s.grace
+	return true
 }
 
 // drain says how long the receiver will take for the end.
@@ -93,32 +94,29 @@ func (s *screen) drain(d time.Duration) {
 type show struct {
 	*screen
 	t      *testing.T
-	player *player
-	tape   *tape
+	player *playback.Player
+	tape   *tape.Tape
 	done   chan error
 	end    context.CancelFunc
 
 	arrived uint64 // orders
 }
 
-func newShow(t *testing.T, tp *tape, cfg playerConfig) *show {
+func newShow(t *testing.T, tp *tape.Tape, cfg playback.Config) *show {
 	t.Helper()
-	cfg.Log = slog.New(slog.DiscardHandler)
-	src, err := tp.Open(t.Context(), "gate", cfg.From, cfg.To)
+	cfg.Camera, cfg.Log = "gate", slog.New(slog.DiscardHandler)
+	player, err := playback.Open(t.Context(), tp, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &show{t: t, tape: tp, player: newPlayer(src, cfg), done: make(chan error, 1)}
-	s.screen = &screen{began: time.Now(), grace: leaveWithin}
-	if _, err := s.player.first(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	s := &show{t: t, tape: tp, player: player, done: make(chan error, 1)}
+	s.screen = &screen{began: time.Now()}
 	ctx, end := context.WithCancel(t.Context())
 	s.end = end
-	s.player.orders.enter()
+	deaf := s.player.Listen()
 	go func() {
-		err := s.player.run(ctx, s.screen)
-		s.player.orders.leave()
+		err := s.player.Run(ctx, s.screen)
+		deaf()
 		s.done <- err
 	}()
 	return s
@@ -132,7 +130,7 @@ func (s *show) tell(body string) error {
 		s.t.Fatal(err)
 	}
 	s.arrived++
-	return s.player.orders.give(s.t.Context(), s.arrived, r)
+	return s.player.Control(s.t.Context(), s.arrived, r)
 }
 
 // after lets time go by, and the player do what it does at its end.
@@ -168,8 +166,8 @@ func (s *show) stop() {
 	if err := <-s.done; err != nil && !errors.Is(err, context.Canceled) {
 		s.t.Errorf("the player ended with %v", err)
 	}
-	if err := s.player.close(); err != nil || s.tape.left() != 0 {
-		s.t.Errorf("%d recordings are open (%v)", s.tape.left(), err)
+	if err := s.player.Close(); err != nil || s.tape.Left() != 0 {
+		s.t.Errorf("%d recordings are open (%v)", s.tape.Left(), err)
 	}
 	var clock int64
 	last := map[bool]int64{}
@@ -196,14 +194,6 @@ func (s *show) video(from int) []shown {
 	return list
 }
 
-func file(start, end string) Recording {
-	return Recording{Start: at(start), End: at(end), Kind: "time", Size: 1 << 20}
-}
-
-func twoHours() *tape {
-	return &tape{files: []Recording{file("08:00:00", "09:00:00"), file("09:00:00", "10:00:00")}}
-}
-
 // rate is how much recorded time goes by in a second of the wall and of the stream.
 func rate(list []shown) (wall, stream float64) {
 	if len(list) < 2 {
@@ -211,7 +201,7 @@ func rate(list []shown) (wall, stream float64) {
 	}
 	first, last := list[0], list[len(list)-1]
 	recorded := last.recorded.Sub(first.recorded).Seconds()
-	return recorded / (last.at - first.at).Seconds(), recorded / ticks(last.dts-first.dts).Seconds()
+	return recorded / (last.at - first.at).Seconds(), recorded / media.Duration(last.dts-first.dts).Seconds()
 }
 
 func near(got, want float64) bool { return math.Abs(got-want) <= 0.02*math.Abs(want) }

@@ -1,4 +1,4 @@
-package bridge
+package playback
 
 import (
 	"time"
@@ -106,7 +106,7 @@ func (t *timeline) step(in int64) time.Duration {
 		}
 	}
 	t.picture.in = in
-	return ticks(t.picture.interval)
+	return media.Duration(t.picture.interval)
 }
 
 // tick is the next moment on the clock, for a pack without a unit.
@@ -142,7 +142,9 @@ func (p *pace) due(in int64, jumps bool, frame int64) time.Time {
 	return at
 }
 
-func (p *pace) stretch(n int64) time.Duration { return time.Duration(float64(ticks(n)) / p.speed) }
+func (p *pace) stretch(n int64) time.Duration {
+	return time.Duration(float64(media.Duration(n)) / p.speed)
+}
 
 // halt forgets the time: it goes on when the next unit is there.
 func (p *pace) halt() { p.base = time.Time{} }

@@ -1,4 +1,4 @@
-package bridge
+package playback
 
 import (
 	"cmp"
@@ -42,6 +42,18 @@ type orders struct {
 	waiting context.Context //nolint:containedctx // of parent, ended by an order
 	wake    context.CancelCauseFunc
 	list    []*order // by arrival
+}
+
+// Listen lets Control be obeyed for a call that plays, or will soon, until stop is called.
+func (p *Player) Listen() (stop func()) {
+	p.orders.enter()
+	return p.orders.leave
+}
+
+// Control gives an order of the superior, by its number in the order of arrival, and waits until it is carried out. It
+// may be called at any time, by several goroutines. Errors are of the type *gb28181.Error.
+func (p *Player) Control(ctx context.Context, arrival uint64, r *mansrtsp.Request) error {
+	return p.orders.give(ctx, arrival, r)
 }
 
 // enter says that a call plays, or will soon.
@@ -154,7 +166,7 @@ func (o *orders) withdraw(one *order) {
 
 // obey carries out a playback control (MANSRTSP, GB/T 28181-2022 Annex B). After an error the playback goes on as it
 // was.
-func (p *player) obey(ctx context.Context, r *mansrtsp.Request) error {
+func (p *Player) obey(ctx context.Context, r *mansrtsp.Request) error {
 	if p.state == tornDown {
 		return gb28181.Errorf(400, "The playback was torn down")
 	}
@@ -186,7 +198,7 @@ type wanted struct {
 }
 
 // wants says what a request to play means for a player as it is.
-func (p *player) wants(r *mansrtsp.Request) (wanted, error) {
+func (p *Player) wants(r *mansrtsp.Request) (wanted, error) {
 	w := wanted{at: p.at, scale: p.scale}
 	if !p.sent {
 		w.at = p.cfg.From
@@ -206,7 +218,7 @@ func (p *player) wants(r *mansrtsp.Request) (wanted, error) {
 	if !p.cfg.To.IsZero() && w.at.After(p.cfg.To) {
 		w.at = p.cfg.To // there is nothing, and that is told as any end is
 	}
-	if p.download() {
+	if p.Download() {
 		if w.scale < 0 {
 			return w, gb28181.Errorf(400, "A download does not go backwards")
 		}
@@ -216,14 +228,14 @@ func (p *player) wants(r *mansrtsp.Request) (wanted, error) {
 }
 
 // play resumes, seeks and changes the speed.
-func (p *player) play(ctx context.Context, r *mansrtsp.Request) error {
+func (p *Player) play(ctx context.Context, r *mansrtsp.Request) error {
 	w, err := p.wants(r)
 	switch {
 	case err != nil:
 		return err
 	case p.state == finished && !w.seeks && w.scale == p.scale:
 		return nil // nothing is left to be resumed
-	case w.seeks || w.scale != p.scale && !p.download():
+	case w.seeks || w.scale != p.scale && !p.Download():
 		if err := p.turn(ctx, w); err != nil {
 			return err
 		}
@@ -237,11 +249,11 @@ func (p *player) play(ctx context.Context, r *mansrtsp.Request) error {
 }
 
 // turn has the recording read from another place or in another way.
-func (p *player) turn(ctx context.Context, w wanted) error {
+func (p *Player) turn(ctx context.Context, w wanted) error {
 	limited, cancel := context.WithTimeout(ctx, seekWithin)
 	defer cancel()
 	began, scale := time.Now(), w.scale
-	if p.download() {
+	if p.Download() {
 		scale = 1 // all of it, however fast
 	}
 	log := p.cfg.Log.With("scale", w.scale, "at", w.at.In(gb28181.Zone()).Format(time.DateTime))
@@ -258,7 +270,7 @@ func (p *player) turn(ctx context.Context, w wanted) error {
 }
 
 // turned notes that the recording is read from another place or in another way.
-func (p *player) turned(w wanted) {
+func (p *Player) turned(w wanted) {
 	p.drop()
 	p.skip = skipping{}
 	same := (p.scale < 0) == (w.scale < 0)

@@ -1,4 +1,4 @@
-package bridge
+package playback_test
 
 import (
 	"errors"
@@ -7,15 +7,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gbgate/bridge/playback"
+	"gbgate/bridge/playback/tape"
 	"gbgate/gb28181"
+	"gbgate/media"
 )
 
 func TestPlaybackBeginsWithTheGroupOfPictures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShow(t, twoHours(), playerConfig{From: at("08:30:01"), To: at("08:30:11")})
+		s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:30:01"), To: tape.At("08:30:11")})
 		s.after(9 * time.Second)
 		pictures := s.video(0)
-		if first := pictures[0].recorded; !first.Equal(at("08:30:00")) {
+		if first := pictures[0].recorded; !first.Equal(tape.At("08:30:00")) {
 			t.Errorf("it begins with %v, want the group of pictures that holds 08:30:01", first)
 		}
 		if wall, stream := rate(pictures); !near(wall, 1) || !near(stream, 1) {
@@ -28,7 +31,7 @@ func TestPlaybackBeginsWithTheGroupOfPictures(t *testing.T) {
 			t.Error("the end was told before it came")
 		}
 		s.after(3 * time.Second) // the end of the window
-		if last := s.all()[len(s.all())-1].recorded; s.ends() != 1 || !last.Before(at("08:30:11")) || last.Before(at("08:30:10")) {
+		if last := s.all()[len(s.all())-1].recorded; s.ends() != 1 || !last.Before(tape.At("08:30:11")) || last.Before(tape.At("08:30:10")) {
 			t.Errorf("the last unit is of %v, the end was told %d times", last, s.ends())
 		}
 		select {
@@ -54,7 +57,7 @@ func TestPlaybackBeginsWithTheGroupOfPictures(t *testing.T) {
 // meanwhile, and then has all of its time to hang up.
 func TestEndIsToldAfterASlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("08:30:02")})
+		s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:30:00"), To: tape.At("08:30:02")})
 		s.drain(14 * time.Second)
 		s.after(3 * time.Second) // the last second of it is of the 14
 		s.must("PAUSE RTSP/1.0\r\nCSeq: 1\r\nPauseTime: now\r\n\r\n")
@@ -80,7 +83,7 @@ func TestEndIsToldAfterASlowReceiver(t *testing.T) {
 // An end that a seek takes back is told when it comes again, and not before.
 func TestSeekTakesTheEndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("08:30:04")})
+		s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:30:00"), To: tape.At("08:30:04")})
 		s.drain(3 * time.Second)
 		s.after(5 * time.Second)
 		s.must("PLAY RTSP/1.0\r\nCSeq: 1\r\nRange: npt=0-\r\n\r\n")
@@ -99,8 +102,8 @@ func TestSeekTakesTheEndBack(t *testing.T) {
 // Over a gap of an hour nobody waits, and the stream's time goes on by one picture.
 func TestPlaybackCrossesAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tp := &tape{files: []Recording{file("08:00:00", "08:00:04"), file("09:00:00", "09:00:04"), file("09:00:04", "09:00:08")}}
-		s := newShow(t, tp, playerConfig{From: at("08:00:00"), To: at("10:00:00")})
+		tp := &tape.Tape{Files: []playback.Recording{tape.File("08:00:00", "08:00:04"), tape.File("09:00:00", "09:00:04"), tape.File("09:00:04", "09:00:08")}}
+		s := newShow(t, tp, playback.Config{From: tape.At("08:00:00"), To: tape.At("10:00:00")})
 		s.after(11*time.Second + 900*time.Millisecond)
 		pictures := s.video(0)
 		for i, u := range pictures[1:] {
@@ -120,7 +123,7 @@ func TestPlaybackCrossesAGap(t *testing.T) {
 
 func TestPauseAndResume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:30:00"), To: tape.At("09:30:00")})
 		s.after(3100 * time.Millisecond)
 		s.must("PAUSE RTSP/1.0\r\nCSeq: 1\r\nPauseTime: now\r\n\r\n")
 		n := len(s.all())
@@ -137,22 +140,22 @@ func TestPauseAndResume(t *testing.T) {
 		s.after(3 * time.Second)
 		pictures := s.video(0)
 		for i, u := range pictures[1:] {
-			if step := u.recorded.Sub(pictures[i].recorded); step != tapeFrame {
-				t.Errorf("%v is missing before %v", step-tapeFrame, u.recorded.Format(time.TimeOnly))
+			if step := u.recorded.Sub(pictures[i].recorded); step != tape.Frame {
+				t.Errorf("%v is missing before %v", step-tape.Frame, u.recorded.Format(time.TimeOnly))
 			}
 			if step := u.dts - pictures[i].dts; step > 3601 {
-				t.Errorf("the pause is a hole of %v in the stream", ticks(step))
+				t.Errorf("the pause is a hole of %v in the stream", media.Duration(step))
 			}
 		}
 		if wall, _ := rate(s.video(n)); !near(wall, 1) {
 			t.Errorf("after the pause it goes at %.2f", wall)
 		}
-		if len(s.tape.turns()) != 0 {
-			t.Errorf("the recording was turned: %v", s.tape.turns())
+		if len(s.tape.Turns()) != 0 {
+			t.Errorf("the recording was turned: %v", s.tape.Turns())
 		}
 		s.must("PAUSE RTSP/1.0\r\nCSeq: 3\r\nPauseTime: 10\r\n\r\n")
 		s.after(20 * time.Second)
-		if last := s.all()[len(s.all())-1].recorded; !last.Before(at("08:30:10")) || last.Before(at("08:30:09")) {
+		if last := s.all()[len(s.all())-1].recorded; !last.Before(tape.At("08:30:10")) || last.Before(tape.At("08:30:09")) {
 			t.Errorf("PauseTime 10: the last unit is of %v", last)
 		}
 		s.stop()
@@ -180,7 +183,7 @@ func TestScales(t *testing.T) {
 			{"-4", -4, false},
 		} {
 			synctest.Test(t, func(t *testing.T) {
-				s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("09:30:00"), Wall: wall})
+				s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:30:00"), To: tape.At("09:30:00"), Wall: wall})
 				s.must("PLAY RTSP/1.0\r\nCSeq: 1\r\nRange: npt=600-\r\n\r\n")
 				s.after(2*time.Second + 50*time.Millisecond)
 				s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nScale: " + c.scale + "\r\n\r\n")
@@ -201,7 +204,7 @@ func TestScales(t *testing.T) {
 						t.Fatalf("scale %s sends more than key pictures", c.scale)
 					}
 					step := u.recorded.Sub(every[len(every)-len(pictures)+i-1].recorded)
-					if c.all && step != tapeFrame {
+					if c.all && step != tape.Frame {
 						t.Fatalf("scale %s: a step of %v before picture %d", c.scale, step, i)
 					}
 				}
@@ -223,27 +226,27 @@ func TestScales(t *testing.T) {
 
 func TestSeek(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tp := twoHours()
-		tp.took = 100 * time.Millisecond
-		s := newShow(t, tp, playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		tp := tape.TwoHours()
+		tp.Took = 100 * time.Millisecond
+		s := newShow(t, tp, playback.Config{From: tape.At("08:30:00"), To: tape.At("09:30:00")})
 		s.after(time.Second)
 		for _, c := range []struct {
 			npt  string
 			want string
 		}{{"1801", "09:00:00"}, {"0", "08:30:00"}, {"5.5", "08:30:04"}, {"0:50:00", "09:20:00"}} {
-			asked := time.Since(s.began) + overtakeWithin
+			asked := time.Since(s.began) + playback.OvertakeWithin
 			s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nRange: npt=" + c.npt + "-\r\n\r\n")
 			n := s.sentBy(asked + 1) // the recording takes its time after it
 			s.after(500 * time.Millisecond)
 			first := s.all()[n]
-			if !first.recorded.Equal(at(c.want)) || !first.key {
+			if !first.recorded.Equal(tape.At(c.want)) || !first.key {
 				t.Errorf("npt %s begins with %v", c.npt, first.recorded.Format(time.TimeOnly))
 			}
-			if took := first.at - asked; took > tp.took {
-				t.Errorf("npt %s: the first picture came after %v, %v of them the recording's", c.npt, took, tp.took)
+			if took := first.at - asked; took > tp.Took {
+				t.Errorf("npt %s: the first picture came after %v, %v of them the recording's", c.npt, took, tp.Took)
 			}
 			if step := first.dts - s.all()[n-1].dts; step > 7200 {
-				t.Errorf("npt %s is a hole of %v in the stream", c.npt, ticks(step))
+				t.Errorf("npt %s is a hole of %v in the stream", c.npt, media.Duration(step))
 			}
 		}
 		// Beyond the end there is nothing, which is told as any end is; from there it may go back.
@@ -255,13 +258,13 @@ func TestSeek(t *testing.T) {
 		n := len(s.all())
 		s.must("PLAY RTSP/1.0\r\nCSeq: 4\r\nRange: npt=10-20\r\n\r\n")
 		s.after(13 * time.Second)
-		if list := s.video(n); !list[0].recorded.Equal(at("08:30:10")) || list[len(list)-1].recorded.After(at("08:30:20")) || s.ends() != 2 {
+		if list := s.video(n); !list[0].recorded.Equal(tape.At("08:30:10")) || list[len(list)-1].recorded.After(tape.At("08:30:20")) || s.ends() != 2 {
 			t.Errorf("npt 10-20 goes from %v to %v, told %d times", list[0].recorded, list[len(list)-1].recorded, s.ends())
 		}
 		n = len(s.all())
 		s.must("PLAY RTSP/1.0\r\nCSeq: 5\r\nRange: npt=600-580\r\n\r\n")
 		s.after(30 * time.Second)
-		if list := s.video(n); !list[0].recorded.Equal(at("08:40:00")) || !list[len(list)-1].recorded.Equal(at("08:39:40")) {
+		if list := s.video(n); !list[0].recorded.Equal(tape.At("08:40:00")) || !list[len(list)-1].recorded.Equal(tape.At("08:39:40")) {
 			t.Errorf("npt 600-580 goes from %v to %v", list[0].recorded, list[len(list)-1].recorded)
 		}
 		s.stop()
@@ -271,14 +274,14 @@ func TestSeek(t *testing.T) {
 // Reverse play that comes to the beginning is at its end.
 func TestReverseToTheBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShow(t, twoHours(), playerConfig{From: at("08:59:56"), To: at("09:30:00")})
+		s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:59:56"), To: tape.At("09:30:00")})
 		s.after(20 * time.Second)
 		s.must("PLAY RTSP/1.0\r\nCSeq: 2\r\nScale: -16\r\n\r\n")
 		s.after(5 * time.Second)
 		if s.ends() != 1 {
 			t.Errorf("told %d times", s.ends())
 		}
-		if last := s.all()[len(s.all())-1].recorded; last.After(at("08:59:56")) {
+		if last := s.all()[len(s.all())-1].recorded; last.After(tape.At("08:59:56")) {
 			t.Errorf("the last picture is of %v", last)
 		}
 		s.must("PLAY RTSP/1.0\r\nCSeq: 3\r\nScale: 1\r\n\r\n")
@@ -293,10 +296,10 @@ func TestReverseToTheBeginning(t *testing.T) {
 
 func TestOrdersThatFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tp := twoHours()
-		s := newShow(t, tp, playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		tp := tape.TwoHours()
+		s := newShow(t, tp, playback.Config{From: tape.At("08:30:00"), To: tape.At("09:30:00")})
 		s.after(time.Second)
-		tp.fail(errors.New("the recorder does not play backwards"))
+		tp.Jam(errors.New("the recorder does not play backwards"))
 		n := len(s.all())
 		if code, _ := gb28181.StatusOf(s.tell("PLAY RTSP/1.0\r\nCSeq: 2\r\nScale: -1\r\n\r\n")); code != 400 {
 			t.Errorf("reverse play that the recorder lacks: %d, want 400", code)
@@ -344,13 +347,17 @@ func overflow(list []shown, rate float64) (lost float64) {
 // A download goes at its speed with all pictures and the sound, within the cap, and its big pictures are spread so that
 // a short queue on the way is long enough.
 func TestDownloadPace(t *testing.T) {
-	for _, c := range []struct{ speed, limit, want float64 }{{4, 8, 4}, {16, 8, 8}, {1, 8, 1}} {
+	for _, c := range []struct {
+		speed, limit float64
+		slow         bool // the recording comes as it was recorded
+		want         float64
+	}{{4, 8, false, 4}, {16, 8, false, 8}, {1, 8, false, 1}, {4, 8, true, 1}} {
 		synctest.Test(t, func(t *testing.T) {
-			tp := twoHours()
-			tp.size = 200_000
-			s := newShow(t, tp, playerConfig{From: at("08:30:00"), To: at("08:31:00"), Speed: c.speed, MaxSpeed: c.limit})
+			tp := tape.TwoHours()
+			tp.Size, tp.Slow = 200_000, c.slow
+			s := newShow(t, tp, playback.Config{From: tape.At("08:30:00"), To: tape.At("08:31:00"), Speed: c.speed, MaxSpeed: c.limit})
 			s.after(time.Duration(61/c.want*float64(time.Second)) + time.Second)
-			if got, _ := rate(s.video(0)); math.Abs(got-c.want) > 0.1*c.want || s.ends() != 1 {
+			if got, _ := rate(s.video(0)); math.Abs(got-c.want) > 0.1*c.want || s.player.Speed() != c.want || s.ends() != 1 {
 				t.Errorf("speed %v of at most %v: %.2f, told %d times", c.speed, c.limit, got, s.ends())
 			}
 			if n := len(s.video(0)); n != 1500 || len(s.all()) != 2999 {

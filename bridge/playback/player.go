@@ -1,12 +1,14 @@
-package bridge
+package playback
 
 import (
 	"context"
 	"errors"
 	"io"
 	"log/slog"
+	"math"
 	"time"
 
+	"gbgate/gb28181"
 	"gbgate/media"
 )
 
@@ -25,12 +27,14 @@ const (
 )
 
 const (
-	// allPictures is the highest scale at which a Playback reads all pictures, and not only key pictures.
+	// allPictures is the highest scale at which a Reader reads all pictures, and not only key pictures.
 	allPictures = 4
 	// seekWithin is how long a recording may take to turn to another place.
 	seekWithin = 5 * time.Second
 	// leaveWithin is how long a superior has to hang up after the end (MediaStatus or its TEARDOWN).
 	leaveWithin = 10 * time.Second
+	// SpreadShare is the part of a picture's interval over which its packets are spread.
+	SpreadShare = 0.8
 	// A playback that nobody resumes ends.
 	pauseLimit = time.Hour
 	// signOfLife is how often a playback that pauses sends something, where the superior wants that: ZLMediaKit gives
@@ -40,33 +44,34 @@ const (
 	playbackLag, downloadLag = 500 * time.Millisecond, 3 * time.Second
 )
 
-// playerConfig is how a recording is sent.
-type playerConfig struct {
+// Config is what is sent of a recording, and how.
+type Config struct {
+	Camera   string
 	From, To time.Time // the window; To zero: to the end
 	Speed    float64   // of a download, > 0; 0: a playback, which starts at scale 1
-	MaxSpeed float64   // of a download
+	MaxSpeed float64   // of a download; 0 = no limit
 	Wall     bool      // times sent are those of the wall (scale_pts)
 	Log      *slog.Logger
 }
 
-// outlet is where a player's units go.
-type outlet interface {
-	// ready waits until about n bytes may be sent.
-	ready(ctx context.Context, n int) error
-	// send sends a unit that has its times, its packets spread over a time.
-	send(ctx context.Context, u *media.Unit, spread time.Duration) error
-	// alive sends a sign of life at a time of the stream's clock.
-	alive(ctx context.Context, clock int64) error
-	// over waits until the receiver has everything, tells the superior so and returns when that has answered or did
-	// not: from then on it has grace to hang up, or to want more. The end of ctx ends it.
-	over(ctx context.Context) (grace time.Duration)
+// Outlet is where a player's units go.
+type Outlet interface {
+	// Ready waits until about n bytes may be sent.
+	Ready(ctx context.Context, n int) error
+	// Send sends a unit that has its times, its packets spread over a time.
+	Send(ctx context.Context, u *media.Unit, spread time.Duration) error
+	// Alive sends a sign of life at a time of the stream's clock; d describes what was sent before.
+	Alive(ctx context.Context, d media.Description, clock int64) error
+	// Over waits until the receiver has everything, tells the superior so and returns when that has answered or did
+	// not: told, it has its time to hang up, or to want more. The end of ctx ends it.
+	Over(ctx context.Context) (told bool)
 }
 
-// player reads a recording, gives it the times to be sent with, and sends it when it is due. It belongs to the
-// goroutine that runs it, but for orders.
-type player struct {
-	cfg    playerConfig
-	src    Playback
+// Player reads a recording, gives it the times to be sent with, and sends it when it is due. It belongs to the
+// goroutine that runs it, but for Listen and Control.
+type Player struct {
+	cfg    Config
+	src    Reader
 	orders orders
 
 	state playState
@@ -96,46 +101,63 @@ type skipping struct {
 	keys int // key pictures seen; what comes after the second is new whatever its time
 }
 
-func newPlayer(src Playback, cfg playerConfig) *player {
-	p := &player{cfg: cfg, src: src, scale: 1, line: newTimeline(), wait: true}
-	if cfg.Speed > 0 {
-		p.scale = min(cfg.Speed, cfg.MaxSpeed)
+// Open opens a recording up to its first picture. Nothing there: a *gb28181.Error 404.
+func Open(ctx context.Context, recordings Recordings, cfg Config) (*Player, error) {
+	src, err := recordings.Open(ctx, cfg.Camera, cfg.From, cfg.To)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.MaxSpeed <= 0 {
+		cfg.MaxSpeed = math.MaxInt32
+	}
+	p := &Player{cfg: cfg, src: src, scale: 1, line: newTimeline(), wait: true}
+	if err := p.begin(ctx); err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	if p.Download() {
+		if slow, ok := src.(Realtime); ok && slow.Realtime() {
+			p.cfg.MaxSpeed = min(1, p.cfg.MaxSpeed) // what is promised upward must come
+		}
+		p.scale = p.Speed()
 	}
 	p.retime()
-	return p
+	return p, nil
 }
 
-// limit bounds the speed of a download that has not begun: what is promised upward must come.
-func (p *player) limit(speed float64) {
-	if p.download() {
-		p.cfg.MaxSpeed = min(speed, p.cfg.MaxSpeed)
-		p.scale = p.cfg.granted()
-		p.retime()
-	}
-}
+// Download tells whether it is one, and no playback.
+func (p *Player) Download() bool { return p.cfg.Speed > 0 }
 
-func (p *player) download() bool { return p.cfg.Speed > 0 }
+// Speed is what a download gets of the speed it wants; 0 for a playback.
+func (p *Player) Speed() float64 { return min(p.cfg.Speed, p.cfg.MaxSpeed) }
+
+// First is the unit that the recording begins with. It is there until Run is called.
+func (p *Player) First() *media.Unit { return p.next }
+
+// Extent counts what will be sent at most, if that can be told before ctx ends.
+func (p *Player) Extent(ctx context.Context) (media.Extent, bool) { return p.src.Extent(ctx) }
 
 // keysOnly tells whether only key pictures are read.
-func (p *player) keysOnly() bool { return !p.download() && (p.scale > allPictures || p.scale < 0) }
+func (p *Player) keysOnly() bool { return !p.Download() && (p.scale > allPictures || p.scale < 0) }
 
 // retime begins another stretch of the time line and of the pace.
-func (p *player) retime() {
+func (p *Player) retime() {
 	size := max(p.scale, -p.scale)
 	factor := 1.0
-	if p.cfg.Wall && !p.download() {
+	if p.cfg.Wall && !p.Download() {
 		factor = 1 / size
 	}
 	p.line.turn(factor, p.scale < 0, p.keysOnly())
 	p.pace = pace{speed: size, lag: playbackLag}
-	if p.download() {
+	if p.Download() {
 		p.pace.lag = downloadLag
 	}
 	p.free = time.Time{}
 }
 
-// run sends until there is nothing more to say: nil means that the superior had its time to hang up and did not.
-func (p *player) run(ctx context.Context, out outlet) error {
+// Run sends until there is nothing more to say: nil means that the superior had its time to hang up and did not. It may be
+// called again, after it has returned: it goes on where it was.
+func (p *Player) Run(ctx context.Context, out Outlet) error {
 	p.orders.open(ctx)
 	defer p.orders.close()
 	defer p.handOn()
@@ -154,7 +176,7 @@ func (p *player) run(ctx context.Context, out outlet) error {
 		case finished:
 			err = p.part(ctx, waiting, out)
 		case tornDown:
-			if err = pause(waiting, leaveWithin); err == nil {
+			if err = media.Wait(waiting, leaveWithin); err == nil {
 				return nil
 			}
 		}
@@ -169,41 +191,44 @@ func (p *player) run(ctx context.Context, out outlet) error {
 	}
 }
 
-var errLeft = errors.New("the superior had its time to hang up")
+var (
+	errLeft    = errors.New("the superior had its time to hang up")
+	errNothing = gb28181.Errorf(404, "No record")
+)
 
-// close gives back what is held.
-func (p *player) close() error {
+// Close gives back what is held.
+func (p *Player) Close() error {
 	p.drop()
 	return p.src.Close()
 }
 
-func (p *player) drop() {
+func (p *Player) drop() {
 	if p.next != nil {
 		p.next.Release()
 		p.next = nil
 	}
 }
 
-// first reads the unit that the recording begins with; it stays to be sent. An end before it is a 404.
-func (p *player) first(ctx context.Context) (*media.Unit, error) {
+// begin reads the unit that the recording begins with; it stays to be sent. An end before it is a 404.
+func (p *Player) begin(ctx context.Context) error {
 	for p.next == nil {
 		u, err := p.src.Read(ctx)
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil, errNothing
+			return errNothing
 		case err != nil:
-			return nil, err
+			return err
 		case !p.due(u):
 			u.Release()
 		default:
 			p.next = u
 		}
 	}
-	return p.next, nil
+	return nil
 }
 
 // step sends one unit when it is due. waiting ends for an order; then the unit stays.
-func (p *player) step(ctx, waiting context.Context, out outlet) error {
+func (p *Player) step(ctx, waiting context.Context, out Outlet) error {
 	if p.next == nil {
 		u, err := p.src.Read(waiting)
 		switch {
@@ -227,24 +252,24 @@ func (p *player) step(ctx, waiting context.Context, out outlet) error {
 	if at.Before(p.free) {
 		at = p.free
 	}
-	if err := pause(waiting, time.Until(at)); err != nil {
+	if err := media.Wait(waiting, time.Until(at)); err != nil {
 		return err
 	}
-	if err := out.ready(waiting, len(u.Data)); err != nil {
+	if err := out.Ready(waiting, len(u.Data)); err != nil {
 		return err
 	}
 	p.next = nil
 	defer u.Release()
-	return out.send(ctx, u, p.stamp(u))
+	return out.Send(ctx, u, p.stamp(u))
 }
 
 // due tells whether a unit that was read is to be sent.
-func (p *player) due(u *media.Unit) bool {
+func (p *Player) due(u *media.Unit) bool {
 	video := u.Codec.IsVideo()
 	if p.wait && (u.Key || !u.Desc.HasVideo()) {
 		p.wait = false
 	}
-	if p.wait || !video && !p.download() && p.scale != 1 {
+	if p.wait || !video && !p.Download() && p.scale != 1 {
 		return false
 	}
 	if !p.skip.on {
@@ -265,7 +290,7 @@ func (p *player) due(u *media.Unit) bool {
 }
 
 // beyond tells whether u is where a Range ends or a PAUSE begins.
-func (p *player) beyond(u *media.Unit) bool {
+func (p *Player) beyond(u *media.Unit) bool {
 	if p.until == nil {
 		return false
 	}
@@ -277,7 +302,7 @@ func (p *player) beyond(u *media.Unit) bool {
 }
 
 // stamp gives u the times to be sent with and returns the time to spread it over.
-func (p *player) stamp(u *media.Unit) time.Duration {
+func (p *Player) stamp(u *media.Unit) time.Duration {
 	video := u.Codec.IsVideo()
 	if video || !u.Desc.HasVideo() {
 		p.sent, p.at, p.dts = true, u.Arrived, u.DTS
@@ -288,22 +313,22 @@ func (p *player) stamp(u *media.Unit) time.Duration {
 	}
 	jumps := p.line.jumps(u)
 	interval := p.line.put(u)
-	if p.download() {
+	if p.Download() {
 		spread := p.flow.spread(u, jumps, interval, p.scale)
 		p.free = time.Now().Add(spread)
 		return spread
 	}
-	return min(time.Duration(spreadShare*float64(interval)/p.pace.speed), time.Second)
+	return min(time.Duration(SpreadShare*float64(interval)/p.pace.speed), time.Second)
 }
 
 // rest is a pause; an order ends it.
-func (p *player) rest(waiting context.Context, out outlet) error {
+func (p *Player) rest(waiting context.Context, out Outlet) error {
 	p.pace.halt()
 	for end := time.Now().Add(pauseLimit); time.Now().Before(end); {
-		if err := pause(waiting, signOfLife); err != nil {
+		if err := media.Wait(waiting, signOfLife); err != nil {
 			return err
 		}
-		if err := out.alive(waiting, p.line.tick()); err != nil {
+		if err := out.Alive(waiting, p.desc, p.line.tick()); err != nil {
 			return err
 		}
 	}
@@ -331,7 +356,7 @@ func (f *flow) spread(u *media.Unit, jumps bool, interval time.Duration, speed f
 		f.bytes, f.ticks = f.bytes*keep, f.ticks*keep+step
 	}
 	f.bytes += size
-	natural := time.Duration(spreadShare * float64(interval) / speed)
+	natural := time.Duration(SpreadShare * float64(interval) / speed)
 	if f.ticks < media.Clock/2 { // nothing is known yet
 		return min(max(natural, time.Duration(size/2e6*float64(time.Second))), 500*time.Millisecond)
 	}

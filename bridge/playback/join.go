@@ -1,4 +1,4 @@
-package bridge
+package playback
 
 import (
 	"context"
@@ -125,7 +125,7 @@ func without(list []Recording, taken []span) []Recording {
 }
 
 // Open implements Recordings.
-func (j *joined) Open(ctx context.Context, camera string, from, to time.Time) (Playback, error) {
+func (j *joined) Open(ctx context.Context, camera string, from, to time.Time) (Reader, error) {
 	until := to
 	if to.IsZero() {
 		until = time.Now()
@@ -166,12 +166,12 @@ type splice struct {
 	from   time.Time
 	runs   []run
 
-	at    int      // the run that is read
-	open  Playback // nil: not opened yet
+	at    int    // the run that is read
+	open  Reader // nil: not opened yet
 	scale float64
 }
 
-// Read implements Playback.
+// Read implements Reader.
 func (s *splice) Read(ctx context.Context) (*media.Unit, error) {
 	for {
 		if s.at < 0 || s.at >= len(s.runs) {
@@ -195,7 +195,7 @@ func (s *splice) Read(ctx context.Context) (*media.Unit, error) {
 		if err != nil {
 			return nil, err
 		}
-		ahead := clocked(s.runs[s.at].from.Sub(s.from))
+		ahead := media.Ticks(s.runs[s.at].from.Sub(s.from))
 		u.DTS += ahead
 		u.PTS += ahead
 		return u, nil
@@ -233,7 +233,7 @@ func (s *splice) leave() {
 	}
 }
 
-// Play implements Playback. After an error the run that was played goes on.
+// Play implements Reader. After an error the run that was played goes on.
 func (s *splice) Play(ctx context.Context, at time.Time, scale float64) error {
 	to := 0
 	if scale > 0 {
@@ -276,7 +276,7 @@ func (s *splice) Play(ctx context.Context, at time.Time, scale float64) error {
 	return nil
 }
 
-// Extent implements Playback. Where sources take turns, a recorder's is among them, whose extent is unknown, and which
+// Extent implements Reader. Where sources take turns, a recorder's is among them, whose extent is unknown, and which
 // may have one session only.
 func (s *splice) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
 
@@ -286,7 +286,7 @@ func (s *splice) Realtime() bool {
 	return ok && slow.Realtime()
 }
 
-// Close implements Playback.
+// Close implements Reader.
 func (s *splice) Close() error {
 	open := s.open
 	if s.open = nil; open == nil {

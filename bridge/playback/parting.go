@@ -1,12 +1,14 @@
-package bridge
+package playback
 
 import (
 	"context"
 	"time"
+
+	"gbgate/media"
 )
 
 // part tells that all was sent and waits for the superior to hang up, or to want more.
-func (p *player) part(ctx, waiting context.Context, out outlet) error {
+func (p *Player) part(ctx, waiting context.Context, out Outlet) error {
 	p.pace.halt()
 	if p.bye == nil {
 		p.bye = newParting(ctx, out)
@@ -16,7 +18,7 @@ func (p *player) part(ctx, waiting context.Context, out outlet) error {
 	case <-waiting.Done():
 		return context.Cause(waiting)
 	}
-	if err := pause(waiting, time.Until(p.bye.until)); err != nil {
+	if err := media.Wait(waiting, time.Until(p.bye.until)); err != nil {
 		return err
 	}
 	return errLeft
@@ -31,13 +33,16 @@ type parting struct {
 	until  time.Time     // the superior's time to hang up
 }
 
-func newParting(ctx context.Context, out outlet) *parting {
+func newParting(ctx context.Context, out Outlet) *parting {
 	ctx, cancel := context.WithCancel(ctx)
 	b := &parting{cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(b.done)
-		grace := out.over(ctx)
-		b.told, b.until = ctx.Err() == nil, time.Now().Add(grace)
+		heard := out.Over(ctx)
+		b.told, b.until = ctx.Err() == nil, time.Now()
+		if heard {
+			b.until = b.until.Add(leaveWithin)
+		}
 	}()
 	return b
 }
@@ -50,7 +55,7 @@ func (b *parting) stop() bool {
 }
 
 // recall takes the end back: there is more, or the superior wants none.
-func (p *player) recall() {
+func (p *Player) recall() {
 	if p.bye != nil {
 		p.bye.stop()
 		p.bye = nil
@@ -58,7 +63,7 @@ func (p *player) recall() {
 }
 
 // handOn leaves to the next run, which a re-INVITE brings, what the superior knows: it is not told twice.
-func (p *player) handOn() {
+func (p *Player) handOn() {
 	if p.bye != nil && p.bye.stop() {
 		p.bye.until = time.Now().Add(leaveWithin)
 	} else {

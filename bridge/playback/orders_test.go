@@ -1,4 +1,4 @@
-package bridge
+package playback_test
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gbgate/bridge/playback"
+	"gbgate/bridge/playback/tape"
 	"gbgate/gb28181"
 	"gbgate/gb28181/mansrtsp"
 )
@@ -13,7 +15,7 @@ import (
 // The handlers of a superior's INFOs run side by side: what came first is obeyed first, whichever is quicker.
 func TestOrdersAreObeyedAsTheyCame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:30:00"), To: tape.At("09:30:00")})
 		s.after(time.Second)
 		give := func(arrival uint64, body string) {
 			r, err := mansrtsp.Parse([]byte(body))
@@ -21,7 +23,7 @@ func TestOrdersAreObeyedAsTheyCame(t *testing.T) {
 				t.Fatal(err)
 			}
 			go func() {
-				if err := s.player.orders.give(t.Context(), arrival, r); err != nil {
+				if err := s.player.Control(t.Context(), arrival, r); err != nil {
 					t.Errorf("%s: %v", body, err)
 				}
 			}()
@@ -32,7 +34,7 @@ func TestOrdersAreObeyedAsTheyCame(t *testing.T) {
 		give(2, "PAUSE RTSP/1.0\r\nCSeq: 2\r\nPauseTime: now\r\n\r\n")
 		s.after(2 * time.Second)
 		last := s.all()[len(s.all())-1].recorded
-		if last.Before(at("08:40:01")) || last.After(at("08:40:03")) {
+		if last.Before(tape.At("08:40:01")) || last.After(tape.At("08:40:03")) {
 			t.Errorf("it plays %v, want what the last order asked for", last.Format(time.TimeOnly))
 		}
 		s.stop()
@@ -42,7 +44,7 @@ func TestOrdersAreObeyedAsTheyCame(t *testing.T) {
 // Once nobody plays, an order is refused at once; one of a call that ended is not obeyed by the call that goes on.
 func TestOrdersOfACallThatIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := newShow(t, twoHours(), playerConfig{From: at("08:30:00"), To: at("09:30:00")})
+		s := newShow(t, tape.TwoHours(), playback.Config{From: tape.At("08:30:00"), To: tape.At("09:30:00")})
 		s.after(time.Second)
 		pausing := make(chan error)
 		go func() { pausing <- s.tell("PAUSE RTSP/1.0\r\nCSeq: 1\r\nPauseTime: now\r\n\r\n") }()
