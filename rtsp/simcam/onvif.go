@@ -282,6 +282,8 @@ func (d *ONVIF) dispatch(q *soapRequest) (string, *fault) {
 		return d.event(q)
 	case "deviceio_service":
 		return d.deviceIO(q)
+	case "recording_service":
+		return d.recording(q)
 	case "search_service":
 		return d.search(q)
 	case "replay_service":

@@ -56,7 +56,8 @@ func (d *ONVIF) services() [][2]string {
 		list = append(list, [2]string{"http://www.onvif.org/ver20/ptz/wsdl", "ptz_service"})
 	}
 	if len(d.cfg.Recordings) > 0 {
-		list = append(list, [2]string{"http://www.onvif.org/ver10/search/wsdl", "search_service"},
+		list = append(list, [2]string{"http://www.onvif.org/ver10/recording/wsdl", "recording_service"},
+			[2]string{"http://www.onvif.org/ver10/search/wsdl", "search_service"},
 			[2]string{"http://www.onvif.org/ver10/replay/wsdl", "replay_service"})
 	}
 	return list
@@ -193,7 +194,10 @@ func (d *ONVIF) capabilities(q *soapRequest) string {
 	extension := in("tt:DeviceIO", x("deviceio_service"), el("tt:VideoSources", "1"), el("tt:VideoOutputs", "0"),
 		el("tt:AudioSources", "1"), el("tt:AudioOutputs", "0"), el("tt:RelayOutputs", "1"))
 	if len(d.cfg.Recordings) > 0 {
-		extension += in("tt:Search", x("search_service"), el("tt:MetadataSearch", "false")) +
+		extension += in("tt:Recording", x("recording_service"), el("tt:ReceiverSource", "false"),
+			el("tt:MediaProfileSource", "true"), el("tt:DynamicRecordings", "false"), el("tt:DynamicTracks", "false"),
+			el("tt:MaxStringLength", "256")) +
+			in("tt:Search", x("search_service"), el("tt:MetadataSearch", "false")) +
 			in("tt:Replay", x("replay_service"))
 	}
 	return in("tds:GetCapabilitiesResponse", in("tds:Capabilities", list, in("tt:Extension", extension)))

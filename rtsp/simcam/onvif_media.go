@@ -58,9 +58,12 @@ func (d *ONVIF) media(q *soapRequest) (string, *fault) {
 		p, flt := d.profile(q.body.str("ProfileToken"))
 		return in("trt:GetProfileResponse", d.profile1("trt:Profile", p)), flt
 	case "GetVideoSources":
-		return in("trt:GetVideoSourcesResponse", in(`trt:VideoSources token="`+sourceToken+`"`,
-			el("tt:Framerate", fmt.Sprint(d.cfg.FPS)),
-			in("tt:Resolution", el("tt:Width", fmt.Sprint(d.cfg.Width)), el("tt:Height", fmt.Sprint(d.cfg.Height))))), nil
+		list := ""
+		for i := range max(1, d.cfg.Channels) {
+			list += in(fmt.Sprintf(`trt:VideoSources token="vs%d"`, i+1), el("tt:Framerate", fmt.Sprint(d.cfg.FPS)),
+				in("tt:Resolution", el("tt:Width", fmt.Sprint(d.cfg.Width)), el("tt:Height", fmt.Sprint(d.cfg.Height))))
+		}
+		return in("trt:GetVideoSourcesResponse", list), nil
 	case "GetStreamUri":
 		p, flt := d.profile(q.body.str("ProfileToken"))
 		return in("trt:GetStreamUriResponse", mediaURI(d.stream(p.url))), flt

@@ -105,7 +105,7 @@ func (k ONVIFQuirks) unknown(q *soapRequest) bool {
 // dress changes an answer as a whole.
 func (k ONVIFQuirks) dress(text string) string {
 	if k.WrongNamespaces {
-		for _, prefix := range []string{"tds", "trt", "tr2", "tptz", "timg", "tev", "tse", "trp", "tt"} {
+		for _, prefix := range []string{"tds", "trt", "tr2", "tptz", "timg", "tev", "tse", "trc", "trp", "tt"} {
 			text = strings.ReplaceAll(text, "<"+prefix+":", "<own:")
 			text = strings.ReplaceAll(text, "</"+prefix+":", "</own:")
 		}

@@ -64,10 +64,16 @@ func (d *ONVIF) search(q *soapRequest) (string, *fault) {
 	switch q.body.name {
 	case "GetRecordingSummary":
 		return d.recordingSummary(), nil
+	case "GetRecordingInformation":
+		r, flt := d.findRecording(q.body.str("RecordingToken"))
+		if flt != nil {
+			return "", flt
+		}
+		return in("tse:GetRecordingInformationResponse", r.information("tse:RecordingInformation")), nil
 	case "FindRecordings":
 		var list []string
 		for _, r := range d.cfg.Recordings {
-			list = append(list, r.information())
+			list = append(list, r.information("tt:RecordingInformation"))
 		}
 		return in("tse:FindRecordingsResponse", el("tse:SearchToken", d.searches.start(list))), nil
 	case "FindEvents":
@@ -124,13 +130,21 @@ func (r ONVIFRecording) bounds() (from, until time.Time) {
 	return r.Spans[0][0], r.Spans[len(r.Spans)-1][1]
 }
 
-func (r ONVIFRecording) information() string {
+// videoTrack is the token of the one track that every recording has.
+const videoTrack = "VIDEO001"
+
+// source is where a recording comes from.
+func (r ONVIFRecording) source() string {
+	return in("tt:Source", el("tt:SourceId", "http://example.com/"+r.Source), el("tt:Name", r.Source),
+		el("tt:Location", ""), el("tt:Description", ""), el("tt:Address", ""))
+}
+
+func (r ONVIFRecording) information(name string) string {
 	from, until := r.bounds()
-	return in("tt:RecordingInformation", el("tt:RecordingToken", r.Token),
-		in("tt:Source", el("tt:SourceId", "http://example.com/"+r.Source), el("tt:Name", r.Source),
-			el("tt:Location", ""), el("tt:Description", ""), el("tt:Address", "")),
+	return in(name, el("tt:RecordingToken", r.Token),
+		r.source(),
 		el("tt:EarliestRecording", xsTime(from)), el("tt:LatestRecording", xsTime(until)), el("tt:Content", ""),
-		in("tt:Track", el("tt:TrackToken", "VIDEO001"), el("tt:TrackType", "Video"), el("tt:Description", ""),
+		in("tt:Track", el("tt:TrackToken", videoTrack), el("tt:TrackType", "Video"), el("tt:Description", ""),
 			el("tt:DataFrom", xsTime(from)), el("tt:DataTo", xsTime(until))),
 		el("tt:RecordingStatus", "Recording"))
 }
@@ -168,7 +182,7 @@ func (d *ONVIF) findEvents(q *soapRequest) ([]string, *fault) {
 }
 
 func (r ONVIFRecording) event(at time.Time, data, start bool) string {
-	return in("tt:Result", el("tt:RecordingToken", r.Token), el("tt:TrackToken", "VIDEO001"), el("tt:Time", xsTime(at)),
+	return in("tt:Result", el("tt:RecordingToken", r.Token), el("tt:TrackToken", videoTrack), el("tt:Time", xsTime(at)),
 		in("tt:Event", el("wsnt:Topic", "tns1:RecordingHistory/Track/State"),
 			in("wsnt:Message", in(fmt.Sprintf(`tt:Message UtcTime="%s"`, xsTime(at)),
 				in("tt:Source", fmt.Sprintf(`<tt:SimpleItem Name="RecordingToken" Value="%s"/>`, escape(r.Token))),
@@ -180,10 +194,8 @@ func (d *ONVIF) replay(q *soapRequest) (string, *fault) {
 	if len(d.cfg.Recordings) == 0 || q.body.name != "GetReplayUri" {
 		return "", unsupported()
 	}
-	for _, r := range d.cfg.Recordings {
-		if r.Token == q.body.str("RecordingToken") {
-			return in("trp:GetReplayUriResponse", el("trp:Uri", d.stream(d.cfg.ReplayURL))), nil
-		}
+	if _, flt := d.findRecording(q.body.str("RecordingToken")); flt != nil {
+		return "", flt
 	}
-	return "", invalid("NoRecording")
+	return in("trp:GetReplayUriResponse", el("trp:Uri", d.stream(d.cfg.ReplayURL))), nil
 }

@@ -60,11 +60,13 @@ func TestONVIFByZeep(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(`{
 		"hours": true, "model": "SIM-PTZ", "scopes": 6, "relays": ["relay1"],
-		"services": ["device", "deviceIO", "events", "imaging", "media", "media", "ptz", "replay", "search"],
+		"services": ["device", "deviceIO", "events", "imaging", "media", "media", "ptz", "recording", "replay",
+			"search"],
 		"profiles": {"main": 1920, "sub": 640}, "stream": "rtsp://127.0.0.1:8554/live", "snapshot": true,
 		"presets_allowed": 64, "configurations": ["ptz1"], "moving": "MOVING", "position": [0.5, 0.25, 0.5],
 		"presets": {"preset_1": "gate"}, "tours": ["tour1"], "focus": 1, "iris": 0,
 		"events": [["Initialized", "Source", "vs1", "State", "true"]],
+		"controlled": ["r1", "vs1", "VIDEO001"], "track": "Video", "job": ["main", "Active"], "information": "Recording",
 		"recordings": 1, "found": ["r1"], "changes": 2, "replay": "rtsp://127.0.0.1:8554/live"
 	}`), &want); err != nil {
 		t.Fatal(err)

@@ -114,6 +114,7 @@ const responseHead = `<?xml version="1.0" encoding="UTF-8"?>` +
 	` xmlns:tr2="http://www.onvif.org/ver20/media/wsdl" xmlns:tptz="http://www.onvif.org/ver20/ptz/wsdl"` +
 	` xmlns:timg="http://www.onvif.org/ver20/imaging/wsdl" xmlns:tev="http://www.onvif.org/ver10/events/wsdl"` +
 	` xmlns:tmd="http://www.onvif.org/ver10/deviceIO/wsdl" xmlns:tse="http://www.onvif.org/ver10/search/wsdl"` +
+	` xmlns:trc="http://www.onvif.org/ver10/recording/wsdl"` +
 	` xmlns:trp="http://www.onvif.org/ver10/replay/wsdl" xmlns:tt="http://www.onvif.org/ver10/schema"` +
 	` xmlns:tns1="http://www.onvif.org/ver10/topics" xmlns:wsnt="http://docs.oasis-open.org/wsn/b-2"` +
 	` xmlns:wsa5="http://www.w3.org/2005/08/addressing" xmlns:xsd="http://www.w3.org/2001/XMLSchema">`

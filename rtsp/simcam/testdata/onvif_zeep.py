@@ -99,6 +99,18 @@ def main(folder):
     results = search.GetEventSearchResults(SearchToken=token, WaitTime=timedelta(seconds=1))
     got["changes"] = len(results.Result)
     search.EndSearch(SearchToken=token)
+    ns = "http://www.onvif.org/ver10/recording/wsdl"
+    control = service("recording.wsdl", f"{{{ns}}}RecordingBinding", services[ns])
+    recording = control.GetRecordings()[0]
+    track = recording.Tracks.Track[0].TrackToken
+    got["controlled"] = [recording.RecordingToken, recording.Configuration.Source.Name, track]
+    got["track"] = control.GetTrackConfiguration(RecordingToken="r1", TrackToken=track).TrackType
+    job = control.GetRecordingJobs()[0]
+    got["job"] = [job.JobConfiguration.Source[0].SourceToken.Token, control.GetRecordingJobState(job.JobToken).State]
+    control.GetRecordingConfiguration("r1")
+    control.GetRecordingJobConfiguration(job.JobToken)
+    control.GetServiceCapabilities()
+    got["information"] = search.GetRecordingInformation(RecordingToken="r1").RecordingStatus
     ns = "http://www.onvif.org/ver10/replay/wsdl"
     replay = service("replay.wsdl", f"{{{ns}}}ReplayBinding", services[ns])
     got["replay"] = replay.GetReplayUri(StreamSetup=setup, RecordingToken="r1")
