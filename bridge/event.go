@@ -26,7 +26,8 @@ type Event struct {
 	// "" = something that begins and ends at once, such as a crossed line.
 	State  string
 	Active bool // it began, or goes on
-	// Initial tells that it was so when the camera was first asked: nothing happens now.
+	// Initial tells that it was so when the camera was asked: nothing happens now. It may have begun since the
+	// camera was heard last.
 	Initial bool
 	// Standing tells that it lasts until somebody mends it, so that it is worth an alarm also where
 	// it was found so: a broken disk, a lens that is covered.
@@ -64,16 +65,19 @@ type activity struct {
 type detector struct {
 	every  time.Duration
 	states map[string]activity // active ones
+	calm   map[string]bool     // those that were inactive when they were heard last
 	told   map[alarmKind]time.Time
 }
 
 // take returns the alarm that an event is worth, if any.
 func (d *detector) take(e Event, now time.Time) (Alarm, bool) {
+	// What was calm when it was heard last and is found active has begun while nobody listened.
+	unheard := e.Initial && d.calm[e.State]
 	began := e.Active
 	if e.State != "" {
-		began = d.begins(e, now)
+		began = d.begins(e, now, !e.Initial || unheard)
 	}
-	if !began || e.Method == 0 || e.Initial && !e.Standing {
+	if !began || e.Method == 0 || e.Initial && !unheard && !e.Standing {
 		return Alarm{}, false
 	}
 	kind := alarmKind{e.Method, e.Type, e.EventType}
@@ -87,19 +91,24 @@ func (d *detector) take(e Event, now time.Time) (Alarm, bool) {
 	return e.Alarm, true
 }
 
-// begins notes a state and tells whether it was not active before.
-func (d *detector) begins(e Event, now time.Time) bool {
+// begins notes a state and tells whether it was not active before; happens, whether it begins in our time.
+func (d *detector) begins(e Event, now time.Time, happens bool) bool {
 	last, known := d.states[e.State]
 	if !e.Active {
 		delete(d.states, e.State)
+		if d.calm == nil || len(d.calm) >= maxStates && !d.calm[e.State] {
+			d.calm = make(map[string]bool)
+		}
+		d.calm[e.State] = true
 		return false
 	}
+	delete(d.calm, e.State)
 	if d.states == nil || len(d.states) >= maxStates && !known {
 		d.states = make(map[string]activity)
 	}
 	begins := !known || last.past || !e.Standing && now.Sub(last.said) >= autoClear
 	d.states[e.State] = activity{
-		said: now, standing: e.Standing, began: last.began || begins && !e.Initial && e.Method != 0,
+		said: now, standing: e.Standing, began: last.began || begins && happens && e.Method != 0,
 	}
 	return begins
 }

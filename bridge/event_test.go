@@ -81,6 +81,15 @@ func TestDetector(t *testing.T) {
 			{s, ends, false},
 			{s, begins, true},
 		},
+		"it was calm when it was heard last": {
+			{0, initial(ends), false},
+			{s, initial(begins), true},
+			{s, begins, false},
+			{s, ends, false},
+			{20 * s, initial(begins), true},
+			{20 * s, initial(begins), false},
+		},
+		"it ended while nobody listened": {{0, begins, true}, {20 * s, initial(ends), false}, {s, begins, true}},
 		"broken, and found broken once more": {
 			{0, initial(disk), true},
 			{time.Hour, initial(disk), false},
@@ -116,6 +125,12 @@ func TestDetector(t *testing.T) {
 	}
 	if n := len(d.states); n > maxStates {
 		t.Errorf("%d states are remembered, want at most %d", n, maxStates)
+	}
+	for i := range 10 * maxStates {
+		d.take(Event{State: fmt.Sprint(i)}, time.Now())
+	}
+	if n := len(d.calm); n > maxStates {
+		t.Errorf("%d calm states are remembered, want at most %d", n, maxStates)
 	}
 }
 
@@ -163,7 +178,7 @@ func TestACameraIsListenedToAgainAndAgain(t *testing.T) {
 }
 
 // A contact of the normally closed kind is active from the start, which is no reason to record, and does not keep
-// movement from being one. What goes on over a lost connection still is.
+// movement from being one. What goes on over a lost connection still is, and what has begun meanwhile, too.
 func TestWhatIsSoWhenNothingHappensHoldsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		door := Event{Alarm: Alarm{Method: 2, Type: 5}, State: "input 1", Active: true, Initial: true}
@@ -187,7 +202,7 @@ func TestWhatIsSoWhenNothingHappensHoldsNothing(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		l.run(ctx)
-		want := []string{"alarm", "true", "false", "alarm", "true", "false", "true", "false"}
+		want := []string{"alarm", "true", "false", "alarm", "true", "false", "true", "false", "alarm", "true", "false"}
 		if diff := cmp.Diff(want, heard); diff != "" {
 			t.Error(diff)
 		}

@@ -167,6 +167,34 @@ func TestSubscriptionIsKept(t *testing.T) {
 	}
 }
 
+// What begins between two subscriptions is asked for behind the second one, and told as a state.
+func TestWhatBeginsBetweenSubscriptions(t *testing.T) {
+	t.Parallel()
+	var d *simcam.ONVIF
+	motion := func(state string) { d.Raise("tns1:VideoSource/MotionAlarm", "Source", "vs1", "State", state) }
+	d = start(t, simcam.ONVIFConfig{
+		SubscriptionTime: 2 * time.Second,
+		Quirks:           simcam.ONVIFQuirks{RenewRefused: true, StatesOnSync: true},
+		Asked: func(op string) {
+			if op == "CreatePullPointSubscription" && d.Calls("Renew") == 1 {
+				motion("true") // nobody reads the old one any more, and the new one does not exist yet
+			}
+		},
+	})
+	motion("false")
+	events := listen(t, client(t, d, onvif.Config{}))
+	for _, active := range []bool{false, true} {
+		select {
+		case e := <-events:
+			if e.Kind != onvif.Motion || !e.Initial || e.Active != active {
+				t.Errorf("got %+v, want the state of motion, %v", e, active)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the state %v did not come", active)
+		}
+	}
+}
+
 // A device that hangs up on long calls is asked with short ones.
 func TestPullThatIsHungUpOn(t *testing.T) {
 	d := start(t, simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{PullCloses: 1500 * time.Millisecond}})

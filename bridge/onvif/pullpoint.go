@@ -34,8 +34,6 @@ func (c *Client) Events(ctx context.Context, fn func(Event)) error {
 	if err != nil {
 		return ended(ctx, err)
 	}
-	// Current states, so that nothing that was already so is missed. Bosch rejects it.
-	_, _ = c.onSubscription(ctx, sub, "SetSynchronizationPoint", syncAction, "<tev:SetSynchronizationPoint/>", 0)
 	pull := c.pullTime
 	for {
 		if time.Now().After(sub.renewAt) {
@@ -76,8 +74,18 @@ func ended(ctx context.Context, err error) error {
 	return err
 }
 
-// subscribe makes a pull point: with a relative end, then an absolute one, then none.
+// subscribe makes a pull point and asks for the present states (ONVIF Core, Synchronization Point), so that nothing is
+// missed that was already so, or has begun between an earlier pull point and this one. Bosch rejects that.
 func (c *Client) subscribe(ctx context.Context) (subscription, error) {
+	sub, err := c.createPullPoint(ctx)
+	if err == nil {
+		_, _ = c.onSubscription(ctx, sub, "SetSynchronizationPoint", syncAction, "<tev:SetSynchronizationPoint/>", 0)
+	}
+	return sub, err
+}
+
+// createPullPoint tries a relative end, then an absolute one, then none.
+func (c *Client) createPullPoint(ctx context.Context) (subscription, error) {
 	clock, err := c.readClock(ctx, false)
 	if err != nil {
 		return subscription{}, err

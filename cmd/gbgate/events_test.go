@@ -176,12 +176,15 @@ func TestEventsBecomeAlarms(t *testing.T) {
 	told(3, "2/0 digital input")
 	noFaults(t, "subscription", sub.Faults())
 
+	motion("false")
+	device.Raise("tnsvendor:Smoke", "", "", "Level", "high") // behind it
+	told(4, "7/3 Smoke")
 	stopDevice()
 	cfg.Listen = device.Addr().String()
 	device, _ = startDevice(t, cfg)
+	motion("true") // before the camera is listened to again
 	heard()
-	motion("true")
-	told(4, "5/2 motion")
+	told(5, "5/2 motion")
 
 	if code := r.gateway.terminate(t); code != exitGood {
 		t.Errorf("exit %d", code)

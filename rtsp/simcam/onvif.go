@@ -54,6 +54,8 @@ type ONVIFConfig struct {
 	Discovery     []net.Interface
 	DiscoveryPort int
 	Quirks        ONVIFQuirks
+	// Asked, if set, is called with the name of each operation before it is answered.
+	Asked func(op string)
 	// Log may be nil.
 	Log *slog.Logger
 }
@@ -237,6 +239,9 @@ func (d *ONVIF) serve(w http.ResponseWriter, r *http.Request) {
 	d.mu.Lock()
 	d.counts[q.body.name]++
 	d.mu.Unlock()
+	if d.cfg.Asked != nil {
+		d.cfg.Asked(q.body.name)
+	}
 	if d.cfg.Quirks.spoil(w, q) {
 		return
 	}

@@ -184,7 +184,9 @@ func (d *ONVIF) subscribe(q *soapRequest) (string, *fault) {
 	id := strconv.Itoa(h.serial)
 	sub := &pullPoint{signal: make(chan struct{}), until: d.now().Add(span)}
 	h.subs[id] = sub
-	h.initialise(sub)
+	if !d.cfg.Quirks.StatesOnSync {
+		h.initialise(sub)
+	}
 	address, parameters := d.at(q, "/onvif/subscription?id="+id), ""
 	if d.cfg.Quirks.NeedsParameters {
 		address = d.at(q, "/onvif/subscription")

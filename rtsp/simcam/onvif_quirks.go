@@ -50,6 +50,7 @@ type ONVIFQuirks struct {
 	SnapshotBasic   bool          // the picture wants Basic
 	SnapshotNoHost  bool          // the picture's address is a path
 	NoRelativeTime  bool          // a relative termination time is a fault
+	StatesOnSync    bool          // the present states are told at a synchronisation point only
 	RenewRefused    bool          // Renew is a fault (Bosch)
 	NeedsMessageID  bool          // Renew and PullMessages without wsa:MessageID are faults (onvif_simple_server)
 	NeedsParameters bool          // subscriptions are told apart by reference parameters
