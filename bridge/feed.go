@@ -59,6 +59,7 @@ type Feed struct {
 	offset   int64         // from the run's time line to the stream's
 	last     timestamp
 	wantKey  bool // the next key picture is a change
+	anew     reopening
 	meter    meter
 	still    stillness
 }
@@ -132,8 +133,11 @@ func (f *Feed) pull(ctx context.Context) {
 		began := time.Now()
 		err := f.session(ctx)
 		f.stream.Reset()
-		if errors.Is(err, errIdle) || ctx.Err() != nil {
+		switch {
+		case errors.Is(err, errIdle), ctx.Err() != nil:
 			return
+		case errors.Is(err, errReopen):
+			continue
 		}
 		if f.State() == Live && time.Since(began) > f.Backoff.Max {
 			failures = 0 // it had been well: begin with the short delays again
@@ -165,7 +169,7 @@ func (f *Feed) session(ctx context.Context) error {
 	}()
 	for {
 		f.mu.Lock()
-		changed, viewers := f.changed, f.viewers
+		changed, viewers, wanted := f.changed, f.viewers, f.anew.wanted
 		switch {
 		case viewers == 0 && f.state == Live:
 			f.state = Lingering
@@ -173,6 +177,11 @@ func (f *Feed) session(ctx context.Context) error {
 			f.state = Live
 		}
 		f.mu.Unlock()
+		if wanted {
+			stop(errReopen)
+			<-done
+			return errReopen
+		}
 		var linger <-chan time.Time
 		var timer *time.Timer
 		if viewers == 0 {
@@ -228,6 +237,7 @@ func (f *Feed) begin() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fresh, f.wantKey = true, false
+	f.anew.begin(time.Now())
 	f.state = Dialing
 	if f.downAt.IsZero() {
 		f.downAt = time.Now()
@@ -239,6 +249,9 @@ func (f *Feed) set(state FeedState, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.state = state
+	if state == Live {
+		f.anew.live(time.Now())
+	}
 	switch state {
 	case Live, Idle:
 		f.downAt, f.err = time.Time{}, nil

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,7 +31,8 @@ type camera struct {
 type act struct {
 	wait, play time.Duration
 	err        error
-	silent     bool // no pictures
+	silent     bool  // no pictures
+	gop        int64 // pictures from one key picture to the next; default 25
 }
 
 func (c *camera) Run(ctx context.Context, sink func(*media.Unit)) error {
@@ -53,7 +55,7 @@ func (c *camera) Run(ctx context.Context, sink func(*media.Unit)) error {
 	began := time.Now()
 	for i := int64(0); a.play == 0 || time.Since(began) < a.play; i++ {
 		if !a.silent {
-			sink(tape.Picture(i%25 == 0, i*3600))
+			sink(tape.Picture(i%cmp.Or(a.gop, 25) == 0, i*3600))
 		}
 		if err := media.Wait(ctx, 40*time.Millisecond); err != nil {
 			return err

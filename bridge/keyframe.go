@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"gbgate/media"
 )
 
 const (
@@ -15,10 +17,10 @@ const (
 	keyWithin = 5 * time.Second
 )
 
-// hasten asks the camera of a new viewer for a key picture of its main stream where the viewer would have to wait
-// for one. The function it returns ends that and waits.
+// hasten sees to it that a new viewer need not wait long for a key picture: it asks the camera for one of its main
+// stream and, where none comes, opens the session anew. The function it returns ends that and waits.
 func (v *View) hasten(ctx context.Context, c *Channel, lease *Lease) (stop func()) {
-	if c.KeyFramer == nil || lease.feed != c.feed || lease.Queued() > 0 {
+	if lease.Queued() > 0 {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -27,14 +29,22 @@ func (v *View) hasten(ctx context.Context, c *Channel, lease *Lease) (stop func(
 		timer := time.NewTimer(handshake)
 		defer timer.Stop()
 		if lease.feed.live() || errors.Is(lease.Ready(ctx, timer.C), errTimer) {
-			v.requestKey(ctx, c)
+			v.requestKey(ctx, c, lease)
+		}
+		for lease.Waiting() && media.Wait(ctx, thirst) == nil {
+			if lease.Waiting() && lease.feed.reopen() {
+				v.log.Info("camera's session is opened anew: no key picture comes", "camera", c.Name)
+			}
 		}
 	})
 	return func() { cancel(); asking.Wait() }
 }
 
 // requestKey asks the camera for a key picture; it is only a wish.
-func (v *View) requestKey(ctx context.Context, c *Channel) {
+func (v *View) requestKey(ctx context.Context, c *Channel, lease *Lease) {
+	if c.KeyFramer == nil || lease.feed != c.feed {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, keyWithin)
 	defer cancel()
 	if err := c.KeyFramer.RequestKeyFrame(ctx); err != nil && ctx.Err() == nil {

@@ -127,6 +127,13 @@ func (r *Reader) Queued() int {
 	return r.n
 }
 
+// Waiting tells whether the reader waits for a key picture: since it began, or since it lost its place.
+func (r *Reader) Waiting() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting
+}
+
 // Dropped is how many units were lost because the reader lagged.
 func (r *Reader) Dropped() uint64 {
 	r.mu.Lock()

@@ -186,6 +186,18 @@ func (s *Stream) Stats() StreamStats {
 	return st
 }
 
+// Starving tells whether somebody reads and all who do wait for a key picture, none being cached.
+func (s *Stream) Starving() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for r := range s.readers {
+		if !r.Waiting() {
+			return false
+		}
+	}
+	return len(s.readers) > 0 && len(s.cache) == 0
+}
+
 // Reset forgets the cached pictures, because the source has gone: a viewer that comes now
 // shall not be shown the past. Readers stay, and go on at the next key picture.
 func (s *Stream) Reset() {
