@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"sync/atomic"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -40,10 +39,13 @@ type mmsghdr struct {
 	n   uint32
 }
 
+// noSocket is the descriptor of a batch whose socket is closed.
+const noSocket = -1
+
 // batch hands chunks of packets to the kernel without copying them. Go's net package has no call for
-// several packets, so these are made on its socket (syscall.RawConn).
+// several packets, so these are made on its socket, whose descriptor is known here until the link shuts.
 type batch struct {
-	raw  syscall.RawConn
+	fd   int
 	z    *packetizer
 	path atomic.Uint32 // a udpPath
 
@@ -52,17 +54,9 @@ type batch struct {
 	msgs    []mmsghdr
 	control []byte // UDP_SEGMENT with the packet size
 
-	// One call on the socket: from is the first packet to send, the rest is what came of it.
-	call  func(fd uintptr)
-	whole func(fd uintptr) // sends flat
-	flat  []byte
-	from  int
-	sent  int
-	errno unix.Errno
-
 	// The system calls; tests put failing ones here.
-	sendmsg  func(fd uintptr, msg *unix.Msghdr) unix.Errno
-	sendmmsg func(fd uintptr, msgs []mmsghdr) (int, unix.Errno)
+	sendmsg  func(fd int, msg *unix.Msghdr) unix.Errno
+	sendmmsg func(fd int, msgs []mmsghdr) (int, unix.Errno)
 }
 
 // newBatch looks which path the kernel knows.
@@ -72,16 +66,16 @@ func newBatch(conn *net.UDPConn, z *packetizer) (*batch, error) {
 		return nil, fmt.Errorf("rtpout: socket: %w", err)
 	}
 	b := &batch{
-		raw: raw, z: z,
+		fd: noSocket, z: z,
 		iov: make([]unix.Iovec, 0, cap(z.pieces)), msgs: make([]mmsghdr, 0, cap(z.ends)),
 		control: make([]byte, unix.CmsgSpace(2)), sendmsg: sendmsg, sendmmsg: sendmmsg,
 	}
-	b.call, b.whole = b.try, b.once
 	h := (*unix.Cmsghdr)(unsafe.Pointer(&b.control[0]))
 	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
 	h.SetLen(unix.CmsgLen(2))
 	binary.NativeEndian.PutUint16(b.control[unix.CmsgLen(0):], uint16(z.headSize()+z.maxPayload))
 	err = raw.Control(func(fd uintptr) {
+		b.fd = int(fd)
 		if _, err := unix.GetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT); err != nil {
 			b.path.Store(uint32(pathMMsg))
 		}
@@ -110,74 +104,65 @@ func (b *batch) start(i int) int {
 // send sends packets of the chunk, from the given one on, and returns how many were taken. It does not wait for
 // room in the socket's queue (EAGAIN).
 func (b *batch) send(from int) (int, unix.Errno) {
-	b.from, b.sent, b.errno = from, 0, unix.EBADF
-	_ = b.raw.Control(b.call)
-	return b.sent, b.errno
+	if b.fd == noSocket {
+		return 0, unix.EBADF
+	}
+	switch udpPath(b.path.Load()) {
+	case pathGSO:
+		return b.segmented(from)
+	case pathMMsg:
+		return b.several(from)
+	case pathWrite:
+	}
+	return b.single(from)
 }
 
 // sendFlat sends several packets that lie one behind the other, all or none.
 func (b *batch) sendFlat(data []byte) unix.Errno {
-	b.flat, b.errno = data, unix.EBADF
-	_ = b.raw.Control(b.whole)
-	b.flat = nil
-	return b.errno
-}
-
-// once is sendFlat with the descriptor.
-func (b *batch) once(fd uintptr) {
-	b.iov = append(b.iov[:0], unix.Iovec{Base: unsafe.SliceData(b.flat)})
-	b.iov[0].SetLen(len(b.flat))
+	if b.fd == noSocket {
+		return unix.EBADF
+	}
+	b.iov = append(b.iov[:0], unix.Iovec{Base: unsafe.SliceData(data)})
+	b.iov[0].SetLen(len(data))
 	b.msg = unix.Msghdr{Iov: &b.iov[0], Control: &b.control[0]}
 	b.msg.SetIovlen(1)
 	b.msg.SetControllen(len(b.control))
-	b.errno = b.sendmsg(fd, &b.msg)
-}
-
-// try is send with the descriptor.
-func (b *batch) try(fd uintptr) {
-	switch path := udpPath(b.path.Load()); path {
-	case pathGSO:
-		b.errno = b.segmented(fd)
-	case pathMMsg:
-		b.sent, b.errno = b.several(fd)
-	case pathWrite:
-		b.errno = b.single(fd)
-	}
+	return b.sendmsg(b.fd, &b.msg)
 }
 
 // segmented sends all packets as one datagram that the kernel cuts: all are of one size, the last
 // may be shorter.
-func (b *batch) segmented(fd uintptr) unix.Errno {
-	iov := b.iov[b.start(b.from):]
+func (b *batch) segmented(from int) (int, unix.Errno) {
+	iov := b.iov[b.start(from):]
 	b.msg = unix.Msghdr{Iov: &iov[0]}
 	b.msg.SetIovlen(len(iov))
-	packets := len(b.z.ends) - b.from
+	packets := len(b.z.ends) - from
 	if packets > 1 {
 		b.msg.Control = &b.control[0]
 		b.msg.SetControllen(len(b.control))
 	}
-	errno := b.sendmsg(fd, &b.msg)
+	errno := b.sendmsg(b.fd, &b.msg)
 	switch errno {
 	case 0:
-		b.sent = packets
+		return packets, 0
 	case unix.EIO, unix.EINVAL, unix.EMSGSIZE, unix.ENOPROTOOPT, unix.EOPNOTSUPP, unix.ENOSYS:
 		// No checksum offload on the device (EIO), an MTU below the packet size (EINVAL, EMSGSIZE), an old kernel.
 		b.path.Store(uint32(pathMMsg))
 		errno = 0
 	}
-	return errno
+	return 0, errno
 }
 
 // several sends the packets with one call; the kernel stops at the first that it can't take.
-func (b *batch) several(fd uintptr) (int, unix.Errno) {
+func (b *batch) several(from int) (int, unix.Errno) {
 	b.msgs = b.msgs[:0]
-	for i := b.from; i < len(b.z.ends); i++ {
+	for i := from; i < len(b.z.ends); i++ {
 		first := b.start(i)
 		m := mmsghdr{hdr: unix.Msghdr{Iov: &b.iov[first]}}
 		m.hdr.SetIovlen(b.z.ends[i] - first)
 		b.msgs = append(b.msgs, m)
 	}
-	n, errno := b.sendmmsg(fd, b.msgs)
+	n, errno := b.sendmmsg(b.fd, b.msgs)
 	switch errno {
 	case unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOPROTOOPT:
 		b.path.Store(uint32(pathWrite))
@@ -187,30 +172,29 @@ func (b *batch) several(fd uintptr) (int, unix.Errno) {
 }
 
 // single sends packets one by one.
-func (b *batch) single(fd uintptr) unix.Errno {
-	for i := b.from + b.sent; i < len(b.z.ends); i++ {
+func (b *batch) single(from int) (int, unix.Errno) {
+	for i := from; i < len(b.z.ends); i++ {
 		first := b.start(i)
 		b.msg = unix.Msghdr{Iov: &b.iov[first]}
 		b.msg.SetIovlen(b.z.ends[i] - first)
-		if errno := b.sendmsg(fd, &b.msg); errno != 0 {
-			return errno
+		if errno := b.sendmsg(b.fd, &b.msg); errno != 0 {
+			return i - from, errno
 		}
-		b.sent++
 	}
-	return 0
+	return len(b.z.ends) - from, 0
 }
 
 // The calls don't wait, so they are made without telling the scheduler: one that it knows of wakes the thread
 // that watches over long ones.
 
-func sendmsg(fd uintptr, msg *unix.Msghdr) unix.Errno {
-	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, fd, uintptr(unsafe.Pointer(msg)),
+func sendmsg(fd int, msg *unix.Msghdr) unix.Errno {
+	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(msg)),
 		unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	return errno
 }
 
-func sendmmsg(fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
-	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)),
+func sendmmsg(fd int, msgs []mmsghdr) (int, unix.Errno) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&msgs[0])), uintptr(len(msgs)),
 		unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return 0, errno

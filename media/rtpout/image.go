@@ -3,7 +3,6 @@ package rtpout
 import (
 	"encoding/binary"
 	"sync"
-	"time"
 )
 
 // image is one pack as the bytes of its datagrams. The kernel copies one piece faster than the forty of a scattered
@@ -90,7 +89,6 @@ func (u *udpLink) sendImage(packets int) bool {
 	}
 	z.seq += uint16(packets)
 	z.bufs, z.left = nil, 0
-	u.failing = time.Time{}
-	u.s.count(packets, len(m.data), 0)
+	u.gone(packets, len(m.data))
 	return true
 }

@@ -49,7 +49,7 @@ func TestViewersOfOneStreamShareAnImage(t *testing.T) {
 	for i := range viewers {
 		if i == viewers-1 {
 			calls := 0
-			from[i].link.(*udpLink).out.sendmsg = func(fd uintptr, msg *unix.Msghdr) unix.Errno {
+			from[i].link.(*udpLink).out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 				if calls++; calls == 1 {
 					return unix.ENOBUFS
 				}

@@ -51,16 +51,10 @@ func (u *udpLink) aim(remote netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	var failed error
-	if err := u.out.raw.Control(func(fd uintptr) {
-		failed = unix.Connect(int(fd), to)
-		_, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR) // reading it clears it
-	}); err != nil {
+	if err := unix.Connect(u.out.fd, to); err != nil {
 		return err
 	}
-	if failed != nil {
-		return failed
-	}
+	_, _ = unix.GetsockoptInt(u.out.fd, unix.SOL_SOCKET, unix.SO_ERROR) // reading it clears it
 	u.refusals = [refusalsAllowed]time.Time{}
 	u.failing = time.Time{}
 	return nil

@@ -33,15 +33,16 @@ func (s *Sender) Offer(ts uint32, spread time.Duration, bufs [][]byte, h Holder)
 	}
 	u.sending.Lock()
 	defer u.sending.Unlock()
-	if u.queued == maxOffered {
+	if u.queued == maxOffered || u.out.fd == noSocket {
 		return false
 	}
 	h.Retain()
-	idle := !u.inHand && u.queued == 0
-	u.queue[(u.first+u.queued)%maxOffered] = offered{ts, spread, bufs, h}
-	u.queued++
-	if idle {
-		u.goOn()
+	p := offered{ts, spread, bufs, h}
+	if u.inHand || u.queued > 0 {
+		u.queue[(u.first+u.queued)%maxOffered] = p
+		u.queued++
+	} else if now := time.Now(); u.take(p, now) {
+		u.goOn(now)
 	}
 	return true
 }
@@ -50,12 +51,12 @@ func (s *Sender) Offer(ts uint32, spread time.Duration, bufs [][]byte, h Holder)
 func (u *udpLink) resume() {
 	u.sending.Lock()
 	defer u.sending.Unlock()
-	u.goOn()
+	u.goOn(time.Now())
 }
 
 // goOn sends what is due and has the wheel see to the rest.
-func (u *udpLink) goOn() {
-	if next, err := u.advance(time.Now()); err == nil && !next.IsZero() && !u.s.cfg.Wheel.add(u, next) {
+func (u *udpLink) goOn(now time.Time) {
+	if next, err := u.advance(now); err == nil && !next.IsZero() && !u.s.cfg.Wheel.add(u, next) {
 		u.abandon()
 	}
 }
@@ -74,7 +75,7 @@ func (u *udpLink) advance(now time.Time) (time.Time, error) {
 		case u.chunk == 0 && u.s.z.left == 0:
 			u.finish()
 		}
-		now = time.Now()
+		now = u.s.pacer.last
 	}
 	if u.drained != nil {
 		close(u.drained)
@@ -116,9 +117,6 @@ func (u *udpLink) take(p offered, now time.Time) bool {
 // burst sends one burst of the pack in hand, or returns when to try.
 func (u *udpLink) burst(now time.Time) (time.Time, error) {
 	s := u.s
-	if s.life.Err() != nil {
-		return time.Time{}, s.Err()
-	}
 	if u.chunk == 0 {
 		n := min(u.size, s.z.packets())
 		if wait := max(u.due.Sub(now), s.pacer.wait(now, n)); wait > 0 {
@@ -127,7 +125,6 @@ func (u *udpLink) burst(now time.Time) (time.Time, error) {
 		s.pacer.sent(now, n, u.step)
 		u.due = u.due.Add(u.step)
 		if u.single && u.sendImage(n) {
-			s.pacer.last = time.Now()
 			return time.Time{}, nil
 		}
 		s.z.next(n)
@@ -138,8 +135,14 @@ func (u *udpLink) burst(now time.Time) (time.Time, error) {
 	if err != nil || wait > 0 {
 		return now.Add(wait), err
 	}
-	s.pacer.last = time.Now() // the call takes long on a busy machine: the pause begins behind it
 	return time.Time{}, nil
+}
+
+// gone notes that packets have left.
+func (u *udpLink) gone(packets, size int) {
+	now := time.Now() // the call takes long on a busy machine: the pause begins behind it
+	u.s.pacer.last, u.failing = now, time.Time{}
+	u.s.count(now, packets, size, 0)
 }
 
 // finish lets go of the pack in hand.
@@ -156,7 +159,7 @@ func (u *udpLink) abandon() {
 	s := u.s
 	for {
 		if u.inHand {
-			s.count(0, 0, u.chunk-u.sent+s.z.packets())
+			s.count(time.Time{}, 0, 0, u.chunk-u.sent+s.z.packets())
 			s.z.skip()
 			u.chunk, u.sent = 0, 0
 			u.finish()

@@ -157,7 +157,7 @@ func TestOfferMeetsErrors(t *testing.T) {
 			s := open(t, Config{Remote: r.addr(), Wheel: w})
 			connect(t, s)
 			calls := 0
-			s.link.(*udpLink).out.sendmsg = func(fd uintptr, msg *unix.Msghdr) unix.Errno {
+			s.link.(*udpLink).out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 				if calls++; calls%2 == 1 {
 					return errno
 				}
@@ -179,7 +179,7 @@ func TestOfferMeetsErrors(t *testing.T) {
 	connect(t, s)
 	u := s.link.(*udpLink)
 	u.spacing = time.Microsecond
-	u.out.sendmsg = func(uintptr, *unix.Msghdr) unix.Errno { return unix.ECONNREFUSED }
+	u.out.sendmsg = func(int, *unix.Msghdr) unix.Errno { return unix.ECONNREFUSED }
 	h := &held{}
 	for range maxOffered {
 		s.Offer(0, 0, pack(100, 0), h)

@@ -134,15 +134,15 @@ func (s *Sender) WritePack(ctx context.Context, ts uint32, spread time.Duration,
 	return s.link.write(ctx, ts, spread, bufs)
 }
 
-// count adds to the counters what was just sent: packets, with size bytes in all.
-func (s *Sender) count(packets, size, dropped int) {
+// count adds to the counters what was sent now: packets, with size bytes in all.
+func (s *Sender) count(now time.Time, packets, size, dropped int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if packets > 0 {
 		s.stats.Packets += uint64(packets)
 		s.stats.Bytes += uint64(size)
 		s.octets += uint32(size - packets*rtpHeader)
-		s.lastTS, s.lastSent = s.z.ts, time.Now()
+		s.lastTS, s.lastSent = s.z.ts, now
 	}
 	s.stats.Dropped += uint64(dropped)
 	s.stats.MaxBurst = s.pacer.max

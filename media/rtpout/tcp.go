@@ -212,7 +212,7 @@ func (t *tcpLink) write(ctx context.Context, ts uint32, _ time.Duration, bufs []
 	}
 	err := t.send(ctx)
 	if s.z.left > 0 {
-		s.count(0, 0, s.z.packets())
+		s.count(time.Time{}, 0, 0, s.z.packets())
 		s.z.skip()
 	}
 	return err
@@ -243,10 +243,10 @@ func (t *tcpLink) send(ctx context.Context) error {
 		if err != nil {
 			packets = t.cut(int(n))
 			taken := min(packets*(s.z.headSize()+s.z.maxPayload), s.z.size) - packets*s.z.framing
-			s.count(packets, taken, len(s.z.ends)-packets)
+			s.count(t.progress, packets, taken, len(s.z.ends)-packets)
 			return t.failed(ctx, err)
 		}
-		s.count(packets, size, 0)
+		s.count(t.progress, packets, size, 0)
 	}
 	return nil
 }

@@ -141,8 +141,7 @@ func (u *udpLink) push(now time.Time) (wait time.Duration, err error) {
 	for range maxRetries + u.chunk {
 		n, errno := u.out.send(u.sent)
 		if u.sent += n; u.sent == u.chunk {
-			u.failing = time.Time{}
-			u.s.count(u.chunk, u.s.z.size, 0)
+			u.gone(u.chunk, u.s.z.size)
 			u.chunk = 0
 			return 0, nil
 		}
@@ -181,7 +180,7 @@ func (u *udpLink) push(now time.Time) (wait time.Duration, err error) {
 // it is the end only after StallTimeout.
 func (u *udpLink) dropped(now time.Time, errno unix.Errno) error {
 	s := u.s
-	s.count(u.sent, u.sent*(rtpHeader+s.z.maxPayload), u.chunk-u.sent)
+	s.count(now, u.sent, u.sent*(rtpHeader+s.z.maxPayload), u.chunk-u.sent)
 	if u.sent > 0 || u.failing.IsZero() {
 		u.failing = now
 		s.cfg.Log.Debug("packets not sent", "remote", s.cfg.Remote, "error", errno)
@@ -208,7 +207,12 @@ func (u *udpLink) refused(now time.Time) bool {
 }
 
 func (u *udpLink) shut() {
-	u.giveUp()
+	u.sending.Lock() // whoever sends knows the descriptor
+	defer u.sending.Unlock()
+	u.abandon()
+	if u.out != nil {
+		u.out.fd = noSocket
+	}
 	_ = u.conn.Close()
 	if u.rtcp != nil {
 		_ = u.rtcp.conn.Close()

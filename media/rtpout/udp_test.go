@@ -158,13 +158,13 @@ func TestStepDown(t *testing.T) {
 			s := open(t, Config{Remote: r.addr()})
 			connect(t, s)
 			out := s.link.(*udpLink).out
-			out.sendmsg = func(fd uintptr, msg *unix.Msghdr) unix.Errno {
+			out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 				if msg.Control != nil && c.gso != 0 {
 					return c.gso
 				}
 				return sendmsg(fd, msg)
 			}
-			out.sendmmsg = func(fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
+			out.sendmmsg = func(fd int, msgs []mmsghdr) (int, unix.Errno) {
 				if c.mmsg != 0 {
 					return 0, c.mmsg
 				}
@@ -195,13 +195,13 @@ func TestHiccups(t *testing.T) {
 				force(s, path)
 				out := s.link.(*udpLink).out
 				calls := 0
-				out.sendmsg = func(fd uintptr, msg *unix.Msghdr) unix.Errno {
+				out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 					if calls++; calls == 2 {
 						return errno
 					}
 					return sendmsg(fd, msg)
 				}
-				out.sendmmsg = func(fd uintptr, msgs []mmsghdr) (int, unix.Errno) {
+				out.sendmmsg = func(fd int, msgs []mmsghdr) (int, unix.Errno) {
 					switch calls++; calls {
 					case 1:
 						return sendmmsg(fd, msgs[:5])
@@ -232,7 +232,7 @@ func TestUplinkDown(t *testing.T) {
 	connect(t, s)
 	out := s.link.(*udpLink).out
 	down := true
-	out.sendmsg = func(fd uintptr, msg *unix.Msghdr) unix.Errno {
+	out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 		if down {
 			return unix.ENETUNREACH
 		}
@@ -265,7 +265,7 @@ func TestFullQueue(t *testing.T) {
 	r := newReceiver(t)
 	s := open(t, Config{Remote: r.addr(), WriteTimeout: 20 * time.Millisecond})
 	connect(t, s)
-	s.link.(*udpLink).out.sendmsg = func(uintptr, *unix.Msghdr) unix.Errno {
+	s.link.(*udpLink).out.sendmsg = func(int, *unix.Msghdr) unix.Errno {
 		return unix.EAGAIN
 	}
 	if err := s.WritePack(t.Context(), 0, 0, pack(2000, 0)); err != nil {
