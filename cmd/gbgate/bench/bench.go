@@ -318,20 +318,25 @@ func (r *run) load(ctx context.Context) error {
 	return nil
 }
 
-// measureLoad measures the gateway, and the floor if it runs beside it, which it ends.
+// measureLoad measures the gateway, and the floor if it runs beside it.
 func (r *run) measureLoad(ctx context.Context, d time.Duration) (floor, spent, rss float64, err error) {
-	done := make(chan error, 1)
 	if r.Together {
-		go func() {
-			var err error
-			floor, _, err = r.measure(ctx, r.floor, d)
-			done <- err
-		}()
-	} else {
-		done <- nil
+		return r.measureBeside(ctx, d)
 	}
 	spent, rss, err = r.measure(ctx, r.gateway, d)
-	if err = errors.Join(err, <-done); err == nil && r.Together {
+	return 0, spent, rss, err
+}
+
+// measureBeside measures the gateway and the floor at the same time and ends the floor.
+func (r *run) measureBeside(ctx context.Context, d time.Duration) (floor, spent, rss float64, err error) {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		floor, _, err = r.measure(ctx, r.floor, d)
+		done <- err
+	}()
+	spent, rss, err = r.measure(ctx, r.gateway, d)
+	if err = errors.Join(err, <-done); err == nil {
 		err = r.floor.ask("stop", nil, nil)
 	}
 	return floor, spent, rss, err
