@@ -2,7 +2,7 @@ package bridge
 
 import (
 	"context"
-	"math"
+	"errors"
 
 	"gbgate/gb28181/manscdp"
 )
@@ -40,7 +40,7 @@ func (v *View) HomePosition(_ context.Context, q *manscdp.HomePositionQuery) (*m
 	if err != nil {
 		return nil, err
 	}
-	return &manscdp.HomePositionResponse{Header: q.Answer(), HomePosition: c.gear.homePosition()}, nil
+	return &manscdp.HomePositionResponse{Header: q.Answer(), HomePosition: c.homePosition()}, nil
 }
 
 // CruiseTrackList lists the cruise tracks (巡航轨迹) of a channel.
@@ -51,8 +51,8 @@ func (v *View) CruiseTrackList(_ context.Context, q *manscdp.CruiseTrackListQuer
 		return nil, err
 	}
 	answer := &manscdp.CruiseTrackListResponse{Header: q.Answer()}
-	if c, err := v.device(q.DeviceID); err == nil && c.pilot != nil {
-		answer.Tracks = c.pilot.tours.list()
+	if c, err := v.device(q.DeviceID); err == nil && c.mount != nil {
+		answer.Tracks = c.mount.Tracks()
 		answer.SumNum = len(answer.Tracks)
 	}
 	return answer, nil
@@ -64,8 +64,8 @@ func (v *View) CruiseTrack(_ context.Context, q *manscdp.CruiseTrackQuery) (*man
 		return nil, err
 	}
 	answer := &manscdp.CruiseTrackResponse{Header: q.Answer(), Number: q.Number}
-	if c, err := v.device(q.DeviceID); err == nil && c.pilot != nil {
-		answer.Name, answer.Points = c.pilot.tours.points(q.Number)
+	if c, err := v.device(q.DeviceID); err == nil && c.mount != nil {
+		answer.Name, answer.Points = c.mount.Track(q.Number)
 		answer.SumNum = len(answer.Points)
 	}
 	return answer, nil
@@ -78,27 +78,15 @@ func (v *View) PTZPosition(ctx context.Context, q *manscdp.PTZPositionQuery) (*m
 		return nil, err
 	}
 	answer := &manscdp.PTZPositionResponse{Header: q.Answer()}
-	if p, ok := c.PTZ.(PTZPositioner); ok && c.moves() {
-		ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
-		defer cancel()
-		pan, tilt, zoom, err := p.Position(ctx)
-		if err != nil {
-			v.log.Warn("PTZ position unknown", "camera", c.Name, "reason", err.Error())
-			return answer, nil
-		}
-		answer.PTZPosition = position(pan, tilt, zoom)
+	if !c.moves() {
+		return answer, nil
+	}
+	position, err := c.mount.Position(ctx)
+	switch {
+	case err == nil:
+		answer.PTZPosition = position
+	case !errors.Is(err, errors.ErrUnsupported):
+		v.log.Warn("PTZ position unknown", "camera", c.Name, "reason", err.Error())
 	}
 	return answer, nil
-}
-
-// usualZoom is the magnification of a dome at its longest, as no camera interface tells it.
-const usualZoom = 30
-
-// position puts a camera's position in the units of GB/T 28181-2022 A.2.6.15. Its tilt runs from
-// −30° to 90°, which makes sense for a dome under a ceiling only: + is down.
-func position(pan, tilt, zoom float64) manscdp.PTZPosition {
-	pan = math.Mod(pan*180+360, 360)
-	tilt = min(90, max(-30, -90*tilt))
-	zoom = 1 + zoom*(usualZoom-1)
-	return manscdp.PTZPosition{Pan: &pan, Tilt: &tilt, Zoom: &zoom}
 }

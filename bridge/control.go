@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"time"
 
 	"gbgate/gb28181/manscdp"
 )
@@ -15,6 +16,9 @@ var (
 	errNoUpgrade = errors.New("firmware is not taken from a platform")
 	errNoRecord  = errors.New("not recorded: the camera's record is off")
 )
+
+// deviceTimeout is for one command to a camera.
+const deviceTimeout = 5 * time.Second
 
 // DeviceControl carries one command out. A nil answer is a command that has none by the
 // standard (GB/T 28181-2022 §9.3.1); such a command's failure is only logged.
@@ -140,18 +144,4 @@ func keyFrame(ctx context.Context, channel *Channel) error {
 	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
 	defer cancel()
 	return channel.KeyFramer.RequestKeyFrame(ctx)
-}
-
-// setHome keeps the home position (看守位).
-func (v *View) setHome(channel *Channel, h *manscdp.HomePosition) error {
-	switch {
-	case !channel.moves() || v.cfg.NoPTZ:
-		return errNoPTZ
-	case h.Enabled < 0 || h.Enabled > 1 || h.ResetTime < 0,
-		h.PresetIndex != nil && (*h.PresetIndex < 0 || *h.PresetIndex > 255):
-		return errBadValue
-	}
-	channel.setHomePosition(h)
-	v.site.cfg.Ledger.noteHome(channel.Name, h)
-	return nil
 }

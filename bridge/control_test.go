@@ -3,19 +3,35 @@ package bridge
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 
+	"gbgate/bridge/ptz"
 	"gbgate/gb28181/manscdp"
 	"gbgate/media"
 	"gbgate/media/ps"
 )
 
 // head writes down what it is told.
-type head struct{ did []string }
+type head struct {
+	mu  sync.Mutex
+	did []string
+}
 
 func (h *head) note(format string, args ...any) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.did = append(h.did, fmt.Sprintf(format, args...))
 	return nil
+}
+
+// take returns what it was told since it was asked last.
+func (h *head) take() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	did := h.did
+	h.did = nil
+	return did
 }
 
 func (h *head) Move(_ context.Context, pan, tilt, zoom float64) error {
@@ -39,9 +55,9 @@ const (
 	alien = "34020100001320000099"
 )
 
-func testSite(ptz PTZ) *Site {
+func testSite(head ptz.Head) *Site {
 	return NewSite(Config{}, []Camera{
-		{Name: "gate", Title: "东门球机", ID: gate, Manufacturer: "ACME", Model: "D1", Source: &camera{}, PTZ: ptz},
+		{Name: "gate", Title: "东门球机", ID: gate, Manufacturer: "ACME", Model: "D1", Source: &camera{}, PTZ: head},
 		{Name: "yard", Title: "Yard", ID: yard, Manufacturer: "ACME", Model: "B1", Source: &camera{}},
 	})
 }
@@ -267,5 +283,27 @@ func TestDeviceInfoOfACamera(t *testing.T) {
 		if err != nil || info.Manufacturer != "ACME" || info.Model != c.model || info.Firmware != c.firm {
 			t.Errorf("%+v: %+v, %v", c.says, info, err)
 		}
+	}
+}
+
+// keyer counts the key pictures asked for.
+type keyer struct{ asked int }
+
+func (k *keyer) RequestKeyFrame(context.Context) error { k.asked++; return nil }
+
+func TestKeyFrameIsAskedFor(t *testing.T) {
+	k := &keyer{}
+	site := NewSite(Config{}, []Camera{
+		{Name: "gate", ID: gate, Source: &probe{}, KeyFramer: k}, {Name: "yard", ID: yard, Source: &probe{}},
+	})
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, NoPTZ: true})
+	for _, id := range []string{gate, yard} {
+		c := &manscdp.DeviceControl{Header: header(id), IFrameCmd: "Send"}
+		if answer, err := v.DeviceControl(t.Context(), c); err != nil || answer != nil {
+			t.Errorf("%+v %v, want nothing", answer, err)
+		}
+	}
+	if k.asked != 1 {
+		t.Errorf("the camera was asked %d times, want once", k.asked)
 	}
 }

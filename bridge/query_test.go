@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gbgate/bridge/playback"
+	"gbgate/bridge/ptz"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 )
@@ -52,7 +53,7 @@ func TestPresets(t *testing.T) {
 	stored := []Preset{{1, "gate"}, {255, "yard"}, {256, "beyond the standard"}}
 	for _, c := range []struct {
 		name string
-		ptz  PTZ
+		ptz  ptz.Head
 		no   bool
 		id   string
 		want []manscdp.Preset
@@ -283,7 +284,7 @@ func TestTheNodeStandsForItsOnlyCamera(t *testing.T) {
 	one := site.View(ViewConfig{NodeID: node, Channels: []string{"gate"}})
 	two := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
 	for _, v := range []*View{one, two} {
-		c := &manscdp.DeviceControl{Header: header(node), PTZCmd: goStop}
+		c := &manscdp.DeviceControl{Header: header(node), PTZCmd: "A50F0100000000B5"}
 		if answer, err := v.DeviceControl(t.Context(), c); answer != nil || err != nil {
 			t.Errorf("%+v %v, want neither answer nor error", answer, err)
 		}

@@ -12,9 +12,10 @@ import (
 	"gbgate/gb28181/manscdp"
 )
 
-// doubt is a turret that turns out to be fixed at the third look.
+// doubt is a head that turns out to be fixed at the third look.
 type doubt struct {
-	turret
+	head
+	began time.Time
 	looks []time.Duration
 	fixed bool
 }
@@ -37,7 +38,7 @@ func (d *doubt) Fixed() bool {
 
 func TestACameraTurnsOutToBeFixed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		head := &doubt{turret: turret{began: time.Now()}}
+		head := &doubt{began: time.Now()}
 		site := NewSite(Config{}, []Camera{{Name: "gate", Title: "Gate", ID: gate, Source: &probe{}, PTZ: head, Scout: head}})
 		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
 		l, stop := running(t, site, v)

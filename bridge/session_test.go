@@ -5,11 +5,12 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"gbgate/gb28181/manscdp"
 	"gbgate/gb28181/sdp"
 )
 
@@ -36,7 +37,7 @@ func TestTheEndOfACallStopsTheCamera(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer socket.Close()
-	head := &turret{began: time.Now()}
+	head := &head{}
 	site := testSite(head)
 	_, stop := running(t, site, nil)
 	defer stop()
@@ -62,15 +63,56 @@ func TestTheEndOfACallStopsTheCamera(t *testing.T) {
 	steer(t, v, goLeft)
 	hangUp(bye)
 	over.Wait()
+	var did []string
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
-		head.mu.Lock()
-		did := slices.Clone(head.did)
-		head.mu.Unlock()
-		if len(did) == 2 && did[1][len(did[1])-4:] == "stop" {
+		if did = append(did, head.take()...); len(did) == 2 && did[1] == "stop" {
 			return
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("the camera did %v, want a stop at the end of the call", did)
 		}
+	}
+}
+
+const (
+	goLeft   = "A50F0102FF0000B6"
+	goPreset = "A50F01820003003A"
+)
+
+func steer(t *testing.T, v *View, code string) {
+	t.Helper()
+	c := &manscdp.DeviceControl{Header: header(gate), PTZCmd: code}
+	if _, err := v.DeviceControl(t.Context(), c); err != nil {
+		t.Error(err)
+	}
+}
+
+// A camera does not go on turning for a superior that looks no more, or is gone.
+func TestNobodyTurnsACameraUnseen(t *testing.T) {
+	for name, end := range map[string]func(v *View, c *Channel){
+		"the last call ends":       (*View).callEnds,
+		"the registration is lost": func(v *View, _ *Channel) { v.Release() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			head := &head{}
+			site := testSite(head)
+			_, stop := running(t, site, nil)
+			v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+			c, _ := v.channel(gate)
+			v.callBegins(c)
+			v.callBegins(c)
+			steer(t, v, goLeft)
+			v.callEnds(c)
+			time.Sleep(time.Second)
+			if did := head.take(); len(did) != 1 {
+				t.Errorf("%s: while a call goes on it did %v", name, did)
+			}
+			end(v, c)
+			time.Sleep(time.Second)
+			if did := head.take(); len(did) != 1 || did[0] != "stop" {
+				t.Errorf("%s: it did %v, want a stop", name, did)
+			}
+			stop()
+		})
 	}
 }

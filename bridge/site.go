@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gbgate/bridge/playback"
+	"gbgate/bridge/ptz"
 	"gbgate/gb28181"
 	"gbgate/media"
 	"gbgate/media/rtpout"
@@ -28,7 +29,7 @@ type Camera struct {
 	Latitude     float64
 	Source       Source
 	Sub          Source      // the second stream, smaller; nil: there is none
-	PTZ          PTZ         // nil: fixed
+	PTZ          ptz.Head    // nil: fixed
 	Snapshotter  Snapshotter // nil: takes no single pictures
 	Rebooter     Rebooter    // nil: can't be restarted
 	Describer    Describer   // nil: is what Manufacturer and Model say
@@ -66,7 +67,7 @@ type Site struct {
 	cfg    Config
 	slots  *slots
 	hub    hub
-	tasks  tasks
+	tasks  ptz.Tasks
 	scouts *slots
 	now    atomic.Pointer[table]
 	// conditions counts the changes of all channels' conditions.
@@ -131,7 +132,7 @@ func (s *Site) Run(ctx context.Context) error {
 		end()
 	}
 	all.Wait()
-	s.tasks.close()
+	s.tasks.Close()
 	return context.Cause(ctx)
 }
 

@@ -3,6 +3,7 @@ package bridge
 import (
 	"reflect"
 
+	"gbgate/bridge/ptz"
 	"gbgate/media"
 )
 
@@ -102,14 +103,11 @@ func (s *Site) newGear(cam Camera) *gear {
 		s.hub.tell(func(b *mailbox) { b.cameraChanged(cam.Name) })
 	}
 	if cam.PTZ != nil {
-		g.motion = newMotion(cam.PTZ, &s.tasks, log)
-		kept, err := openTours(s.cfg.StateDir, cam.Name)
-		if err != nil {
-			log.Error("cruises and scans of the camera begin anew", "reason", err.Error())
-		}
-		g.pilot = &pilot{motion: g.motion, tours: kept, log: log}
+		g.mount = ptz.New(ptz.Config{
+			Head: cam.PTZ, Camera: cam.Name, Dir: s.cfg.StateDir, Tasks: &s.tasks, Log: log,
+		})
 		if home := s.cfg.Ledger.home(cam.Name); home != nil {
-			g.setHomePosition(home)
+			g.mount.SetHome(*home)
 		}
 	}
 	if cam.Scout != nil {

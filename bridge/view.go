@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gbgate/bridge/ptz"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/media"
@@ -83,6 +84,7 @@ type View struct {
 	choice matcher
 	// What the items say of cameras, shared by all of them.
 	fixed, moving *manscdp.ItemInfo
+	operator      *ptz.Operator
 	duties        duties
 	share         *share // nil: no limit
 	snapshots     *snapshots
@@ -100,13 +102,13 @@ func (s *Site) View(cfg ViewConfig) *View {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	if cfg.PTZWatchdog == 0 {
-		cfg.PTZWatchdog = watchdog
-	}
 	if cfg.AlarmLatch == 0 {
 		cfg.AlarmLatch = 300 * time.Second
 	}
 	v := &View{cfg: cfg, site: s, log: cfg.Log.With("superior", cfg.Superior), calls: make(map[*gear]int)}
+	v.operator = &ptz.Operator{
+		Name: cfg.Superior, Priority: cfg.PTZPriority, Lock: cfg.PTZLock, Watchdog: cfg.PTZWatchdog,
+	}
 	// Platforms show a PTZ panel for the types 1, 2, 4 and 5 only.
 	v.fixed, v.moving = &manscdp.ItemInfo{PTZType: manscdp.PTZFixed}, &manscdp.ItemInfo{PTZType: manscdp.PTZDome}
 	v.choice = newMatcher(cfg.Channels)
@@ -217,13 +219,11 @@ func (v *View) Resolve(ids []string) (channel string, ok bool) {
 // will.
 func (v *View) Release() {
 	for _, c := range v.site.now.Load().channels {
-		if c.motion != nil {
-			c.motion.release(v)
+		if c.mount != nil {
+			c.mount.Release(v.operator)
 		}
 	}
 }
-
-func (v *View) watchdog() time.Duration { return v.cfg.PTZWatchdog }
 
 // callBegins and callEnds count this superior's calls of a camera: when the last one ends,
 // nobody looks where the camera turns.
@@ -241,7 +241,7 @@ func (v *View) callEnds(c *Channel) {
 		delete(v.calls, c.gear)
 	}
 	v.mu.Unlock()
-	if last && c.motion != nil {
-		c.motion.release(v)
+	if last && c.mount != nil {
+		c.mount.Release(v.operator)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"gbgate/bridge"
 	"gbgate/bridge/onvif"
+	"gbgate/bridge/ptz"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/gb28181"
 	"gbgate/media"
@@ -242,19 +243,19 @@ func classify(err error) error {
 }
 
 var (
-	_ bridge.Source        = (*source)(nil)
-	_ bridge.Offerer       = (*source)(nil)
-	_ bridge.PTZ           = (*head)(nil)
-	_ bridge.PresetLister  = (*head)(nil)
-	_ bridge.PTZPositioner = (*head)(nil)
-	_ bridge.Homer         = (*head)(nil)
-	_ bridge.Aimer         = (*head)(nil)
-	_ bridge.DragZoomer    = (*head)(nil)
-	_ bridge.Switcher      = (*head)(nil)
-	_ bridge.Tiring        = (*moving)(nil)
-	_ bridge.Snapshotter   = (*head)(nil)
-	_ bridge.Rebooter      = (*head)(nil)
-	_ bridge.Describer     = (*head)(nil)
-	_ bridge.KeyFramer     = (*head)(nil)
-	_ bridge.Kinder        = cameraError{}
+	_ bridge.Source       = (*source)(nil)
+	_ bridge.Offerer      = (*source)(nil)
+	_ ptz.Head            = (*head)(nil)
+	_ bridge.PresetLister = (*head)(nil)
+	_ ptz.Positioner      = (*head)(nil)
+	_ ptz.Homer           = (*head)(nil)
+	_ ptz.Aimer           = (*head)(nil)
+	_ ptz.DragZoomer      = (*head)(nil)
+	_ ptz.Switcher        = (*head)(nil)
+	_ ptz.Tiring          = (*moving)(nil)
+	_ bridge.Snapshotter  = (*head)(nil)
+	_ bridge.Rebooter     = (*head)(nil)
+	_ bridge.Describer    = (*head)(nil)
+	_ bridge.KeyFramer    = (*head)(nil)
+	_ bridge.Kinder       = cameraError{}
 )

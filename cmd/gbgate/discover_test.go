@@ -19,16 +19,17 @@ import (
 	"gbgate/bridge"
 	"gbgate/bridge/idstore"
 	"gbgate/bridge/onvif"
+	"gbgate/bridge/ptz"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/rtsp/simcam"
 )
 
 // What the bridge may ask of a camera that an ONVIF device stands behind.
 var (
-	_ bridge.PTZ           = (*onvif.Camera)(nil)
-	_ bridge.PTZPositioner = (*onvif.Camera)(nil)
-	_ bridge.Snapshotter   = (*onvif.Camera)(nil)
-	_ bridge.Rebooter      = (*onvif.Camera)(nil)
+	_ ptz.Head           = (*onvif.Camera)(nil)
+	_ ptz.Positioner     = (*onvif.Camera)(nil)
+	_ bridge.Snapshotter = (*onvif.Camera)(nil)
+	_ bridge.Rebooter    = (*onvif.Camera)(nil)
 )
 
 // simulatedSite runs simulated devices and tells where discovery finds them.

@@ -1,4 +1,4 @@
-package bridge
+package ptz
 
 import (
 	"context"
@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	deviceTimeout = 5 * time.Second  // for one command to a camera
-	watchdog      = 15 * time.Second // a camera turns so long without a new command
+	commandWithin = 5 * time.Second  // for one command to a camera
+	usualWatchdog = 15 * time.Second // a camera turns so long without a new command
 	stopAgain     = 2 * time.Second  // after a stop that failed
 	stopTries     = 3
 
@@ -36,7 +36,7 @@ const (
 // axis is one movement that goes on until it is stopped.
 type axis struct {
 	asked uint64    // numbers the commands
-	mover *View     // who set it in motion; nil: it stands still
+	mover *Operator // who set it in motion; nil: it stands still
 	due   time.Time // when it is stopped if nothing comes; zero: never
 	tries int       // stops that failed
 	// Where a movement ends by itself too soon: it is repeated by again when next has come.
@@ -49,39 +49,39 @@ type axis struct {
 // and makes sure that no camera turns for ever: the stop may be lost on its way here, the
 // operator's window closed, or the superior gone.
 type motion struct {
-	ptz   PTZ
+	head  Head
 	log   *slog.Logger
-	tasks *tasks
+	tasks *Tasks
 	turn  *semaphore.Weighted // the camera does one thing at a time, first come, first served
 
 	mu    sync.Mutex
-	owner *View     // who moved the camera last
+	owner *Operator // who moved the camera last
 	held  time.Time // until then only it, or one above it, may
 	axes  [axes]axis
 	timer *time.Timer // nil: never needed so far
 }
 
-func newMotion(ptz PTZ, t *tasks, log *slog.Logger) *motion {
-	return &motion{ptz: ptz, tasks: t, log: log, turn: semaphore.NewWeighted(1)}
+func newMotion(head Head, t *Tasks, log *slog.Logger) *motion {
+	return &motion{head: head, tasks: t, log: log, turn: semaphore.NewWeighted(1)}
 }
 
-// claim lets v command the camera, unless another holds it whose priority is not below v's. Who
-// commands holds it for its own PTZLock.
-func (m *motion) claim(v *View) error {
+// claim lets o command the camera, unless another holds it whose priority is not below o's. Who
+// commands holds it for its own Lock.
+func (m *motion) claim(o *Operator) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if m.owner != nil && m.owner != v && now.Before(m.held) && m.owner.cfg.PTZPriority >= v.cfg.PTZPriority {
+	if m.owner != nil && m.owner != o && now.Before(m.held) && m.owner.Priority >= o.Priority {
 		return fmt.Errorf("%w: platform %s holds it for another %d s", errHeld,
-			m.owner.cfg.Superior, int(m.held.Sub(now).Seconds())+1)
+			m.owner.Name, int(m.held.Sub(now).Seconds())+1)
 	}
-	m.owner, m.held = v, now.Add(v.cfg.PTZLock)
+	m.owner, m.held = o, now.Add(o.Lock)
 	return nil
 }
 
 // drive begins, changes or (moves is false) ends a movement by f. While the camera is busy only
 // the newest command waits; an older one returns errSuperseded.
-func (m *motion) drive(ctx context.Context, which int, v *View, moves bool, f func(context.Context) error) error {
+func (m *motion) drive(ctx context.Context, which int, o *Operator, moves bool, f func(context.Context) error) error {
 	number := m.ask(which)
 	if err := m.turn.Acquire(ctx, 1); err != nil {
 		return context.Cause(ctx)
@@ -91,35 +91,35 @@ func (m *motion) drive(ctx context.Context, which int, v *View, moves bool, f fu
 		return errSuperseded
 	}
 	if moves { // before it is tried: a command whose answer is lost moves the camera too
-		m.set(which, v, v.watchdog())
+		m.set(which, o, o.watchdog())
 	}
-	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
 	err := f(ctx)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported): // such as a lens without a motor: nothing moves
 		m.set(which, nil, 0)
 	case moves:
-		m.set(which, v, v.watchdog())
+		m.set(which, o, o.watchdog())
 		if err == nil {
-			m.repeat(which, v, f)
+			m.repeat(which, o, f)
 		}
 	case err == nil:
 		m.set(which, nil, 0)
 	default:
-		m.set(which, v, stopAgain)
+		m.set(which, o, stopAgain)
 	}
 	return err
 }
 
 // repeat keeps a movement of the body up where the camera would end it (DefaultPTZTimeout, 5 to 10 s on
 // many) before the watchdog does: platforms send it once for as long as the key is held.
-func (m *motion) repeat(which int, v *View, f func(context.Context) error) {
-	t, ok := m.ptz.(Tiring)
+func (m *motion) repeat(which int, o *Operator, f func(context.Context) error) {
+	t, ok := m.head.(Tiring)
 	if !ok || which != body {
 		return
 	}
-	tires, watchdog := t.Tires(), v.watchdog()
+	tires, watchdog := t.Tires(), o.watchdog()
 	if tires <= 0 || watchdog > 0 && tires > watchdog {
 		return
 	}
@@ -168,7 +168,7 @@ func (m *motion) do(ctx context.Context, preset bool, f func(context.Context) er
 		return context.Cause(ctx)
 	}
 	defer m.turn.Release(1)
-	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
 	err := f(ctx)
 	if preset && err == nil {
@@ -190,13 +190,13 @@ func (m *motion) newest(which int, number uint64) bool {
 	return m.axes[which].asked == number
 }
 
-// set notes that v moves an axis, which is stopped after d if nothing comes; d ≤ 0: never.
-func (m *motion) set(which int, v *View, d time.Duration) {
+// set notes that o moves an axis, which is stopped after d if nothing comes; d ≤ 0: never.
+func (m *motion) set(which int, o *Operator, d time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a := &m.axes[which]
-	a.mover, a.due, a.tries, a.again = v, time.Time{}, 0, nil
-	if v != nil && d > 0 {
+	a.mover, a.due, a.tries, a.again = o, time.Time{}, 0, nil
+	if o != nil && d > 0 {
 		a.due = time.Now().Add(d)
 	}
 	m.schedule()
@@ -226,15 +226,15 @@ func (m *motion) schedule() {
 	}
 }
 
-// release stops, soon, what v has set in motion.
-func (m *motion) release(v *View) {
+// release stops, soon, what o has set in motion.
+func (m *motion) release(o *Operator) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.owner == v {
+	if m.owner == o {
 		m.owner = nil
 	}
 	for i := range m.axes {
-		if m.axes[i].mover == v {
+		if m.axes[i].mover == o {
 			m.axes[i].due, m.axes[i].again = time.Now(), nil
 		}
 	}
@@ -247,7 +247,7 @@ func (m *motion) expire() {
 		return // the end stops every camera
 	}
 	defer m.tasks.end()
-	ctx, cancel := context.WithTimeout(context.Background(), deviceTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), commandWithin)
 	defer cancel()
 	m.carryOn(ctx)
 	m.halt(ctx, func(a *axis) bool { return !a.due.IsZero() && !time.Now().Before(a.due) })
@@ -282,9 +282,9 @@ func (m *motion) halt(ctx context.Context, meant func(*axis) bool) {
 
 func (m *motion) stop(ctx context.Context, which int) error {
 	if which == lens {
-		return m.ptz.Lens(ctx, 0, 0)
+		return m.head.Lens(ctx, 0, 0)
 	}
-	return m.ptz.Stop(ctx)
+	return m.head.Stop(ctx)
 }
 
 func (m *motion) moving(meant func(*axis) bool) bool {

@@ -1,16 +1,16 @@
-package bridge
+package ptz
 
 import "sync"
 
-// tasks counts work that nobody waits for at once, so that the end can.
-type tasks struct {
+// Tasks counts work that nobody waits for at once, so that the end can.
+type Tasks struct {
 	mu     sync.Mutex
 	closed bool
 	all    sync.WaitGroup
 }
 
 // begin admits one task; false: it is too late. Each admitted one calls end.
-func (t *tasks) begin() bool {
+func (t *Tasks) begin() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -20,10 +20,10 @@ func (t *tasks) begin() bool {
 	return true
 }
 
-func (t *tasks) end() { t.all.Done() }
+func (t *Tasks) end() { t.all.Done() }
 
-// close admits no more and waits for those that run.
-func (t *tasks) close() {
+// Close admits no more and waits for those that run.
+func (t *Tasks) Close() {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()

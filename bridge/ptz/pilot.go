@@ -1,4 +1,4 @@
-package bridge
+package ptz
 
 import (
 	"context"
@@ -16,13 +16,15 @@ const (
 	scanLook   = 500 * time.Millisecond // between two looks at where a scanning camera is
 	scanBlind  = 4                      // so many looks may fail in a row
 	usualReset = time.Minute            // ResetTime of a home position that has none
-	leastReset = 5 * time.Second
-	mostReset  = 24 * time.Hour
+	// The bounds of a ResetTime, in seconds.
+	leastReset = 5
+	mostReset  = 24 * 60 * 60
 )
 
 var (
 	errTakenOver = errors.New("somebody moves the camera")
 	errBlind     = errors.New("the camera does not tell where it looks")
+	errClosed    = errors.New("the camera is let go")
 )
 
 // pilot moves a camera when nobody does: a cruise (巡航), a scan (线扫), the way back to the home
@@ -66,7 +68,7 @@ func (p *pilot) start(name string, run func(ctx context.Context) error) {
 func (p *pilot) finished(number uint64, name string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, errShutdown) {
+	if err != nil && !errors.Is(err, errTakenOver) && !errors.Is(err, errClosed) {
 		p.log.Warn("camera does not move by itself any more", "program", name, "reason", err.Error())
 	}
 	if p.number == number {
@@ -104,7 +106,7 @@ func (p *pilot) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.closed = true
-	p.halt(errShutdown)
+	p.halt(errClosed)
 	p.arm()
 }
 
@@ -137,7 +139,7 @@ func (p *pilot) arm() {
 	}
 	reset := usualReset
 	if p.home.ResetTime > 0 {
-		reset = bounded(p.home.ResetTime, leastReset, mostReset)
+		reset = time.Duration(min(max(p.home.ResetTime, leastReset), mostReset)) * time.Second
 	}
 	if p.timer == nil {
 		p.timer = time.AfterFunc(reset, p.goHome)
@@ -160,16 +162,16 @@ func (p *pilot) goHome() {
 		return
 	}
 	defer p.motion.tasks.end()
-	ctx, cancel := context.WithTimeout(context.Background(), deviceTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), commandWithin)
 	defer cancel()
 	err := p.motion.do(ctx, true, func(ctx context.Context) error {
 		if home.PresetIndex != nil && *home.PresetIndex > 0 {
-			return p.motion.ptz.GotoPreset(ctx, *home.PresetIndex)
+			return p.motion.head.GotoPreset(ctx, *home.PresetIndex)
 		}
-		if h, ok := p.motion.ptz.(Homer); ok {
+		if h, ok := p.motion.head.(Homer); ok {
 			return h.GotoHome(ctx)
 		}
-		return errNoPTZ
+		return errNoHome
 	})
 	if err != nil {
 		p.log.Info("camera does not go home", "reason", err.Error())
@@ -194,7 +196,7 @@ func (p *pilot) command(ctx context.Context, f func(ctx context.Context) error) 
 func (p *pilot) cruise(ctx context.Context, c cruise) error {
 	for failures := 0; ; {
 		for _, preset := range c.Presets {
-			err := p.command(ctx, func(ctx context.Context) error { return p.motion.ptz.GotoPreset(ctx, preset) })
+			err := p.command(ctx, func(ctx context.Context) error { return p.motion.head.GotoPreset(ctx, preset) })
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -211,18 +213,18 @@ func (p *pilot) cruise(ctx context.Context, c cruise) error {
 }
 
 // scan turns to and fro between two borders. It looks where the camera is, as no two turn alike.
-func (p *pilot) scan(ctx context.Context, where PTZPositioner, left, right float64, speed int) error {
+func (p *pilot) scan(ctx context.Context, where Positioner, left, right float64, speed int) error {
 	velocity := max(minVelocity, float64(speed)/maxSpeed)
 	toward, going, blind := 1.0, 0.0, 0
 	defer func() {
 		if !errors.Is(context.Cause(ctx), errTakenOver) { // who took it over has given it another movement
 			last, cancel := context.WithTimeout(context.Background(), stopWithin)
 			defer cancel()
-			_ = p.motion.do(last, false, p.motion.ptz.Stop)
+			_ = p.motion.do(last, false, p.motion.head.Stop)
 		}
 	}()
 	for {
-		if pan, ok := p.look(ctx, where); ok {
+		if pan, err := p.look(ctx, where); err == nil {
 			blind = 0
 			toward = turn(pan, left, right, toward)
 		} else if blind++; blind >= scanBlind {
@@ -230,7 +232,7 @@ func (p *pilot) scan(ctx context.Context, where PTZPositioner, left, right float
 		}
 		if toward != going {
 			err := p.command(ctx, func(ctx context.Context) error {
-				return p.motion.ptz.Move(ctx, toward*velocity, 0, 0)
+				return p.motion.head.Move(ctx, toward*velocity, 0, 0)
 			})
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -246,11 +248,11 @@ func (p *pilot) scan(ctx context.Context, where PTZPositioner, left, right float
 	}
 }
 
-func (p *pilot) look(ctx context.Context, where PTZPositioner) (pan float64, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+func (p *pilot) look(ctx context.Context, where Positioner) (pan float64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
-	pan, _, _, err := where.Position(ctx)
-	return pan, err == nil
+	pan, _, _, err = where.Position(ctx)
+	return pan, err
 }
 
 // turn says which way a camera at pan is to go on that went toward (+1 right, −1 left) between two

@@ -1,9 +1,10 @@
-package bridge
+package ptz
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/media"
 )
@@ -97,50 +99,67 @@ const (
 	goPreset = "A50F01820003003A"
 )
 
-func steer(t *testing.T, v *View, code string) {
+// seat is where a platform steers the camera from.
+type seat struct {
+	*Mount
+	who *Operator
+}
+
+func (s *seat) Release() { s.Mount.Release(s.who) }
+
+// mounted puts a camera up, which stop takes down.
+func mounted(head Head, dir string) (m *Mount, stop func()) {
+	tasks := &Tasks{}
+	m = New(Config{Head: head, Camera: "gate", Dir: dir, Tasks: tasks, Log: slog.New(slog.DiscardHandler)})
+	return m, sync.OnceFunc(func() { m.Close(); tasks.Close() })
+}
+
+// steer gives an instruction; whether it is carried out shows at the camera.
+func steer(t *testing.T, s *seat, code string) {
 	t.Helper()
-	c := &manscdp.DeviceControl{Header: manscdp.Header{SN: "1", DeviceID: gate}, PTZCmd: code}
-	if _, err := v.DeviceControl(t.Context(), c); err != nil {
-		t.Error(err)
+	cmd, err := gb28181.ParsePTZ(code, true)
+	if err != nil {
+		t.Fatal(err)
 	}
+	_ = s.Control(t.Context(), s.who, cmd, manscdp.PTZCmdParams{})
 }
 
 func TestNoCameraTurnsForEver(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		cfg  ViewConfig
+		who  Operator
 		fail int
-		do   func(t *testing.T, v *View, stop func())
+		do   func(t *testing.T, s *seat, stop func())
 		want []string
 	}{
 		{
 			"the stop is lost",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft) },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft) },
 			[]string{"0s move -1.0 0.0 0.0", "15s stop"},
 		},
 		{
 			"the watchdog's time",
-			ViewConfig{PTZWatchdog: 3 * time.Second},
+			Operator{Watchdog: 3 * time.Second},
 			0,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft) },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft) },
 			[]string{"0s move -1.0 0.0 0.0", "3s stop"},
 		},
 		{
 			"no watchdog wanted",
-			ViewConfig{PTZWatchdog: -1},
+			Operator{Watchdog: -1},
 			0,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft); time.Sleep(time.Hour) },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft); time.Sleep(time.Hour) },
 			[]string{"0s move -1.0 0.0 0.0", "3720s stop"}, // at the end of everything
 		},
 		{
 			"repeats keep it going",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) {
+			func(t *testing.T, s *seat, _ func()) {
 				for range 3 {
-					steer(t, v, goLeft)
+					steer(t, s, goLeft)
 					time.Sleep(10 * time.Second)
 				}
 			},
@@ -148,50 +167,49 @@ func TestNoCameraTurnsForEver(t *testing.T) {
 		},
 		{
 			"the operator stops it",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft); steer(t, v, goStop) },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft); steer(t, s, goStop) },
 			[]string{"0s move -1.0 0.0 0.0", "0s stop"},
 		},
 		{
 			"a stop that fails is tried again",
-			ViewConfig{},
+			Operator{},
 			1,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft); steer(t, v, goStop) },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft); steer(t, s, goStop) },
 			[]string{"0s move -1.0 0.0 0.0", "0s stop", "2s stop"},
 		},
 		{
 			"but not for ever",
-			ViewConfig{},
+			Operator{},
 			99,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft); steer(t, v, goStop) },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft); steer(t, s, goStop) },
 			[]string{"0s move -1.0 0.0 0.0", "0s stop", "2s stop", "4s stop", "6s stop"},
 		},
 		{
 			"the lens has a stop of its own",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) {
-				steer(t, v, goFar)
+			func(t *testing.T, s *seat, _ func()) {
+				steer(t, s, goFar)
 				time.Sleep(time.Second)
-				steer(t, v, goLeft)
+				steer(t, s, goLeft)
 				time.Sleep(time.Second)
-				steer(t, v, lensStop)
+				steer(t, s, lensStop)
 			},
 			[]string{"0s lens 1.0 0.0", "1s move -1.0 0.0 0.0", "2s lens 0.0 0.0", "16s stop"},
 		},
 		{
 			"a movement that the camera would end is repeated",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) {
-				c, _ := v.channel(gate)
-				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = 10 * time.Second })
-				steer(t, v, goLeft)
+			func(t *testing.T, s *seat, _ func()) {
+				s.motion.head.(*turret).set(func(p *turret) { p.tires = 10 * time.Second })
+				steer(t, s, goLeft)
 				time.Sleep(7 * time.Second)
-				steer(t, v, goStop)
+				steer(t, s, goStop)
 				time.Sleep(time.Minute)
-				steer(t, v, goRight) // never stopped
+				steer(t, s, goRight) // never stopped
 			},
 			[]string{
 				"0s move -1.0 0.0 0.0", "3s move -1.0 0.0 0.0", "6s move -1.0 0.0 0.0", "7s stop",
@@ -201,102 +219,79 @@ func TestNoCameraTurnsForEver(t *testing.T) {
 		},
 		{
 			"not after a stop that failed",
-			ViewConfig{},
+			Operator{},
 			1,
-			func(t *testing.T, v *View, _ func()) {
-				c, _ := v.channel(gate)
-				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = 2 * time.Second })
-				steer(t, v, goLeft)
+			func(t *testing.T, s *seat, _ func()) {
+				s.motion.head.(*turret).set(func(p *turret) { p.tires = 2 * time.Second })
+				steer(t, s, goLeft)
 				time.Sleep(1500 * time.Millisecond)
-				steer(t, v, goStop)
+				steer(t, s, goStop)
 			},
 			[]string{"0s move -1.0 0.0 0.0", "1s move -1.0 0.0 0.0", "2s stop", "4s stop"},
 		},
 		{
 			"nor after the watchdog, where the camera is too busy to be stopped",
-			ViewConfig{PTZWatchdog: 4 * time.Second},
+			Operator{Watchdog: 4 * time.Second},
 			0,
-			func(t *testing.T, v *View, _ func()) {
-				c, _ := v.channel(gate)
-				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = 2 * time.Second })
-				steer(t, v, goLeft)
-				if err := c.motion.turn.Acquire(t.Context(), 1); err != nil {
+			func(t *testing.T, s *seat, _ func()) {
+				s.motion.head.(*turret).set(func(p *turret) { p.tires = 2 * time.Second })
+				steer(t, s, goLeft)
+				if err := s.motion.turn.Acquire(t.Context(), 1); err != nil {
 					t.Error(err)
 				}
 				time.Sleep(7 * time.Second)
-				c.motion.turn.Release(1)
+				s.motion.turn.Release(1)
 			},
 			[]string{"0s move -1.0 0.0 0.0", "8s stop"},
 		},
 		{
 			"nor where the watchdog is sooner",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) {
-				c, _ := v.channel(gate)
-				c.motion.ptz.(*turret).set(func(p *turret) { p.tires = time.Minute })
-				steer(t, v, goLeft)
+			func(t *testing.T, s *seat, _ func()) {
+				s.motion.head.(*turret).set(func(p *turret) { p.tires = time.Minute })
+				steer(t, s, goLeft)
 			},
 			[]string{"0s move -1.0 0.0 0.0", "15s stop"},
 		},
 		{
 			"a lens without a motor is not stopped",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) {
-				c, _ := v.channel(gate)
-				c.motion.ptz.(*turret).set(func(p *turret) { p.fixedLens = true })
-				steer(t, v, goFar)
-				steer(t, v, lensStop)
+			func(t *testing.T, s *seat, _ func()) {
+				s.motion.head.(*turret).set(func(p *turret) { p.fixedLens = true })
+				steer(t, s, goFar)
+				steer(t, s, lensStop)
 			},
 			nil,
 		},
 		{
 			"a journey to a preset is not cut short",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft); steer(t, v, goPreset) },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft); steer(t, s, goPreset) },
 			[]string{"0s move -1.0 0.0 0.0", "0s goto 3"},
 		},
 		{
-			"the last call ends",
-			ViewConfig{},
+			"its operator is gone",
+			Operator{},
 			0,
-			func(t *testing.T, v *View, _ func()) {
-				c, _ := v.channel(gate)
-				v.callBegins(c)
-				v.callBegins(c)
-				steer(t, v, goLeft)
-				time.Sleep(time.Second)
-				v.callEnds(c)
-				time.Sleep(time.Second)
-				v.callEnds(c)
-			},
-			[]string{"0s move -1.0 0.0 0.0", "2s stop"},
-		},
-		{
-			"the registration is lost",
-			ViewConfig{},
-			0,
-			func(t *testing.T, v *View, _ func()) { steer(t, v, goLeft); time.Sleep(time.Second); v.Release() },
+			func(t *testing.T, s *seat, _ func()) { steer(t, s, goLeft); time.Sleep(time.Second); s.Release() },
 			[]string{"0s move -1.0 0.0 0.0", "1s stop"},
 		},
 		{
 			"we stop",
-			ViewConfig{},
+			Operator{},
 			0,
-			func(t *testing.T, v *View, stop func()) { steer(t, v, goLeft); time.Sleep(time.Second); stop() },
+			func(t *testing.T, s *seat, stop func()) { steer(t, s, goLeft); time.Sleep(time.Second); stop() },
 			[]string{"0s move -1.0 0.0 0.0", "1s stop"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				head := &turret{began: time.Now(), fail: c.fail}
-				site := testSite(head)
-				c.cfg.NodeID, c.cfg.Channels = node, []string{"*"}
-				v := site.View(c.cfg)
-				_, stop := running(t, site, nil)
-				c.do(t, v, stop)
+				m, stop := mounted(head, "")
+				c.do(t, &seat{m, &c.who}, stop)
 				time.Sleep(2 * time.Minute)
 				stop()
 				if diff := cmp.Diff(c.want, head.take()); diff != "" {
@@ -310,16 +305,14 @@ func TestNoCameraTurnsForEver(t *testing.T) {
 func TestTheLastWriterWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		head := &turret{began: time.Now(), takes: 2 * time.Second}
-		site := testSite(head)
-		_, stop := running(t, site, nil)
-		one := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
-		two := site.View(ViewConfig{NodeID: alien, Channels: []string{"*"}})
+		m, stop := mounted(head, "")
+		one, two := &seat{m, &Operator{Name: "one"}}, &seat{m, &Operator{Name: "two"}}
 		var all sync.WaitGroup
 		for _, c := range []struct {
-			v    *View
+			seat *seat
 			code string
 		}{{one, goLeft}, {one, goStop}, {two, goRight}} { // the camera is still busy with the first
-			all.Go(func() { steer(t, c.v, c.code) })
+			all.Go(func() { steer(t, c.seat, c.code) })
 			synctest.Wait()
 		}
 		all.Wait()
@@ -343,13 +336,11 @@ func TestTheLastWriterWins(t *testing.T) {
 func TestACameraThatHangsDoesNotHoldTheCaller(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		head := &turret{began: time.Now(), takes: time.Hour}
-		site := testSite(head)
-		_, stop := running(t, site, nil)
-		v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+		m, stop := mounted(head, "")
 		began := time.Now()
-		steer(t, v, goLeft)
-		if d := time.Since(began); d != deviceTimeout {
-			t.Errorf("gave up after %v, want %v", d, deviceTimeout)
+		steer(t, &seat{m, &Operator{}}, goLeft)
+		if d := time.Since(began); d != commandWithin {
+			t.Errorf("gave up after %v, want %v", d, commandWithin)
 		}
 		began = time.Now()
 		stop()

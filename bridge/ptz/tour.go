@@ -1,4 +1,4 @@
-package bridge
+package ptz
 
 import (
 	"encoding/json"

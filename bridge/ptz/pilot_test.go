@@ -1,4 +1,4 @@
-package bridge
+package ptz
 
 import (
 	"context"
@@ -105,84 +105,81 @@ func code(op gb28181.PTZOp, group uint8, value int) string {
 	}.Encode()
 }
 
-// flight is a site with one camera that has a gimbal, within a synctest bubble.
-func flight(t *testing.T, dir string) (g *gimbal, v *View, stop func()) {
-	t.Helper()
+// flight is a camera that has a gimbal, and who steers it, within a synctest bubble.
+func flight(dir string) (g *gimbal, s *seat, stop func()) {
 	g = &gimbal{turret: turret{began: time.Now()}, since: time.Now()}
-	site := NewSite(Config{StateDir: dir}, []Camera{{Name: "gate", ID: gate, Source: &probe{}, PTZ: g}})
-	v = site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
-	_, stop = running(t, site, nil)
-	return g, v, stop
+	m, stop := mounted(g, dir)
+	return g, &seat{m, &Operator{}}, stop
 }
 
 func TestCruise(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		do   func(t *testing.T, g *gimbal, v *View)
+		do   func(t *testing.T, g *gimbal, s *seat)
 		want []string
 	}{
-		{"round and round, until it is stopped", func(t *testing.T, _ *gimbal, v *View) {
-			steer(t, v, code(gb28181.PTZCruiseDwell, 1, 30))
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+		{"round and round, until it is stopped", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZCruiseDwell, 1, 30))
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 			time.Sleep(80 * time.Second)
-			steer(t, v, goStop)
+			steer(t, s, goStop)
 		}, []string{"0s goto 4", "30s goto 7", "60s goto 4", "80s stop"}},
-		{"an operator takes it over", func(t *testing.T, _ *gimbal, v *View) {
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+		{"an operator takes it over", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 			time.Sleep(15 * time.Second)
-			steer(t, v, goLeft)
+			steer(t, s, goLeft)
 			time.Sleep(time.Second)
-			steer(t, v, goStop)
+			steer(t, s, goStop)
 		}, []string{"0s goto 4", "10s goto 7", "15s move -1.0 0.0 0.0", "16s stop"}},
-		{"a preset takes it over", func(t *testing.T, _ *gimbal, v *View) {
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+		{"a preset takes it over", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 			time.Sleep(5 * time.Second)
-			steer(t, v, goPreset)
+			steer(t, s, goPreset)
 		}, []string{"0s goto 4", "5s goto 3"}},
-		{"the lens does not", func(t *testing.T, _ *gimbal, v *View) {
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+		{"the lens does not", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 			time.Sleep(5 * time.Second)
-			steer(t, v, goFar)
-			steer(t, v, lensStop)
+			steer(t, s, goFar)
+			steer(t, s, lensStop)
 			time.Sleep(6 * time.Second)
-			steer(t, v, goStop)
+			steer(t, s, goStop)
 		}, []string{"0s goto 4", "5s lens 1.0 0.0", "5s lens 0.0 0.0", "10s goto 7", "11s stop"}},
-		{"it goes on without its superior", func(t *testing.T, _ *gimbal, v *View) {
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
-			v.Release()
+		{"it goes on without its superior", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
+			s.Release()
 			time.Sleep(15 * time.Second)
-			steer(t, v, goStop)
+			steer(t, s, goStop)
 		}, []string{"0s goto 4", "10s goto 7", "15s stop"}},
-		{"a point that is gone is passed over", func(t *testing.T, g *gimbal, v *View) {
+		{"a point that is gone is passed over", func(t *testing.T, g *gimbal, s *seat) {
 			g.set(func() { g.missing = map[int]bool{4: true} })
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 			time.Sleep(15 * time.Second)
-			steer(t, v, goStop)
+			steer(t, s, goStop)
 		}, []string{"10s goto 7", "15s stop"}},
-		{"all of them are gone", func(t *testing.T, g *gimbal, v *View) {
+		{"all of them are gone", func(t *testing.T, g *gimbal, s *seat) {
 			g.set(func() { g.missing = map[int]bool{4: true, 7: true} })
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 			time.Sleep(time.Minute)
 			g.set(func() { g.missing = nil })
 			time.Sleep(time.Minute)
 		}, nil},
-		{"a point is taken out", func(t *testing.T, _ *gimbal, v *View) {
-			steer(t, v, code(gb28181.PTZDeleteCruisePoint, 1, 4))
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+		{"a point is taken out", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZDeleteCruisePoint, 1, 4))
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 			time.Sleep(15 * time.Second)
-			steer(t, v, goStop)
+			steer(t, s, goStop)
 		}, []string{"0s goto 7", "10s goto 7", "15s stop"}},
-		{"the cruise is deleted", func(t *testing.T, _ *gimbal, v *View) {
-			steer(t, v, code(gb28181.PTZDeleteCruisePoint, 1, 0))
-			steer(t, v, code(gb28181.PTZStartCruise, 1, 0))
+		{"the cruise is deleted", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZDeleteCruisePoint, 1, 0))
+			steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
 		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, v, stop := flight(t, "")
-				steer(t, v, code(gb28181.PTZAddCruisePoint, 1, 4))
-				steer(t, v, code(gb28181.PTZAddCruisePoint, 1, 7))
-				c.do(t, g, v)
+				g, s, stop := flight("")
+				steer(t, s, code(gb28181.PTZAddCruisePoint, 1, 4))
+				steer(t, s, code(gb28181.PTZAddCruisePoint, 1, 7))
+				c.do(t, g, s)
 				time.Sleep(time.Minute)
 				stop()
 				if diff := cmp.Diff(c.want, g.take()); diff != "" {
@@ -195,24 +192,24 @@ func TestCruise(t *testing.T) {
 
 func TestScan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, v, stop := flight(t, "")
+		g, s, stop := flight("")
 		set := func(pan float64, op gb28181.PTZOp) {
 			g.set(func() { g.pan, g.since = pan, time.Now() })
-			steer(t, v, code(op, 2, 0))
+			steer(t, s, code(op, 2, 0))
 		}
-		steer(t, v, code(gb28181.PTZStartScan, 2, 0)) // has no borders yet
+		steer(t, s, code(gb28181.PTZStartScan, 2, 0)) // has no borders yet
 		set(0.9, gb28181.PTZScanLeft)
 		set(-0.8, gb28181.PTZScanRight) // behind the camera
-		steer(t, v, code(gb28181.PTZScanSpeed, 2, 4095))
+		steer(t, s, code(gb28181.PTZScanSpeed, 2, 4095))
 		g.set(func() { g.pan, g.since = 0.95, time.Now() })
-		steer(t, v, code(gb28181.PTZStartScan, 2, 0))
+		steer(t, s, code(gb28181.PTZStartScan, 2, 0))
 		time.Sleep(5 * time.Second)
-		steer(t, v, goStop)
+		steer(t, s, goStop)
 		if got := g.take(); len(got) < 4 || got[0] != "0s move 1.0 0.0 0.0" || got[len(got)-1] != "5s stop" {
 			t.Errorf("%q is no scan", got)
 		}
 		// At its speed of half a range a second it went to and fro over 0.3 of it.
-		steer(t, v, code(gb28181.PTZStartScan, 2, 0))
+		steer(t, s, code(gb28181.PTZStartScan, 2, 0))
 		time.Sleep(time.Second)
 		g.take()
 		g.set(func() { g.blind = true })
@@ -221,7 +218,7 @@ func TestScan(t *testing.T) {
 			t.Errorf("%q was done by a scan that can't see, want a stop", got)
 		}
 		g.set(func() { g.blind = false })
-		steer(t, v, code(gb28181.PTZStartScan, 2, 0))
+		steer(t, s, code(gb28181.PTZStartScan, 2, 0))
 		time.Sleep(100 * time.Millisecond)
 		g.take()
 		stop()
@@ -252,41 +249,38 @@ func TestHomePosition(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		home   manscdp.HomePosition
-		do     func(t *testing.T, v *View)
+		do     func(t *testing.T, s *seat)
 		wanted []string
 	}{
-		{"after a while without use", toFive, func(t *testing.T, v *View) {
+		{"after a while without use", toFive, func(t *testing.T, s *seat) {
 			time.Sleep(20 * time.Second)
-			steer(t, v, goLeft)
-			steer(t, v, goStop)
+			steer(t, s, goLeft)
+			steer(t, s, goStop)
 			time.Sleep(20 * time.Second)
-			steer(t, v, goFar)
-			steer(t, v, lensStop)
+			steer(t, s, goFar)
+			steer(t, s, lensStop)
 			time.Sleep(5 * time.Minute)
 		}, []string{"20s move -1.0 0.0 0.0", "20s stop", "40s lens 1.0 0.0", "40s lens 0.0 0.0", "70s goto 5"}},
-		{"to the camera's own home", manscdp.HomePosition{Enabled: 1, ResetTime: 30}, func(_ *testing.T, _ *View) {
+		{"to the camera's own home", manscdp.HomePosition{Enabled: 1, ResetTime: 30}, func(_ *testing.T, _ *seat) {
 			time.Sleep(time.Minute)
 		}, []string{"30s home"}},
-		{"not while it cruises", toFive, func(t *testing.T, v *View) {
-			steer(t, v, code(gb28181.PTZAddCruisePoint, 0, 9))
-			steer(t, v, code(gb28181.PTZCruiseDwell, 0, 100))
-			steer(t, v, code(gb28181.PTZStartCruise, 0, 0))
+		{"not while it cruises", toFive, func(t *testing.T, s *seat) {
+			steer(t, s, code(gb28181.PTZAddCruisePoint, 0, 9))
+			steer(t, s, code(gb28181.PTZCruiseDwell, 0, 100))
+			steer(t, s, code(gb28181.PTZStartCruise, 0, 0))
 			time.Sleep(150 * time.Second)
-			steer(t, v, goStop)
+			steer(t, s, goStop)
 			time.Sleep(time.Minute)
 		}, []string{"0s goto 9", "100s goto 9", "150s stop", "180s goto 5"}},
-		{"switched off", manscdp.HomePosition{Enabled: 0, ResetTime: 30, PresetIndex: new(5)}, func(_ *testing.T, _ *View) {
+		{"switched off", manscdp.HomePosition{Enabled: 0, ResetTime: 30, PresetIndex: new(5)}, func(_ *testing.T, _ *seat) {
 			time.Sleep(time.Hour)
 		}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g, v, stop := flight(t, "")
-				answer, err := v.DeviceControl(t.Context(), &manscdp.DeviceControl{Header: header(gate), HomePosition: &c.home})
-				if err != nil || answer.Result != manscdp.OK {
-					t.Fatalf("%+v %v", answer, err)
-				}
-				c.do(t, v)
+				g, s, stop := flight("")
+				s.SetHome(c.home)
+				c.do(t, s)
 				stop()
 				if diff := cmp.Diff(c.wanted, g.take()); diff != "" {
 					t.Error(diff)
@@ -300,41 +294,35 @@ func TestHomePosition(t *testing.T) {
 func TestToursAreKept(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		_, v, stop := flight(t, dir)
-		point := &manscdp.DeviceControl{
-			Header: header(gate), PTZCmd: code(gb28181.PTZAddCruisePoint, 3, 4),
-			PTZCmdParams: &manscdp.PTZCmdParams{CruiseTrackName: "夜间"},
-		}
-		if _, err := v.DeviceControl(t.Context(), point); err != nil {
+		_, s, stop := flight(dir)
+		point := gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 3, Preset: 4}
+		if err := s.Control(t.Context(), s.who, point, manscdp.PTZCmdParams{CruiseTrackName: "夜间"}); err != nil {
 			t.Fatal(err)
 		}
-		steer(t, v, code(gb28181.PTZAddCruisePoint, 3, 7))
-		steer(t, v, code(gb28181.PTZAddCruisePoint, 3, 4))
-		steer(t, v, code(gb28181.PTZCruiseDwell, 3, 20))
-		steer(t, v, code(gb28181.PTZCruiseSpeed, 3, 4095))
-		steer(t, v, code(gb28181.PTZAddCruisePoint, 0, 1))
+		steer(t, s, code(gb28181.PTZAddCruisePoint, 3, 7))
+		steer(t, s, code(gb28181.PTZAddCruisePoint, 3, 4))
+		steer(t, s, code(gb28181.PTZCruiseDwell, 3, 20))
+		steer(t, s, code(gb28181.PTZCruiseSpeed, 3, 4095))
+		steer(t, s, code(gb28181.PTZAddCruisePoint, 0, 1))
 		stop()
 	})
 	synctest.Test(t, func(t *testing.T) {
-		_, v, stop := flight(t, dir)
+		_, s, stop := flight(dir)
 		defer stop()
-		list, err := v.CruiseTrackList(t.Context(), &manscdp.CruiseTrackListQuery{Header: header(gate)})
 		want := []manscdp.CruiseTrack{{Number: 0, Name: "cruise 0"}, {Number: 3, Name: "夜间"}}
-		if err != nil || list.SumNum != 2 || !cmp.Equal(list.Tracks, want) {
-			t.Errorf("tracks %+v %v", list, err)
+		if diff := cmp.Diff(want, s.Tracks()); diff != "" {
+			t.Error(diff)
 		}
-		track, err := v.CruiseTrack(t.Context(), &manscdp.CruiseTrackQuery{Header: header(gate), Number: 3})
 		point := func(preset int) manscdp.CruisePoint {
 			return manscdp.CruisePoint{PresetIndex: preset, StayTime: 20, Speed: 15}
 		}
-		points := []manscdp.CruisePoint{point(4), point(7), point(4)}
-		if err != nil || track.SumNum != 3 || track.Name != "夜间" || !cmp.Equal(track.Points, points) {
-			t.Errorf("track %+v %v", track, err)
+		name, points := s.Track(3)
+		if want := []manscdp.CruisePoint{point(4), point(7), point(4)}; name != "夜间" || !cmp.Equal(points, want) {
+			t.Errorf("track %q %+v", name, points)
 		}
 		for _, number := range []int{9, -1, 256} {
-			none, err := v.CruiseTrack(t.Context(), &manscdp.CruiseTrackQuery{Header: header(gate), Number: number})
-			if err != nil || none.SumNum != 0 || none.Number != number {
-				t.Errorf("track %d: %+v %v", number, none, err)
+			if name, points := s.Track(number); name != "" || points != nil {
+				t.Errorf("track %d: %q %+v", number, name, points)
 			}
 		}
 	})
@@ -378,15 +366,14 @@ func TestToursAreKept(t *testing.T) {
 func TestLock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		head := &turret{began: time.Now()}
-		site := testSite(head)
-		_, stop := running(t, site, nil)
-		view := func(priority int, lock time.Duration) *View {
-			return site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, PTZPriority: priority, PTZLock: lock})
+		m, stop := mounted(head, "")
+		at := func(priority int, lock time.Duration) *seat {
+			return &seat{m, &Operator{Priority: priority, Lock: lock}}
 		}
-		holder, equal, above, loose := view(1, 30*time.Second), view(1, 30*time.Second), view(2, 30*time.Second), view(0, 0)
+		holder, equal, above, loose := at(1, 30*time.Second), at(1, 30*time.Second), at(2, 30*time.Second), at(0, 0)
 		for _, step := range []struct {
 			after time.Duration
-			v     *View
+			seat  *seat
 			did   []string
 		}{
 			{0, loose, []string{"0s goto 3"}},
@@ -398,7 +385,7 @@ func TestLock(t *testing.T) {
 			{2 * time.Second, holder, []string{"41s goto 3"}},
 		} {
 			time.Sleep(step.after)
-			steer(t, step.v, goPreset)
+			steer(t, step.seat, goPreset)
 			if diff := cmp.Diff(step.did, head.take()); diff != "" {
 				t.Error(diff)
 			}
