@@ -182,7 +182,7 @@ func TestClock(t *testing.T) {
 
 // Whatever a device gets wrong about its services, they are found.
 func TestServices(t *testing.T) {
-	want := []string{"device", "media", "media2", "PTZ", "imaging", "event", "device IO", "search", "replay"}
+	want := []string{"device", "media", "media2", "PTZ", "imaging", "event", "device IO", "recording", "search", "replay"}
 	recordings := []simcam.ONVIFRecording{{Token: "r1", Source: "vs1"}}
 	for name, c := range map[string]struct {
 		quirks simcam.ONVIFQuirks
@@ -196,23 +196,23 @@ func TestServices(t *testing.T) {
 		"refuses actions": {simcam.ONVIFQuirks{RefusesAction: true}, want},
 		"no GetServices": {
 			simcam.ONVIFQuirks{NoGetServices: true},
-			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
+			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "recording", "search", "replay"},
 		},
 		"few in GetServices": {
 			simcam.ONVIFQuirks{FewServices: true},
-			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
+			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "recording", "search", "replay"},
 		},
 		"no GetServices, hangs up": {
 			simcam.ONVIFQuirks{NoGetServices: true, UnknownHangsUp: true},
-			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
+			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "recording", "search", "replay"},
 		},
 		"no GetServices, no SOAP": {
 			simcam.ONVIFQuirks{NoGetServices: true, UnknownIsText: true},
-			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
+			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "recording", "search", "replay"},
 		},
 		"no GetServices, HTML": {
 			simcam.ONVIFQuirks{NoGetServices: true, UnknownIsHTML: true},
-			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "search", "replay"},
+			[]string{"device", "media", "PTZ", "imaging", "event", "device IO", "recording", "search", "replay"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
