@@ -39,11 +39,12 @@ type mmsghdr struct {
 	n   uint32
 }
 
-// noSocket is the descriptor of a batch whose socket is closed.
+// noSocket is the descriptor of a batch that is closed.
 const noSocket = -1
 
-// batch hands chunks of packets to the kernel without copying them. Go's net package has no call for
-// several packets, so these are made on its socket, whose descriptor is known here until the link shuts.
+// batch hands chunks of packets to the kernel without copying them. Go's net package has no call for several packets,
+// and its sockets are watched by the runtime's poller for room to write, which there is again behind every send: each
+// would wake a thread that finds nothing to do. So the socket is the batch's own.
 type batch struct {
 	fd   int
 	z    *packetizer
@@ -59,12 +60,8 @@ type batch struct {
 	sendmmsg func(fd int, msgs []mmsghdr) (int, unix.Errno)
 }
 
-// newBatch looks which path the kernel knows.
+// newBatch takes the socket over from conn, which it closes, and looks which path the kernel knows.
 func newBatch(conn *net.UDPConn, z *packetizer) (*batch, error) {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("rtpout: socket: %w", err)
-	}
 	b := &batch{
 		fd: noSocket, z: z,
 		iov: make([]unix.Iovec, 0, cap(z.pieces)), msgs: make([]mmsghdr, 0, cap(z.ends)),
@@ -74,13 +71,28 @@ func newBatch(conn *net.UDPConn, z *packetizer) (*batch, error) {
 	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
 	h.SetLen(unix.CmsgLen(2))
 	binary.NativeEndian.PutUint16(b.control[unix.CmsgLen(0):], uint16(z.headSize()+z.maxPayload))
-	err = raw.Control(func(fd uintptr) {
-		b.fd = int(fd)
-		if _, err := unix.GetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT); err != nil {
-			b.path.Store(uint32(pathMMsg))
-		}
-	})
-	return b, err
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		var failed error
+		err = raw.Control(func(fd uintptr) { b.fd, failed = unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 0) })
+		err = errors.Join(err, failed)
+	}
+	if err = errors.Join(err, conn.Close()); err != nil {
+		b.close()
+		return nil, fmt.Errorf("rtpout: socket: %w", err)
+	}
+	if _, err := unix.GetsockoptInt(b.fd, unix.SOL_UDP, unix.UDP_SEGMENT); err != nil {
+		b.path.Store(uint32(pathMMsg))
+	}
+	return b, nil
+}
+
+// close closes the socket; to send then fails.
+func (b *batch) close() {
+	if b.fd != noSocket {
+		_ = unix.Close(b.fd)
+		b.fd = noSocket
+	}
 }
 
 // load takes the packetizer's chunk.

@@ -27,7 +27,6 @@ const (
 // udpLink is RTP over a connected UDP socket, so that ICMP errors reach us, and RTCP beside it.
 type udpLink struct {
 	s    *Sender
-	conn *net.UDPConn
 	out  *batch
 	rtcp *rtcpSide // nil: off
 
@@ -79,15 +78,15 @@ func (s *Sender) openUDP(port uint16) (*udpLink, error) {
 		return nil, fmt.Errorf("rtpout: bind %v for %v: %w", local, s.cfg.Remote, err)
 	}
 	_ = conn.SetReadBuffer(4096) // nobody reads it
-	u := &udpLink{s: s, conn: conn, spacing: refusalSpacing}
-	if s.port = conn.LocalAddr().(*net.UDPAddr).AddrPort().Port(); s.port%2 != 0 {
+	s.port = conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
+	u := &udpLink{s: s, spacing: refusalSpacing}
+	if u.out, err = newBatch(conn, s.z); err != nil {
+		return nil, err
+	}
+	if s.port%2 != 0 {
 		err = fmt.Errorf("rtpout: port %d is odd: %w", s.port, unix.EADDRINUSE)
-	}
-	if err == nil && s.cfg.RTCP {
+	} else if s.cfg.RTCP {
 		u.rtcp, err = s.openRTCP()
-	}
-	if err == nil {
-		u.out, err = newBatch(conn, s.z)
 	}
 	if err != nil {
 		u.shut()
@@ -210,10 +209,7 @@ func (u *udpLink) shut() {
 	u.sending.Lock() // whoever sends knows the descriptor
 	defer u.sending.Unlock()
 	u.abandon()
-	if u.out != nil {
-		u.out.fd = noSocket
-	}
-	_ = u.conn.Close()
+	u.out.close()
 	if u.rtcp != nil {
 		_ = u.rtcp.conn.Close()
 	}

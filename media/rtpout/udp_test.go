@@ -3,8 +3,11 @@ package rtpout
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -445,5 +448,33 @@ func TestPacedWriteEnds(t *testing.T) {
 	s.Close()
 	if err := <-done; !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v, want %v", err, ErrClosed)
+	}
+}
+
+// TestNobodyWatchesTheSocket: there is room to write again behind every send, and an epoll instance that has the
+// socket, as Go's has net's, wakes a thread for it.
+func TestNobodyWatchesTheSocket(t *testing.T) {
+	s := open(t, Config{Remote: newReceiver(t).addr()})
+	connect(t, s)
+	descriptors, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	instances := 0
+	for _, d := range descriptors {
+		text, err := os.ReadFile("/proc/self/fdinfo/" + d.Name())
+		if err != nil || !bytes.Contains(text, []byte("tfd:")) {
+			continue
+		}
+		instances++
+		for line := range strings.Lines(string(text)) {
+			var fd int
+			if n, _ := fmt.Sscanf(line, "tfd: %d", &fd); n == 1 && fd == s.link.(*udpLink).out.fd {
+				t.Errorf("epoll instance %s: %s", d.Name(), line)
+			}
+		}
+	}
+	if instances == 0 {
+		t.Error("not even Go's own epoll instance is to be seen")
 	}
 }
