@@ -47,6 +47,7 @@ func TestLine1Challenges(t *testing.T) {
 				if got := r.node.State(); got.Registrations != 1 {
 					t.Errorf("registered %d times", got.Registrations)
 				}
+				r.gateway.status(t, "registration", online) // one that never heard its 200 leaves without waiting long
 				if code := r.gateway.terminate(t); code != exitGood {
 					t.Errorf("exit %d", code)
 				}
