@@ -67,7 +67,7 @@ func (f *feed) replayed(channel byte, b []byte) {
 	case channel == f.videoChannel+1 && saysGoodbye(b):
 		if f.recorded.used() || f.recorded.plays == 1 { // else it belongs to the PLAY before
 			f.assembler.close() // the last picture may have no marker
-			f.recorded.ended()
+			f.recorded.ended(saidBye)
 		}
 		return
 	case f.audio != nil && channel == f.audioChannel:
@@ -86,7 +86,7 @@ func (f *feed) replayed(channel byte, b []byte) {
 		}
 		in.write(b, at)
 		if f.recorded.last && in == f.video && b[1]&0x80 != 0 {
-			f.recorded.ended()
+			f.recorded.ended(through)
 		}
 	}
 }

@@ -29,7 +29,7 @@ type ReplayConfig struct {
 //
 //	             Play: PLAY again (by range), else TEARDOWN and open
 //	                  ┌────────────┐
-//	open ─▶ SETUP ─▶ PLAY ─▶ units ┴─▶ io.EOF: BYE, T bit, ANNOUNCE, end of the span, silence
+//	open ─▶ SETUP ─▶ PLAY ─▶ units ┴─▶ io.EOF: T bit, ANNOUNCE, end of the span, BYE or silence
 //	 ▲                         │
 //	 └── the session died on the way: once more from the last unit, if it had brought any
 //
@@ -168,7 +168,7 @@ func (r *Replay) Read(ctx context.Context) (*media.Unit, error) {
 				return nil, err
 			}
 		}
-		u, finished := r.queue.pop()
+		u, end := r.queue.pop()
 		switch {
 		case u != nil && r.beyond(u.Arrived):
 			u.Release()
@@ -184,7 +184,7 @@ func (r *Replay) Read(ctx context.Context) (*media.Unit, error) {
 				r.sound = u.Arrived
 			}
 			return u, nil
-		case finished:
+		case end == through, end == saidBye && r.nearEnd():
 			r.spent = true
 			return nil, r.end()
 		}
@@ -237,7 +237,8 @@ func (r *Replay) wait(ctx context.Context) error {
 		r.quiet = time.Now()
 	}
 	patience := r.cfg.FrameTimeout
-	if r.nearEnd() {
+	_, end := r.queue.peek()
+	if end == saidBye || r.nearEnd() {
 		patience = patience * 3 / 10
 	}
 	timer := time.NewTimer(time.Until(r.quiet.Add(patience)))
@@ -246,12 +247,19 @@ func (r *Replay) wait(ctx context.Context) error {
 	case <-r.queue.wake:
 		return nil
 	case <-r.now.done:
-		if u, finished := r.queue.peek(); u || finished {
+		switch waits, end := r.queue.peek(); {
+		case waits, end == through:
 			return nil
+		case end == saidBye:
+			r.spent = true
+			return r.end()
 		}
 		return r.died(ctx, r.now.err)
 	case <-timer.C:
-		if r.progress {
+		if end == saidBye {
+			r.spent = true
+		}
+		if r.progress || r.spent {
 			return r.end()
 		}
 		r.hangUp()

@@ -76,7 +76,7 @@ func (c *recordClock) next(ts uint32, stamped, start, until time.Time, steady bo
 // replayClock is what a feed knows of a recording's time. Its methods are called on the reading goroutine.
 type replayClock struct {
 	until   time.Time    // the end that was asked for; zero: none
-	ended   func()       // the server says that nothing more comes
+	ended   func(ending) // the server says that nothing more comes
 	anew    func()       // what was handed on since restart was of the PLAY before
 	stamped *atomic.Bool // set when a packet says when it was recorded
 

@@ -23,9 +23,18 @@ type replayQueue struct {
 	bytes    int
 	refusing bool // what comes is thrown away
 	// asking: a PLAY waits for its reply, which the goroutine that pushes must read. It does not wait for room.
-	asking   bool
-	finished bool // nothing more comes
+	asking bool
+	end    ending
 }
+
+// ending is what a recorder has said of the end.
+type ending uint8
+
+const (
+	goesOn  ending = iota
+	saidBye        // a BYE. GStreamer may send that of the PLAY before behind the first pictures of the next one
+	through        // nothing more comes
+)
 
 func newReplayQueue() *replayQueue {
 	q := &replayQueue{wake: make(chan struct{}, 1), refusing: true, asking: true}
@@ -47,6 +56,9 @@ func (q *replayQueue) push(u *media.Unit) {
 		u.Release()
 		return
 	}
+	if q.end == saidBye { // it was of the PLAY before
+		q.end = goesOn
+	}
 	q.units = append(q.units, u)
 	q.bytes += len(u.Data)
 	q.signal()
@@ -59,33 +71,35 @@ func (q *replayQueue) signal() {
 	}
 }
 
-// pop returns the next unit, nil if there is none yet; over: there will be none.
-func (q *replayQueue) pop() (u *media.Unit, over bool) {
+// pop returns the next unit; nil: there is none yet, and will be none where the recorder has said so.
+func (q *replayQueue) pop() (*media.Unit, ending) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.units) == 0 {
-		return nil, q.finished
+		return nil, q.end
 	}
-	u = q.units[0]
+	u := q.units[0]
 	q.units[0] = nil
 	q.units = q.units[1:]
 	q.bytes -= len(u.Data)
 	q.room.Signal()
-	return u, false
+	return u, goesOn
 }
 
-// peek tells whether a unit waits, or that none will come.
-func (q *replayQueue) peek() (waits, finished bool) {
+// peek tells whether a unit waits, and what the recorder has said of the end.
+func (q *replayQueue) peek() (waits bool, end ending) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return len(q.units) > 0, q.finished
+	return len(q.units) > 0, q.end
 }
 
 // finish says that what is queued is all.
-func (q *replayQueue) finish() {
+func (q *replayQueue) finish(end ending) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.finished = !q.refusing
+	if !q.refusing {
+		q.end = max(q.end, end)
+	}
 	q.signal()
 }
 
@@ -94,7 +108,7 @@ func (q *replayQueue) refuse() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.empty()
-	q.refusing, q.asking, q.finished = true, true, false
+	q.refusing, q.asking, q.end = true, true, goesOn
 	q.room.Broadcast()
 }
 
@@ -123,5 +137,5 @@ func (q *replayQueue) answered() {
 func (q *replayQueue) accept() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.refusing, q.finished = false, false
+	q.refusing, q.end = false, goesOn
 }

@@ -23,10 +23,10 @@ type replaying struct {
 	origin   time.Time
 	until    time.Time
 	sink     func(*media.Unit)
-	granted  func() // the recorder plays: what comes now belongs to this PLAY
-	answered func() // the PLAY has its reply
-	anew     func() // what came of it was still of the PLAY before
-	ended    func() // the recorder says that nothing more comes
+	granted  func()       // the recorder plays: what comes now belongs to this PLAY
+	answered func()       // the PLAY has its reply
+	anew     func()       // what came of it was still of the PLAY before
+	ended    func(ending) // the recorder says that nothing more comes
 
 	ask   playAsk // the PLAY at hand
 	scale float64 // of the PLAY whose packets come; guarded by the feed

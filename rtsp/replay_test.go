@@ -150,6 +150,7 @@ func TestReplayPlaysSpan(t *testing.T) {
 func TestReplayMoves(t *testing.T) {
 	for name, quirks := range map[string]simcam.ArchiveQuirks{
 		"plain": {}, "no Frames": {NoFrames: true}, "remains behind PAUSE": {Remains: true, ZeroCSeq: true},
+		"late BYE": {LateBye: true},
 	} {
 		t.Run(name, func(t *testing.T) { replayMoves(t, quirks) })
 	}

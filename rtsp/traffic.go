@@ -183,7 +183,7 @@ func (s *session) asked(m *message) error {
 	case "ANNOUNCE", "REDIRECT", "TEARDOWN":
 		err := &Error{Kind: Closed, Text: "camera ended the stream (" + strings.ToUpper(m.method) + ")"}
 		if s.replay != nil {
-			s.replay.ended()
+			s.replay.ended(through)
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()

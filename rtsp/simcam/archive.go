@@ -48,6 +48,7 @@ type ArchiveQuirks struct {
 	OnePlay           bool // a second PLAY in a session is a 455
 	ZeroCSeq          bool // the extension's CSeq is always 0
 	Remains           bool // behind the reply to PAUSE comes a key picture of the PLAY before (GStreamer)
+	LateBye           bool // the BYE of the PLAY before comes behind the first picture of the next one (GStreamer)
 	NoPause           bool // PAUSE is answered and passed over
 	Ends              ArchiveEnd
 	HangsUpAfter      int           // pictures, once: a session that dies on the way

@@ -29,6 +29,7 @@ type archivePlay struct {
 	began  time.Time
 	start  time.Time // recorded time of the first picture
 	last   int64     // number of the last picture
+	late   bool      // a BYE of the PLAY before is to come
 }
 
 // pictureTime is the distance of two pictures in the recording.
@@ -81,6 +82,7 @@ func (c *archiveClient) play(r *base.Request, reply *base.Response) (*base.Respo
 	if p.scale > 0 && c.at(p.from).IsZero() {
 		return status(457), nil
 	}
+	p.late = quirks.LateBye && c.played
 	c.halt()
 	if p.free {
 		reply.Header["Rate-Control"] = base.HeaderValue{"no"}
@@ -270,6 +272,10 @@ func (p *archivePlay) picture(n int64, at time.Time, last, discontinuity bool) e
 			return err
 		}
 	}
+	if p.late {
+		p.late = false
+		return p.write(c.video+1, goodbye())
+	}
 	return nil
 }
 
@@ -335,12 +341,15 @@ func (p *archivePlay) write(channel int, body []byte) error {
 	return err
 }
 
+// goodbye is an RTCP BYE.
+func goodbye() []byte { return []byte{0x81, 203, 0, 1, 1, 2, 3, 4} }
+
 // end tells the client in the recorder's way that there is no more.
 func (p *archivePlay) end() error {
 	c := p.client
 	switch c.cfg.Quirks.Ends {
 	case EndByBye:
-		return p.write(c.video+1, []byte{0x81, 203, 0, 1, 1, 2, 3, 4})
+		return p.write(c.video+1, goodbye())
 	case EndByAnnounce:
 		c.writing.Lock()
 		defer c.writing.Unlock()
