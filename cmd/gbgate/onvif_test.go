@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +109,9 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	}
 	if code := g.terminate(t); code != exitGood {
 		t.Errorf("exit %d", code)
+	}
+	if text, err := os.ReadFile(filepath.Join(filepath.Dir(g.config), "state", "tours", "dome.json")); err != nil {
+		t.Errorf("the cruise is not kept: %s %v", text, err)
 	}
 }
 

@@ -26,7 +26,7 @@ func (g *gateway) siteConfig() bridge.Config {
 	cfg := g.cfg
 	site := bridge.Config{
 		Linger: cfg.Gateway.Linger, Ports: g.ports[cfg.Gateway.MediaPorts], Wheel: g.wheel, Ledger: g.ledger,
-		Room: g.memory.Admit, Log: g.log, Groups: groups(cfg), Recordings: g.places(),
+		Room: g.memory.Admit, Log: g.log, Groups: groups(cfg), Recordings: g.places(), StateDir: cfg.Gateway.StateDir,
 	}
 	if g.gpsd != nil {
 		site.Position = g.gpsd
