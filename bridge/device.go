@@ -46,8 +46,9 @@ type Doubtful interface {
 // Scout finds out what a camera can do, as soon as it is reached.
 type Scout interface {
 	// Look finds it out, or says why it can't yet; changed tells that it is something else than was
-	// thought before.
-	Look(ctx context.Context) (changed bool, err error)
+	// thought before. It calls forget where it finds another device than the one that had the camera's
+	// name before: cruises, scans and home position were that one's.
+	Look(ctx context.Context, forget func() error) (changed bool, err error)
 }
 
 // Describer is a camera that knows what it is.

@@ -240,6 +240,16 @@ func (l *Ledger) home(camera string) *manscdp.HomePosition {
 	return &manscdp.HomePosition{Enabled: h.Enabled, ResetTime: h.ResetTime, PresetIndex: h.Preset}
 }
 
+// forgetHome forgets a camera's home position.
+func (l *Ledger) forgetHome(camera string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, known := l.book.Homes[camera]; known {
+		delete(l.book.Homes, camera)
+		l.touch()
+	}
+}
+
 // noteHome keeps a camera's home position.
 func (l *Ledger) noteHome(camera string, h *manscdp.HomePosition) {
 	l.mu.Lock()

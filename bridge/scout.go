@@ -15,6 +15,7 @@ type scouting struct {
 	scout   Scout
 	slots   *slots // shared by all cameras
 	changed func()
+	forget  func() error // what superiors have made of the camera
 	log     *slog.Logger
 }
 
@@ -32,14 +33,11 @@ func (s *scouting) run(ctx context.Context) {
 		}
 		changed, err := s.look(ctx)
 		<-slot
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			if changed {
-				s.log.Info("camera can do something else than was known")
-				s.changed()
-			}
+		if changed {
+			s.log.Info("camera can do something else than was known")
+			s.changed()
+		}
+		if ctx.Err() != nil || err == nil {
 			return
 		}
 		s.log.Debug("what the camera can do is not known yet", "reason", err.Error())
@@ -52,5 +50,5 @@ func (s *scouting) run(ctx context.Context) {
 func (s *scouting) look(ctx context.Context) (changed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, scoutWithin)
 	defer cancel()
-	return s.scout.Look(ctx)
+	return s.scout.Look(ctx, s.forget)
 }

@@ -3,12 +3,14 @@ package bridge
 import (
 	"context"
 	"errors"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 )
 
@@ -20,7 +22,7 @@ type doubt struct {
 	fixed bool
 }
 
-func (d *doubt) Look(context.Context) (bool, error) {
+func (d *doubt) Look(_ context.Context, forget func() error) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.looks = append(d.looks, time.Since(d.began)); len(d.looks) < 3 {
@@ -71,4 +73,41 @@ func TestACameraTurnsOutToBeFixed(t *testing.T) {
 		}
 		stop()
 	})
+}
+
+// stranger is a camera that turns out to be another one than that whose name it has.
+type stranger struct{ head }
+
+func (*stranger) Look(_ context.Context, forget func() error) (bool, error) { return false, forget() }
+
+func TestAnotherCameraStartsClean(t *testing.T) {
+	dir := t.TempDir()
+	ledger := OpenLedger(filepath.Join(dir, "settings.json"), quiet())
+	for _, c := range []struct {
+		name  string
+		scout Scout
+		kept  bool
+	}{{"the camera", nil, true}, {"after a restart", nil, true}, {"another", &stranger{}, false}, {"and then", nil, false}} {
+		synctest.Test(t, func(t *testing.T) {
+			site := NewSite(Config{Ledger: ledger, StateDir: dir}, []Camera{
+				{Name: "gate", ID: gate, Source: &probe{}, PTZ: &head{}, Scout: c.scout},
+			})
+			v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+			if c.name == "the camera" {
+				steer(t, v, gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 3}.Encode())
+				home := &manscdp.DeviceControl{Header: header(gate), HomePosition: &manscdp.HomePosition{Enabled: 1, PresetIndex: new(3)}}
+				if _, err := v.DeviceControl(t.Context(), home); err != nil {
+					t.Error(err)
+				}
+			}
+			_, stop := running(t, site, nil)
+			time.Sleep(time.Second)
+			tracks, err := v.CruiseTrackList(t.Context(), &manscdp.CruiseTrackListQuery{Header: header(gate)})
+			home, homeErr := v.HomePosition(t.Context(), &manscdp.HomePositionQuery{Header: header(gate)})
+			if err := errors.Join(err, homeErr); err != nil || (tracks.SumNum == 1) != c.kept || (home.HomePosition != nil) != c.kept {
+				t.Errorf("%s: %d cruises, home position %+v, %v", c.name, tracks.SumNum, home.HomePosition, err)
+			}
+			stop()
+		})
+	}
 }

@@ -111,7 +111,13 @@ func (s *Site) newGear(cam Camera) *gear {
 		}
 	}
 	if cam.Scout != nil {
-		g.scout = &scouting{scout: cam.Scout, slots: s.scouts, changed: s.refresh, log: log}
+		g.scout = &scouting{scout: cam.Scout, slots: s.scouts, changed: s.refresh, log: log, forget: func() error {
+			s.cfg.Ledger.forgetHome(cam.Name)
+			if g.mount == nil {
+				return nil
+			}
+			return g.mount.Forget()
+		}}
 	}
 	if cam.Lookout != nil {
 		g.events = &listener{

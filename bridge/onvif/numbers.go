@@ -157,6 +157,18 @@ func (c *Camera) Presets(ctx context.Context) ([]Preset, error) {
 	return slices.Clone(c.list), nil
 }
 
+// ForgetPresets empties the map: it is another device than the one that the map was made of. What presets the device
+// itself has, it keeps.
+func (c *Camera) ForgetPresets(ctx context.Context) error {
+	release, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c.list, c.loaded = nil, true
+	return c.save()
+}
+
 // SetPreset stores where the camera looks now as preset n. The camera keeps name only if it is
 // ASCII (onvif_simple_server refuses others); the map keeps it as it is.
 func (c *Camera) SetPreset(ctx context.Context, n int, name string) error {

@@ -83,6 +83,13 @@ func (m *Mount) SetHome(h manscdp.HomePosition) { m.pilot.setHome(h) }
 // Home is the home position that was set last; nil: none.
 func (m *Mount) Home() *manscdp.HomePosition { return m.pilot.homePosition() }
 
+// Forget ends what the camera does by itself and forgets its cruises, its scans and its home position: it is another
+// camera than the one that they were made on.
+func (m *Mount) Forget() error {
+	m.pilot.forget()
+	return m.pilot.tours.forget()
+}
+
 // Tracks names the cruise tracks (巡航轨迹) that have points, by number.
 func (m *Mount) Tracks() []manscdp.CruiseTrack { return m.pilot.tours.list() }
 

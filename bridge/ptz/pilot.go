@@ -118,6 +118,15 @@ func (p *pilot) setHome(h manscdp.HomePosition) {
 	p.arm()
 }
 
+// forget ends the program and forgets the home position.
+func (p *pilot) forget() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.halt(errTakenOver)
+	p.home = nil
+	p.arm()
+}
+
 // homePosition returns a copy; nil: never set.
 func (p *pilot) homePosition() *manscdp.HomePosition {
 	p.mu.Lock()

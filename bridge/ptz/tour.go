@@ -125,6 +125,18 @@ func (t *tours) save() error {
 	return statefile.Replace(t.file, append(data, '\n'))
 }
 
+// forget empties the tours.
+func (t *tours) forget() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.Cruises) == 0 && len(t.Scans) == 0 {
+		return nil
+	}
+	clear(t.Cruises)
+	clear(t.Scans)
+	return t.save()
+}
+
 // program changes a cruise by one of the instructions 84 to 87.
 func (t *tours) program(cmd gb28181.PTZCommand, name string) error {
 	t.mu.Lock()

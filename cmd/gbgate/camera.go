@@ -21,11 +21,11 @@ import (
 type device struct {
 	cfg     config.Camera
 	source  *source
-	sub     *source  // nil: sub_url is not given
-	head    *head    // nil: fixed, or nothing but RTSP
-	events  *lookout // nil: nobody listens to it
-	moving  *moving  // nil: ptz is not "auto"
-	archive *archive // nil: it records nothing itself
+	sub     *source       // nil: sub_url is not given
+	head    *head         // nil: fixed, or nothing but RTSP
+	events  *lookout      // nil: nobody listens to it
+	known   *acquaintance // nil: nothing to be moved by ONVIF
+	archive *archive      // nil: it records nothing itself
 }
 
 // devices makes the cameras of cfg; those of before whose configuration is the same go on.
@@ -62,9 +62,9 @@ func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, 
 			}
 			d.source.onvif = cam
 			d.head = &head{cam}
-			if c.PTZ == "auto" {
+			if c.PTZ != "off" {
 				file := filepath.Join(cfg.Gateway.StateDir, "cameras", c.Name+".json")
-				d.moving = &moving{d.head, newAbility(cam, file, log.With("camera", c.Name))}
+				d.known = newAcquaintance(c, cam, file, log.With("camera", c.Name))
 			}
 			if c.Events != "off" {
 				d.events = &lookout{camera: cam, own: c.AlarmCodes()}
@@ -123,11 +123,11 @@ func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []
 		}
 		if d.head != nil {
 			cam.Snapshotter, cam.Rebooter, cam.KeyFramer, cam.Describer = d.head, d.head, d.head, d.head
-			switch {
-			case d.moving != nil:
-				cam.PTZ, cam.Scout = d.moving, d.moving
-			case c.PTZ == "onvif":
-				cam.PTZ = d.head
+			switch c.PTZ {
+			case "auto":
+				cam.PTZ, cam.Scout = moving{d.head, d.known}, d.known
+			case "onvif":
+				cam.PTZ, cam.Scout = d.head, d.known
 			}
 		}
 		list = append(list, cam)
@@ -252,7 +252,7 @@ var (
 	_ ptz.Aimer           = (*head)(nil)
 	_ ptz.DragZoomer      = (*head)(nil)
 	_ ptz.Switcher        = (*head)(nil)
-	_ ptz.Tiring          = (*moving)(nil)
+	_ ptz.Tiring          = moving{}
 	_ bridge.Snapshotter  = (*head)(nil)
 	_ bridge.Rebooter     = (*head)(nil)
 	_ bridge.Describer    = (*head)(nil)

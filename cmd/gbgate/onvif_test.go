@@ -141,3 +141,52 @@ func TestFixedCameraIsFoundOut(t *testing.T) {
 		t.Errorf("exit %d", code)
 	}
 }
+
+// What platforms have made of a camera follows it to another address, and not to another camera that gets its name.
+func TestCruisesFollowTheirCamera(t *testing.T) {
+	t.Parallel()
+	cam := startCamera(t, simcam.Config{})
+	at := func(serial string) string {
+		device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL(), Serial: serial})
+		return device.URL()
+	}
+	first, moved, other := at("A"), at("A"), at("B")
+	r := newRig(t, setup{rest: onvifTOML("dome", channelID, first, "", "")})
+	file := filepath.Join(filepath.Dir(r.gateway.config), "state", "cameras", "dome.json")
+	remembered := func(what string) func() bool {
+		return func() bool {
+			text, _ := os.ReadFile(file)
+			return strings.Contains(string(text), what)
+		}
+	}
+	eventually(t, time.Minute, "the camera is known", remembered(`"serial":"A"`))
+	point := gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 3}.Encode()
+	home := &manscdp.HomePosition{Enabled: 1, ResetTime: 3600, PresetIndex: new(3)}
+	for _, c := range []manscdp.DeviceControl{{PTZCmd: point}, {HomePosition: home}} {
+		if _, err := r.node.Command(t.Context(), channelID, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := func() (cruises int, home *manscdp.HomePosition) {
+		tracks, err := r.node.CruiseTracks(t.Context(), channelID)
+		if err != nil {
+			return -1, nil
+		}
+		at, err := r.node.HomePosition(t.Context(), channelID)
+		if err != nil {
+			return -1, nil
+		}
+		return len(tracks.Tracks), at.HomePosition
+	}
+	eventually(t, time.Minute, "a cruise and a home position", func() bool { n, home := made(); return n == 1 && home != nil })
+	r.reload(t, func(text string) string { return strings.Replace(text, first, moved, 1) })
+	eventually(t, time.Minute, "the camera is found at its new address", remembered(moved))
+	if n, home := made(); n != 1 || home == nil {
+		t.Errorf("at its new address it has %d cruises and the home position %+v", n, home)
+	}
+	r.reload(t, func(text string) string { return strings.Replace(text, moved, other, 1) })
+	eventually(t, time.Minute, "another camera has its name", remembered(`"serial":"B"`))
+	if n, home := made(); n != 0 || home != nil {
+		t.Errorf("another camera has %d cruises and the home position %+v", n, home)
+	}
+}

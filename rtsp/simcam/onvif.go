@@ -45,8 +45,9 @@ type ONVIFConfig struct {
 	Channels           int  // a recorder with so many video sources, all the same picture; default 1
 	Fixed              bool // a camera without PTZ
 	Talk               bool // with an audio output
-	// Model and Name are what the device calls itself; defaults "SIM-PTZ" and "gbgate".
-	Name, Model string
+	// Model and Name are what the device calls itself; defaults "SIM-PTZ" and "gbgate". Serial is its number; default
+	// "SIM0001".
+	Name, Model, Serial string
 	// Recordings are what Profile G finds; none = no recording services.
 	Recordings []ONVIFRecording
 	// Discovery are the interfaces to answer WS-Discovery on; none = no answer. Group's port is
@@ -100,6 +101,7 @@ func ListenONVIF(cfg ONVIFConfig) (*ONVIF, error) {
 	cfg.SubscriptionTime = cmp.Or(cfg.SubscriptionTime, time.Hour)
 	cfg.ReplayURL = cmp.Or(cfg.ReplayURL, cfg.StreamURL)
 	cfg.Codec, cfg.Name, cfg.Model = cmp.Or(cfg.Codec, "H264"), cmp.Or(cfg.Name, "gbgate"), cmp.Or(cfg.Model, "SIM-PTZ")
+	cfg.Serial = cmp.Or(cfg.Serial, "SIM0001")
 	cfg.Width, cfg.Height = cmp.Or(cfg.Width, 1920), cmp.Or(cfg.Height, 1080)
 	cfg.FPS, cfg.GOP = cmp.Or(cfg.FPS, 25), cmp.Or(cfg.GOP, 50)
 	d := &ONVIF{cfg: cfg, log: cfg.Log, began: time.Now(), counts: make(map[string]int)}

@@ -69,7 +69,7 @@ func (d *ONVIF) device(q *soapRequest) (string, *fault) {
 		return d.dateAndTime(), nil
 	case "GetDeviceInformation":
 		return in("tds:GetDeviceInformationResponse", el("tds:Manufacturer", d.cfg.Name), el("tds:Model", d.cfg.Model),
-			el("tds:FirmwareVersion", "1.0"), el("tds:SerialNumber", "SIM0001"), el("tds:HardwareId", "sim")), nil
+			el("tds:FirmwareVersion", "1.0"), el("tds:SerialNumber", d.cfg.Serial), el("tds:HardwareId", "sim")), nil
 	case "GetServices":
 		if d.cfg.Quirks.NoGetServices {
 			return "", unsupported()
