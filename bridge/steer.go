@@ -18,19 +18,22 @@ func (v *View) mount(channel *Channel) (*ptz.Mount, error) {
 
 // ptz carries a front-end control instruction out (GB/T 28181-2022 annex A.3).
 func (v *View) ptz(ctx context.Context, channel *Channel, c *manscdp.DeviceControl) error {
-	mount, err := v.mount(channel)
-	if err != nil {
-		return err
+	if channel.PTZ == nil || v.cfg.NoPTZ {
+		return errNoPTZ
 	}
 	cmd, err := gb28181.ParsePTZ(c.PTZCmd, v.cfg.StrictPTZ)
 	if err != nil {
 		return err
 	}
+	// A camera that can't be moved may have a lamp or a relay output all the same.
+	if !channel.moves() && cmd.Op != gb28181.PTZAuxOn && cmd.Op != gb28181.PTZAuxOff {
+		return errNoPTZ
+	}
 	var names manscdp.PTZCmdParams
 	if c.PTZCmdParams != nil {
 		names = *c.PTZCmdParams
 	}
-	return mount.Control(ctx, v.operator, cmd, names)
+	return channel.gear.mount.Control(ctx, v.operator, cmd, names)
 }
 
 // dragZoom makes a box of the picture as wide as the picture (拉框放大), or the other way round.

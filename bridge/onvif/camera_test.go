@@ -141,6 +141,12 @@ func TestMovement(t *testing.T) {
 			},
 			want: []string{"GotoHomePosition", "SendAuxiliaryCommand tt:Wiper|On"},
 		},
+		"relay output": {
+			do: func(ctx context.Context, c *onvif.Camera) error {
+				return errors.Join(c.Switch(ctx, 7, true), c.Switch(ctx, 7, false))
+			},
+			want: []string{"SetRelayOutputState active", "SetRelayOutputState inactive"},
+		},
 		"focus and iris": {
 			do: func(ctx context.Context, c *onvif.Camera) error {
 				return errors.Join(
@@ -198,6 +204,7 @@ func TestLackingParts(t *testing.T) {
 		"no position to drag from": {quirks{NoPosition: true, NoFOV: true}, func(ctx context.Context, c *onvif.Camera) error {
 			return c.DragZoom(ctx, 0.5, 0, 2)
 		}},
+		"no such relay":  {quirks{}, func(ctx context.Context, c *onvif.Camera) error { return c.Switch(ctx, 8, true) }},
 		"no such switch": {quirks{}, func(ctx context.Context, c *onvif.Camera) error { return c.Switch(ctx, 99, true) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,6 +286,9 @@ func TestFixedCamera(t *testing.T) {
 	}
 	if err := c.Switch(t.Context(), 2, true); !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Switch: %v, want unsupported", err)
+	}
+	if err := c.Switch(t.Context(), 7, true); err != nil || !d.Relay() {
+		t.Errorf("its relay output: %v, active %v", err, d.Relay())
 	}
 }
 

@@ -2,6 +2,7 @@ package onvif
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -26,14 +27,22 @@ func switchNames(n int) []string {
 	return nil
 }
 
+// firstRelay is the number of the switch that is the first relay output: the first one that has no name by custom.
+// GB/T 28181 has no command of its own for a relay output (报警输出).
+const firstRelay = 7
+
 // Switch turns an auxiliary switch, by the command that the camera lists for it: 1 wiper, 2 lamp, 3
-// heater, 4 demister, 5 fan, 6 washer.
+// heater, 4 demister, 5 fan, 6 washer. From 7 on they are the relay outputs, in the order in which the
+// camera lists them.
 func (c *Camera) Switch(ctx context.Context, n int, on bool) error {
 	release, err := c.take(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
+	if n >= firstRelay {
+		return c.relay(ctx, n-firstRelay, on)
+	}
 	l, err := c.learn(ctx)
 	if err != nil {
 		return err
@@ -51,4 +60,19 @@ func (c *Camera) Switch(ctx context.Context, n int, on bool) error {
 		}
 	}
 	return &Error{Kind: ActionNotSupported, Op: "SendAuxiliaryCommand", Text: "camera lists no such switch"}
+}
+
+// relay switches the relay output at a place in the camera's list, from 0.
+func (c *Camera) relay(ctx context.Context, at int, on bool) error {
+	relays, err := c.client.Relays(ctx)
+	switch {
+	case err != nil:
+		return err
+	case at >= len(relays):
+		return &Error{
+			Kind: ActionNotSupported, Op: "SetRelayOutputState",
+			Text: fmt.Sprintf("camera lists no relay output %d, it has %d", at+1, len(relays)),
+		}
+	}
+	return c.client.SetRelay(ctx, relays[at].Token, on)
 }

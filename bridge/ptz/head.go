@@ -42,7 +42,7 @@ type DragZoomer interface {
 
 // Switcher is a Head with auxiliary switches (辅助开关).
 type Switcher interface {
-	// Switch turns switch n, 1 … 255, on or off: 1 is the wiper, 2 by custom a lamp.
+	// Switch turns switch n, 1 … 255, on or off: 1 is the wiper, 2 by custom a lamp, 7 the first relay output.
 	Switch(ctx context.Context, n int, on bool) error
 }
 

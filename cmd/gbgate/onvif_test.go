@@ -42,6 +42,7 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	point := gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 3}.Encode()
 	cruise := gb28181.PTZCommand{Op: gb28181.PTZStartCruise, Group: 1}.Encode()
 	wiper := gb28181.PTZCommand{Op: gb28181.PTZAuxOn, Switch: 1}.Encode()
+	relay := gb28181.PTZCommand{Op: gb28181.PTZAuxOn, Switch: 7}.Encode()
 	box := &manscdp.DragZoom{Length: 640, Width: 360, MidPointX: 400, MidPointY: 100, LengthX: 64, LengthY: 36}
 	for _, c := range []struct {
 		control manscdp.DeviceControl
@@ -54,6 +55,7 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 		{manscdp.DeviceControl{DragZoomIn: box}, "RelativeMove"},
 		{manscdp.DeviceControl{PTZPreciseCtrl: &manscdp.PTZPrecise{Pan: new(90.0)}}, "AbsoluteMove"},
 		{ptz(wiper), "SendAuxiliaryCommand"},
+		{ptz(relay), "SetRelayOutputState"},
 		{ptz("A50F0141FF0000F5"), "Move"}, // focus far
 		{ptz(point), ""},
 		{ptz(cruise), "GotoPreset"},
@@ -129,6 +131,11 @@ func TestFixedCameraIsFoundOut(t *testing.T) {
 		return items[0].Info.PTZType
 	}
 	eventually(t, time.Minute, "the camera is fixed", func() bool { return kind(r.node) == manscdp.PTZFixed })
+	relay := manscdp.DeviceControl{PTZCmd: gb28181.PTZCommand{Op: gb28181.PTZAuxOn, Switch: 7}.Encode()}
+	if _, err := r.node.Command(t.Context(), channelID, relay); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, time.Minute, "its relay output is switched", device.Relay)
 	if code := r.gateway.terminate(t); code != exitGood {
 		t.Errorf("exit %d", code)
 	}
