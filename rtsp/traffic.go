@@ -22,15 +22,24 @@ func (s *session) outbound(m *message) (exchange, bool) {
 		m.method = method
 	}
 	s.dress(m)
-	var header string
-	if header, e.signed = s.auth.sign(m.method, m.url); header != "" {
-		m.set("Authorization", header)
-	}
+	s.sign(m, &e)
 	if !e.keepalive && m.method != "TEARDOWN" {
 		s.last = reply{method: m.method}
 		s.arm(m.method)
 	}
 	return e, true
+}
+
+// sign adds a signature, once the camera has asked for one. The OPTIONS in front goes without: cameras answer it
+// whatever it is signed with, so that it would prove a wrong password right.
+func (s *session) sign(m *message, e *exchange) {
+	if m.method == "OPTIONS" && !e.keepalive {
+		return
+	}
+	var header string
+	if header, e.signed = s.auth.sign(m.method, m.url); header != "" {
+		m.set("Authorization", header)
+	}
 }
 
 // dress puts the headers of PLAY, and what a replay or the back channel requires, into a request.
