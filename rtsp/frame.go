@@ -12,8 +12,9 @@ const (
 	keepScratch = 64 << 10
 
 	// A camera with gradual refresh never sends an IDR picture: after this long without one, a picture
-	// with a recovery point counts as a key picture.
-	recoveryAfter = 10 * time.Second
+	// with a recovery point counts as a key picture. Half of the time after which a session without pictures
+	// is given up (Config.FrameTimeout), else there never were any.
+	recoveryAfter = 5 * time.Second
 )
 
 // picture is a finished access unit. unit is nil when it had to be dropped.

@@ -208,7 +208,7 @@ func TestStartBehindKeyPicture(t *testing.T) {
 	}
 }
 
-// TestRecoveryPoint: a stream that has no IDR picture behind the first one. For ten seconds the camera is
+// TestRecoveryPoint: a stream that has no IDR picture behind the first one. For five seconds the camera is
 // given the chance to send one, then pictures with a recovery point count as key.
 func TestRecoveryPoint(t *testing.T) {
 	for _, name := range []string{"h264-refresh", "h264-open-gop"} {
