@@ -118,3 +118,19 @@ func TestKeepaliveMethod(t *testing.T) {
 		}
 	}
 }
+
+// A camera that hangs up on signs of life is asked otherwise; one that gets none is asked again when it has gone.
+func TestKeepaliveLost(t *testing.T) {
+	var k keepalive
+	for i, want := range []string{"GET_PARAMETER", "GET_PARAMETER", "OPTIONS", "OPTIONS", "", "GET_PARAMETER"} {
+		if got, ok := k.method("GET_PARAMETER"); got != want || ok != (want != "") {
+			t.Errorf("session %d: got %q, want %q", i, got, want)
+		}
+		k.lost()
+	}
+	k.answered("GET_PARAMETER", 200)
+	k.lost() // long behind it
+	if got, _ := k.method("GET_PARAMETER"); got != "GET_PARAMETER" {
+		t.Errorf("got %s behind an answer", got)
+	}
+}

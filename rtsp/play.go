@@ -128,7 +128,7 @@ func (s *session) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.ended:
-			return s.explain(s.endErr)
+			return s.over(ctx)
 		case <-timer.C:
 			next, err := s.judge(s.feed.Load().progress(), time.Since(opened))
 			if err != nil {

@@ -81,11 +81,17 @@ func repairUDP(asked, answered string) string {
 	return text
 }
 
+// hangUpTime is how soon behind a sign of life a lost connection is taken for the answer to it.
+const hangUpTime = 2 * time.Second
+
 // keepalive chooses the method of the signs of life. A Source keeps it, so that what one session learned of the camera
 // holds for the next.
 type keepalive struct {
 	mu      sync.Mutex
 	refused map[string]int // how often in a row, by method
+	pending string         // the method of the last one, as long as it is not answered
+	sent    time.Time
+	mute    bool // none is sent any more
 }
 
 // method returns what to send instead of what gortsplib wants to, and false when the camera has refused
@@ -99,22 +105,43 @@ func (k *keepalive) method(wanted string) (string, bool) {
 	}
 	for _, m := range []string{wanted, other} {
 		if k.refused[m] < 2 {
+			k.pending, k.sent = m, time.Now()
 			return m, true
 		}
 	}
+	k.mute = true
 	return "", false
 }
 
 func (k *keepalive) answered(method string, code int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.pending = ""
+	switch {
+	case code < 300:
+		delete(k.refused, method)
+	case code != 401: // a nonce that ran out is no refusal
+		k.refuse(method)
+	}
+}
+
+func (k *keepalive) refuse(method string) {
 	if k.refused == nil {
 		k.refused = make(map[string]int)
 	}
+	k.refused[method]++
+}
+
+// lost says that the camera has ended a session. Some hang up on a method instead of refusing it (HIPCAM); one that
+// was sent nothing may have missed it.
+func (k *keepalive) lost() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	switch {
-	case code < 300:
-		k.refused[method] = 0
-	case code != 401: // a nonce that ran out is no refusal
-		k.refused[method]++
+	case k.mute:
+		clear(k.refused)
+	case k.pending != "" && time.Since(k.sent) < hangUpTime:
+		k.refuse(k.pending)
 	}
+	k.pending, k.mute = "", false
 }

@@ -259,9 +259,18 @@ func (s *session) keep(ctx context.Context, up chan<- error) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-s.ended:
-			return s.explain(s.endErr)
+			return s.over(ctx)
 		}
 	})
+}
+
+// over tells why the session has ended by itself, unless ctx has ended it.
+func (s *session) over(ctx context.Context) error {
+	err := s.explain(s.endErr)
+	if ctx.Err() == nil && kindOf(err) == Closed {
+		s.keepalive.lost()
+	}
+	return err
 }
 
 // close ends the session in order: nothing to the sink any more, TEARDOWN, a second at most for its answer.
