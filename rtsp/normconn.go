@@ -270,11 +270,17 @@ func (n *normConn) answer(m *message) error {
 			reply.set(name, v)
 		}
 	}
+	wait := answerTime
+	if n.polled {
+		wait = 0 // other cameras' media waits behind this
+	}
 	n.writing.Lock()
 	defer n.writing.Unlock()
-	_ = n.Conn.SetWriteDeadline(time.Now().Add(answerTime))
-	_, err := n.Conn.Write(reply.appendTo(nil))
-	return err
+	_ = n.Conn.SetWriteDeadline(time.Now().Add(wait))
+	if _, err := n.Conn.Write(reply.appendTo(nil)); err != nil {
+		return &Error{Kind: Closed, Text: "camera asks (" + m.method + ") and does not read the answer", Err: err}
+	}
+	return nil
 }
 
 // Write sends a request of gortsplib, after traffic.outbound had its way with it.

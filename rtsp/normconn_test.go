@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand"
 	"net"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -160,6 +161,34 @@ func TestNormConnBounds(t *testing.T) {
 		var e *Error
 		if !errors.As(err, &e) || e.Kind != Protocol {
 			t.Errorf("%s: got %v, want %v", name, err, Protocol)
+		}
+	}
+}
+
+// patient is a connection that takes nothing, and notes how long a write would wait for that to change.
+type patient struct {
+	recorded
+	waits bool
+}
+
+func (p *patient) SetWriteDeadline(t time.Time) error {
+	p.waits = p.waits || time.Now().Before(t)
+	return nil
+}
+
+func (p *patient) Write([]byte) (int, error) { return 0, os.ErrDeadlineExceeded }
+
+// Other cameras' media waits behind an answer, so that a camera that does not read it is not waited for.
+func TestNobodyWaitsForAnswersToBeRead(t *testing.T) {
+	for _, polled := range []bool{false, true} {
+		camera := &patient{recorded: recorded{data: []byte("OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"), step: 100}}
+		n := newNormConn(camera, &counting{}, usedChannels())
+		n.polled = polled
+		if err := n.fill(); kindOf(err) != Closed {
+			t.Errorf("polled %v: got %v", polled, err)
+		}
+		if camera.waits == polled {
+			t.Errorf("polled %v: it waits: %v", polled, camera.waits)
 		}
 	}
 }

@@ -4,10 +4,14 @@ import (
 	"strings"
 )
 
-// Bounds on a session description.
+// Bounds on a session description, many times what cameras need: each payload type is looked for in all attributes, on
+// the goroutine that reads from all cameras.
 const (
 	maxSections   = 64
-	maxAttributes = 512
+	maxFormats    = 32      // of a section
+	maxAttributes = 1024    // of all sections
+	maxAttribute  = 8 << 10 // bytes
+	maxParams     = 64      // of a fmtp
 )
 
 // sdpSection is the session part of a description (media == "") or one media section, stripped of all
@@ -44,6 +48,7 @@ func (s *sdpSection) has(key string) bool {
 // NULs at the end, lines in any order and lines that are none.
 func sanitize(body []byte) (session sdpSection, sections []sdpSection) {
 	current := &session
+	attributes := 0
 	lines := strings.FieldsFunc(string(body), func(r rune) bool { return r == '\r' || r == '\n' || r == 0 })
 	for _, line := range lines {
 		line = strings.TrimSpace(line)
@@ -59,7 +64,7 @@ func sanitize(body []byte) (session sdpSection, sections []sdpSection) {
 			sections = append(sections, parseMediaLine(value))
 			current = &sections[len(sections)-1]
 		case 'a':
-			if len(current.attrs) < maxAttributes {
+			if attributes++; attributes <= maxAttributes && len(value) <= maxAttribute {
 				key, v, _ := strings.Cut(value, ":")
 				current.attrs = append(current.attrs, sdpAttribute{
 					strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(v),
@@ -79,7 +84,7 @@ func parseMediaLine(value string) sdpSection {
 		s.media = strings.ToLower(words[0])
 	}
 	if len(words) > 3 {
-		s.formats = words[3:]
+		s.formats = words[3:min(len(words), 3+maxFormats)]
 	}
 	return s
 }

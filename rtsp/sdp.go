@@ -149,7 +149,7 @@ func formatParams(s *sdpSection, all []sdpSection, pt uint8) map[string]string {
 	params := make(map[string]string)
 	for _, kv := range strings.Split(value, ";") {
 		k, v, _ := strings.Cut(kv, "=")
-		if k = strings.ToLower(strings.TrimSpace(k)); k != "" {
+		if k = strings.ToLower(strings.TrimSpace(k)); k != "" && len(params) < maxParams {
 			params[k] = strings.TrimSpace(v)
 		}
 	}
