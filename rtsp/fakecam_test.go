@@ -46,8 +46,13 @@ func newFakeCameraOn(t *testing.T, wrap func(net.Listener) net.Listener) *fakeCa
 
 var errEnough = errors.New("enough pictures")
 
-// pull runs a source until it got some pictures or failed. errEnough means good.
-func (cam *fakeCamera) pull(cfg Config) error { return pull(cam.t, cam.URL(), cfg) }
+// pull runs a source, with the camera's account, until it got some pictures or failed. errEnough means good.
+func (cam *fakeCamera) pull(cfg Config) error {
+	if cfg.Username == "" {
+		cfg.Username, cfg.Password = cam.Username, cam.Password
+	}
+	return pull(cam.t, cam.URL(), cfg)
+}
 
 func pull(t *testing.T, url string, cfg Config) error {
 	t.Helper()

@@ -221,6 +221,9 @@ func TestReplayMovesAnew(t *testing.T) {
 		"hikvision, Z is local": {simcam.ArchiveConfig{Vendor: "hikvision", Zone: shanghai}, "hikvision", shanghai},
 		"dahua":                 {simcam.ArchiveConfig{Vendor: "dahua", Zone: shanghai}, "dahua", nil},
 		"uniview":               {simcam.ArchiveConfig{Vendor: "uniview"}, "uniview", nil},
+		"passes over Scale": {
+			simcam.ArchiveConfig{Vendor: "hikvision", Quirks: simcam.ArchiveQuirks{NoScale: true}}, "hikvision", nil,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.cfg.Quirks.NoRateControl = c.cfg.Vendor != ""

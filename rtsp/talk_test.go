@@ -70,29 +70,12 @@ func TestTalk(t *testing.T) {
 	}
 }
 
-func TestNoBackChannel(t *testing.T) {
-	cases := map[string]simcam.Answer{
-		"551":       simcam.Refuse("DESCRIBE", "551 Option not supported"),
-		"just 400":  simcam.Refuse("DESCRIBE", "400 Bad Request"),
-		"none sent": nil,
-		"G.726 only": simcam.AnswerTo("DESCRIBE", func(r *camRequest) string {
-			return simcam.ReplySDP(r, simcam.ScriptedSDP+
-				"m=audio 0 RTP/AVP 97\r\na=rtpmap:97 G726-32/8000\r\na=sendonly\r\na=control:t3\r\n")
-		}),
-		"refused": func(c *camConn, r *camRequest) string {
-			switch r.Method {
-			case "DESCRIBE":
-				return simcam.ReplySDP(r, simcam.ScriptedSDP+"m=audio 0 RTP/AVP 0\r\na=sendonly\r\na=control:t3\r\n")
-			case "SETUP":
-				return simcam.Reply(r, "400 Bad Request")
-			}
-			return ""
-		},
-	}
-	for name, answer := range cases {
-		t.Run(name, func(t *testing.T) {
+// TestTalkQuirks: there is no back channel, and it was asked for as ONVIF has it.
+func TestTalkQuirks(t *testing.T) {
+	for _, quirk := range simcam.TalkQuirks() {
+		t.Run(quirk.Name, func(t *testing.T) {
 			cam := newFakeCamera(t)
-			cam.Answer = answer
+			quirk.Script(cam.Scripted)
 			src := &Source{Config: Config{URL: cam.URL()}}
 			if _, err := src.OpenTalk(t.Context()); kindOf(err) != Unsupported || !strings.Contains(err.Error(), "no back channel") {
 				t.Errorf("got %v", err)

@@ -8,6 +8,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -33,8 +34,16 @@ type Answer func(c *ScriptedConn, r *ScriptedRequest) string
 type Scripted struct {
 	// Answer replaces the reply to a request; nil: every reply is good.
 	Answer Answer
+	// Username and Password are the account that the script asks for; "" and "": none.
+	Username, Password string
 	// Before runs before each picture of the stream is sent, and may send more.
 	Before func(c *ScriptedConn, picture int)
+	// Picture gives the NAL units of a picture, as they are to arrive; nil: ScriptedPicture.
+	Picture func(picture int) [][]byte
+	// Payloads puts a picture into RTP payloads; nil: a payload for each NAL unit, the marker on the last.
+	Payloads func(picture int, nals [][]byte) []ScriptedPayload
+	// Timestamp is that of a picture, in ticks of 90 kHz; nil: ScriptedDuration after the one before.
+	Timestamp func(picture int) uint32
 	// Tweak changes an RTP packet before it leaves; nil drops it.
 	Tweak func(picture int, rtp []byte) []byte
 	// Pace is the time between two pictures; NewScripted sets 5 ms, so that tests need not wait. ScriptedDuration is
@@ -44,6 +53,7 @@ type Scripted struct {
 	listener net.Listener
 	fault    func(error)
 
+	sent     atomic.Int64
 	mu       sync.Mutex
 	requests []*ScriptedRequest
 	open     sync.WaitGroup
@@ -54,8 +64,8 @@ type ScriptedConn struct {
 	net.Conn
 	// Number counts the camera's connections, from 0.
 	Number int
-	// Video is the interleaved channel of the pictures.
-	Video int
+	// Video and Audio are the interleaved channels of the pictures and of the sound.
+	Video, Audio int
 
 	cam      *Scripted
 	mu       sync.Mutex
@@ -109,6 +119,9 @@ func (cam *Scripted) Asked(method string) []*ScriptedRequest {
 	}
 	return all
 }
+
+// Sent is how many bytes its clients have taken over TCP.
+func (cam *Scripted) Sent() int64 { return cam.sent.Load() }
 
 // Forget drops the requests that came.
 func (cam *Scripted) Forget() { cam.Change(func() { cam.requests = nil }) }
@@ -188,6 +201,13 @@ func (c *ScriptedConn) Send(b []byte) {
 	_, _ = c.Write(b)
 }
 
+// Write sends bytes wherever in the stream that is.
+func (c *ScriptedConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.cam.sent.Add(int64(n))
+	return n, err
+}
+
 // OverUDP tells whether the pictures leave over UDP.
 func (c *ScriptedConn) OverUDP() bool { return c.udp != nil }
 
@@ -213,6 +233,8 @@ func (c *ScriptedConn) Good(r *ScriptedRequest) string {
 		}
 		if strings.HasSuffix(r.URL, "1") {
 			c.Video, _ = r.transport("interleaved")
+		} else {
+			c.Audio, _ = r.transport("interleaved")
 		}
 		return Reply200(r, "Session: 1234;timeout=60", "Transport: "+r.Get("Transport"))
 	}
@@ -238,10 +260,10 @@ func (c *ScriptedConn) stream(stop chan struct{}) {
 		if c.cam.Before != nil {
 			c.cam.Before(c, picture)
 		}
-		nals := ScriptedPicture(picture)
-		for i, nal := range nals {
+		timestamp, payloads := c.cam.packetise(picture)
+		for _, p := range payloads {
 			c.sequence++
-			b := RTPPacket(96, c.sequence, uint32(picture*3600), 0x11223344, i == len(nals)-1, nal)
+			b := RTPPacket(96, c.sequence, timestamp, 0x11223344, p.Marker, p.Data)
 			if c.cam.Tweak != nil {
 				b = c.cam.Tweak(picture, b)
 			}
@@ -259,6 +281,42 @@ func (c *ScriptedConn) stream(stop chan struct{}) {
 		case <-tick.C:
 		}
 	}
+}
+
+// ScriptedPayload is what one RTP packet carries.
+type ScriptedPayload struct {
+	Data   []byte
+	Marker bool
+}
+
+// packetise tells what is sent of a picture.
+func (cam *Scripted) packetise(picture int) (timestamp uint32, payloads []ScriptedPayload) {
+	timestamp = uint32(picture) * 3600
+	if cam.Timestamp != nil {
+		timestamp = cam.Timestamp(picture)
+	}
+	nals := cam.Shown(picture)
+	if cam.Payloads != nil {
+		return timestamp, cam.Payloads(picture, nals)
+	}
+	return timestamp, singly(nals)
+}
+
+// singly puts each NAL unit into a payload of its own.
+func singly(nals [][]byte) []ScriptedPayload {
+	var payloads []ScriptedPayload
+	for i, nal := range nals {
+		payloads = append(payloads, ScriptedPayload{nal, i == len(nals)-1})
+	}
+	return payloads
+}
+
+// Shown is the camera's picture of that number, as it is to arrive: NAL units without start codes.
+func (cam *Scripted) Shown(picture int) [][]byte {
+	if cam.Picture != nil {
+		return cam.Picture(picture)
+	}
+	return ScriptedPicture(picture)
 }
 
 // ScriptedPicture is a scripted camera's picture of that number, as NAL units without start codes.

@@ -7,7 +7,7 @@ import (
 
 // FailureQuirks are the replies behind which no picture can come: what counts is what gbgate says of them.
 func FailureQuirks() []RTSPQuirk {
-	return slices.Concat(refusals(), poorDescriptions(), noReplies(), hostileReplies())
+	return slices.Concat(refusals(), poorDescriptions(), noReplies())
 }
 
 func refusals() []RTSPQuirk {
@@ -30,7 +30,20 @@ func refusals() []RTSPQuirk {
 			"endless redirects": AnswerTo("DESCRIBE", func(r *ScriptedRequest) string {
 				return Reply(r, "302 Moved", "Location: "+r.URL+"x")
 			}),
+			"redirect to itself": AnswerTo("DESCRIBE", func(r *ScriptedRequest) string {
+				return Reply(r, "302 Moved", "Location: "+r.URL)
+			}),
 		}),
+		[]RTSPQuirk{{"sessions full 401", "Dahua", func(cam *Scripted) {
+			door{ask: []string{`Digest realm="cam", nonce="{nonce}"`}}.script(cam)
+			admit := cam.Answer
+			cam.Answer = func(c *ScriptedConn, r *ScriptedRequest) string {
+				if r.Method == "SETUP" {
+					return Reply(r, "401 Unauthorized", `WWW-Authenticate: Digest realm="cam", nonce="other"`)
+				}
+				return admit(c, r)
+			}
+		}}},
 	)
 }
 
@@ -63,15 +76,6 @@ func noReplies() []RTSPQuirk {
 			"random bytes": say("OPTIONS", strings.Repeat("\x00$R\xff", 5000)),
 		}),
 	)
-}
-
-func hostileReplies() []RTSPQuirk {
-	return answers("", map[string]Answer{
-		"10 GB body":      say("DESCRIBE", "RTSP/1.0 200 OK\r\nContent-Length: 10737418240\r\n\r\nv=0"),
-		"lying length":    ReplaceInReply("DESCRIBE", "Content-Length: ", "Content-Length: 9"),
-		"endless headers": say("DESCRIBE", "RTSP/1.0 200 OK\r\n"+strings.Repeat("X: y\r\n", 20000)),
-		"endless line":    say("DESCRIBE", "RTSP/1.0 200 OK\r\nX: "+strings.Repeat("y", 200000)),
-	})
 }
 
 // EndQuirks are the ways in which a stream that runs comes to its end.

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// RTSPQuirk is a way in which real cameras leave RTSP: ReplyQuirks and StreamQuirks cost gbgate no picture, behind
-// FailureQuirks and EndQuirks there is none to be had.
+// RTSPQuirk is a way in which real cameras leave RTSP. Most cost gbgate no picture; behind FailureQuirks, EndQuirks and
+// TalkQuirks there is nothing to be had, and HostileQuirks are to cost no other camera's.
 type RTSPQuirk struct {
 	// Name says what the camera does.
 	Name string
@@ -16,6 +16,25 @@ type RTSPQuirk struct {
 	Seen string
 	// Script makes a scripted camera do it.
 	Script func(*Scripted)
+}
+
+// RTSPQuirks are all tables of quirks, by the test of package rtsp that goes through them. No two quirks share a name.
+func RTSPQuirks() map[string][]RTSPQuirk {
+	return map[string][]RTSPQuirk{
+		"TestReplyQuirks":       ReplyQuirks(),
+		"TestDescriptionQuirks": DescriptionQuirks(),
+		"TestPasswordQuirks":    PasswordQuirks(),
+		"TestTransportQuirks":   TransportQuirks(),
+		"TestKeepaliveQuirks":   KeepaliveQuirks(),
+		"TestRedirectQuirks":    RedirectQuirks(),
+		"TestStreamQuirks":      StreamQuirks(),
+		"TestPictureQuirks":     PictureQuirks(),
+		"TestSoundQuirks":       SoundQuirks(),
+		"TestTalkQuirks":        TalkQuirks(),
+		"TestFailureQuirks":     FailureQuirks(),
+		"TestEndQuirks":         EndQuirks(),
+		"TestHostileQuirks":     HostileQuirks(),
+	}
 }
 
 // answers makes quirks of odd replies.

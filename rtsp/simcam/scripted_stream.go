@@ -1,6 +1,9 @@
 package simcam
 
-import "encoding/binary"
+import (
+	"bytes"
+	"encoding/binary"
+)
 
 // AtPicture runs do before that picture of a scripted camera's stream.
 func AtPicture(picture int, do func(c *ScriptedConn)) func(*ScriptedConn, int) {
@@ -35,7 +38,13 @@ func streamNoise() []RTSPQuirk {
 		{"frame of an unknown channel", "many", between(Interleave(77, RTPPacket(107, 1, 1, 1, true, make([]byte, 50))))},
 		{"empty frame", "many", text("$\x00\x00\x00")},
 		{"frame cut short", "many", between(Interleave(0, RTPPacket(96, 1, 1, 1, true, make([]byte, 900)))[:300])},
+		{"frame that lies about its length", "", text("$\x00\xff\xff\x80\x60lies")},
 		{"rtcp", "Hanwha", between(Interleave(1, []byte{0x81, 203, 0, 1, 0x11, 0x22, 0x33, 0x44}))},
+		{"rtcp of nonsense", "", between(Interleave(1, bytes.Repeat([]byte{0x9f, 200, 0xff, 0xff}, 10000)))},
+		{"rtp of all CSRCs and none there", "", between(Interleave(0, []byte{0x8f, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5}))},
+		{"rtp with an extension beyond its end", "", between(Interleave(0, append(
+			[]byte{0x90, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4, 0xab, 0xac, 0xff, 0xff}, make([]byte, 500)...)))},
+		{"rtp with more padding than bytes", "", between(Interleave(0, []byte{0xa0, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4, 0x41, 0xff}))},
 	}
 }
 
@@ -57,7 +66,7 @@ func streamPackets() []RTSPQuirk {
 		{"other SSRC", "NVRs, Uniview", from(5, ssrc)},
 		{"other payload type from the start", "NVRs, Uniview", from(0, payloadType)},
 		{"other payload type later", "NVRs, Uniview", from(5, payloadType)},
-		{"header extension, CSRC and padding", "Hikvision and ONVIF's (extension)", from(0, func(_ int, b []byte) []byte {
+		{"header extension with CSRC and padding", "Hikvision and ONVIF's (extension)", from(0, func(_ int, b []byte) []byte {
 			out := append([]byte{b[0] | 0x20 | 0x10 | 1}, b[1:12]...)
 			out = append(out, 1, 2, 3, 4, 0xab, 0xac, 0, 1, 9, 9, 9, 9)
 			return append(append(out, b[12:]...), 0, 0, 0, 4)

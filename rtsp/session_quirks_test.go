@@ -1,0 +1,175 @@
+package rtsp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"gbgate/media"
+	"gbgate/rtsp/simcam"
+)
+
+// TestPasswordQuirks: with the right password the picture comes however it is asked for. A wrong one goes out at most
+// twice, because cameras lock the account, and afterwards the right one still opens the door.
+func TestPasswordQuirks(t *testing.T) {
+	plays(t, simcam.PasswordQuirks(), Config{}, func(t *testing.T, cam *fakeCamera) {
+		cam.Forget()
+		err := cam.pull(Config{Username: cam.Username, Password: "wrong"})
+		if kindOf(err) != Auth || fmt.Sprint(err) != "password refused" {
+			t.Errorf("got %v: %v, want that the password is refused", kindOf(err), err)
+		}
+		signed := 0
+		for _, r := range cam.Requests() {
+			if r.Get("Authorization") != "" {
+				signed++
+			}
+		}
+		if signed == 0 || signed > maxWrong {
+			t.Errorf("the wrong password went out %d times, want once or twice", signed)
+		}
+		if err := cam.pull(Config{}); err != errEnough { //nolint:errorlint // the very cause
+			t.Errorf("behind the wrong password: %v, want %v", err, errEnough)
+		}
+	})
+}
+
+// TestTransportQuirks: where RTP over TCP does not come, "auto" gets the picture over UDP, and begins there next time.
+func TestTransportQuirks(t *testing.T) {
+	for _, quirk := range simcam.TransportQuirks() {
+		t.Run(quirk.Name, func(t *testing.T) {
+			cam := newFakeCamera(t)
+			quirk.Script(cam.Scripted)
+			src := &Source{Config: Config{URL: cam.URL(), Transport: "auto", FrameTimeout: 2 * time.Second}}
+			for run, want := range []int{2, 3} {
+				ctx, cancel := context.WithCancelCause(context.Background())
+				err := src.Run(ctx, func(u *media.Unit) {
+					u.Release()
+					cancel(errEnough)
+				})
+				if !errors.Is(err, errEnough) {
+					t.Fatal(err)
+				}
+				if got := len(cam.Asked("DESCRIBE")); got != want {
+					t.Errorf("run %d: got %d sessions so far, want %d", run, got, want)
+				}
+			}
+		})
+	}
+}
+
+// TestTransports: with nothing odd about the camera, one session is enough.
+func TestTransports(t *testing.T) {
+	for _, transport := range []string{"tcp", "udp", "auto"} {
+		cam := newFakeCamera(t)
+		if err := cam.pull(Config{Transport: transport}); err != errEnough { //nolint:errorlint // the very cause
+			t.Errorf("%s: %v, want %v", transport, err, errEnough)
+		}
+		if got := len(cam.Asked("DESCRIBE")); got != 1 {
+			t.Errorf("%s: %d sessions", transport, got)
+		}
+	}
+}
+
+// TestKeepaliveQuirks: what a camera makes of signs of life is found out, so that its session goes on, and remembered
+// for the next one.
+func TestKeepaliveQuirks(t *testing.T) {
+	together(t, simcam.KeepaliveQuirks(), func(cam *fakeCamera, quirk string) (faults []string) {
+		// How many of each kind a camera gets before its session goes on for good, and which kind then.
+		want := map[string]struct {
+			refused, lost int
+			then          string
+		}{
+			"GET_PARAMETER refused":    {refused: 2, then: "OPTIONS"},
+			"GET_PARAMETER hung up on": {refused: 2, lost: 2, then: "OPTIONS"},
+			"signs of life refused":    {refused: 4},
+		}[quirk]
+		if want.refused == 0 {
+			want.then = "GET_PARAMETER"
+		}
+		src := &Source{Config: Config{URL: cam.URL()}}
+		lost := 0
+		for session := range want.lost + 2 { // the last but one shows that it goes on, the last that it was remembered
+			err := cam.lives(src, want.refused, want.then)
+			switch {
+			case errors.Is(err, errEnough):
+			case kindOf(err) == Closed && session < want.lost:
+				lost++
+			default:
+				return append(faults, fmt.Sprintf("session %d: %v", session, err))
+			}
+		}
+		if lost != want.lost {
+			faults = append(faults, fmt.Sprintf("%d sessions were lost, want %d", lost, want.lost))
+		}
+		for _, r := range cam.Asked("GET_PARAMETER") {
+			if r.Get("Session") != "1234" || r.URL != cam.URL() {
+				faults = append(faults, fmt.Sprintf("sign of life for session %q and %s", r.Get("Session"), r.URL))
+			}
+		}
+		if n := len(cam.Asked("GET_PARAMETER")); want.then == "OPTIONS" && n != want.refused {
+			faults = append(faults, fmt.Sprintf("%d GET_PARAMETER, want %d: then they are known to be refused", n, want.refused))
+		}
+		return faults
+	})
+}
+
+// lives runs a source until so many signs of life were refused, and two more of another kind, or as many pictures as
+// come meanwhile, have gone.
+func (cam *fakeCamera) lives(src *Source, refused int, then string) error {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	before := len(cam.signs(then))
+	pictures := 0
+	return src.Run(ctx, func(u *media.Unit) {
+		u.Release()
+		switch {
+		case then != "" && len(cam.signs(then)) >= before+2:
+			cancel(errEnough)
+		case then == "" && len(cam.signs("")) >= refused:
+			if pictures++; pictures == 500 { // 2.5 s, three times as long as a sign of life takes to come
+				cancel(errEnough)
+			}
+		}
+	})
+}
+
+// signs are the signs of life that came, "" of any method.
+func (cam *fakeCamera) signs(method string) []*camRequest {
+	var all []*camRequest
+	for _, r := range cam.Requests() {
+		if r.Get("Session") != "" && (r.Method == method || method == "" && (r.Method == "OPTIONS" || r.Method == "GET_PARAMETER")) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// TestRedirectQuirks: a camera that has moved is followed, but the password goes to no other host.
+func TestRedirectQuirks(t *testing.T) {
+	want := map[string]verdict{
+		"redirect to another host": {Auth, "another host"},
+		"redirect to a web page":   {Protocol, "302"},
+	}
+	for _, quirk := range simcam.RedirectQuirks() {
+		t.Run(quirk.Name, func(t *testing.T) {
+			cam := newFakeCamera(t)
+			quirk.Script(cam.Scripted)
+			err := cam.pull(Config{})
+			if quirk.Name == "redirect on the same host" {
+				if err != errEnough { //nolint:errorlint // the very cause
+					t.Errorf("got %v, want %v", err, errEnough)
+				}
+				return
+			}
+			want[quirk.Name].on(t, err)
+			for _, r := range cam.Requests() {
+				if strings.Contains(r.URL, "/moved") && r.Get("Authorization") != "" {
+					t.Errorf("password given to another host: %q", r.Get("Authorization"))
+				}
+			}
+		})
+	}
+}
