@@ -211,7 +211,7 @@ func (r *recordings) seek(part float64) func(context.Context) (string, error) {
 func (r *recordings) scale(speed float64) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		pictures := 15
-		keys := speed < 0 || speed > 4
+		keys := onlyKeys(speed)
 		if keys {
 			pictures = 6
 		}
@@ -225,6 +225,13 @@ func (r *recordings) scale(speed float64) func(context.Context) (string, error) 
 	}
 }
 
+// onlyKeys tells whether a playback at a speed has key pictures alone.
+func onlyKeys(speed float64) bool { return speed < 0 || speed > 4 }
+
+// mostUnderWay is how many pictures of before a turn may come behind its answer: they were in the connection, or in
+// the sockets of a busy machine.
+const mostUnderWay = 25
+
 // turn sends a control, waits for pictures and judges how the stream goes on.
 func (r *recordings) turn(ctx context.Context, control mansrtsp.Request, pictures int, speed float64) (string, error) {
 	r.p.Mark()
@@ -234,6 +241,10 @@ func (r *recordings) turn(ctx context.Context, control mansrtsp.Request, picture
 	}
 	early := r.p.Mark() // came before the answer: of before the turn, or the first of behind it
 	now, err := r.await(ctx, pictures)
+	for left := 0; err == nil && onlyKeys(speed) && now.KeyPictures < now.Pictures && left < mostUnderWay; left += now.Pictures {
+		r.p.Mark()
+		now, err = r.await(ctx, pictures)
+	}
 	if err != nil {
 		return "", err
 	}
