@@ -2,7 +2,6 @@ package rehearsal
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -88,84 +87,35 @@ func (n *Node) SDCardStatus(ctx context.Context, id string) (*manscdp.SDCardStat
 }
 
 // RecordResult is how a node answered a RecordInfo query.
-type RecordResult struct {
-	Items            []manscdp.RecordItem
-	SumNum           int
-	Parts            int
-	FirstPart, Whole time.Duration // since the query
-	Complete         bool
-	Faults           []string
-}
+type RecordResult = ListResult[manscdp.RecordItem]
 
-// RecordInfo asks for the recordings of a channel within a window. kind is all, time, alarm, manual or empty.
+// RecordInfo asks for the recordings of a channel within a window. kind is all, time, alarm, manual or empty. The answer
+// is put together as WVP does, to whom a recording is its two times.
 func (n *Node) RecordInfo(ctx context.Context, id string, from, to time.Time, kind string) (*RecordResult, error) {
 	m := &manscdp.RecordInfoQuery{Header: n.header("RecordInfo", id), Start: from, End: to, Type: kind}
-	q := n.open(m.CmdType, m.SN)
-	c := records{want: id, asked: time.Now(), seen: make(map[[2]int64]bool)}
-	err := n.send(ctx, m)
-	for wait := n.p.cfg.ReplyTimeout; err == nil && !c.whole(); wait = n.p.cfg.PartGap {
-		var part manscdp.Message
-		if part, err = q.next(ctx, wait); err == nil {
-			c.add(part)
-		}
-	}
-	stray := q.close()
-	if err != nil && (!errors.Is(err, errNoAnswer) || c.res.Parts == 0) {
-		return nil, fmt.Errorf("recordings of %s: %w%s", id, err, strayText(stray))
-	}
-	c.res.Complete = len(c.seen) == c.res.SumNum
-	if !c.res.Complete {
-		c.faults.add("sum", "SumNum says %d, but %d different recordings came", c.res.SumNum, len(c.seen))
-	}
-	c.res.Faults = c.faults.list()
-	return &c.res, nil
-}
-
-// records puts an answer together as WVP does, to whom a recording is its two times.
-type records struct {
-	want   string
-	asked  time.Time
-	seen   map[[2]int64]bool
-	last   time.Time
-	res    RecordResult
-	faults faults
-}
-
-func (c *records) whole() bool {
-	return c.res.Parts > 0 && len(c.seen) >= c.res.SumNum || len(c.seen) >= maxItems
-}
-
-func (c *records) add(m manscdp.Message) {
-	part, ok := m.(*manscdp.RecordInfoResponse)
-	if !ok {
-		return
-	}
-	c.res.Parts++
-	c.res.Whole = time.Since(c.asked)
-	if c.res.Parts == 1 {
-		c.res.FirstPart, c.res.SumNum = c.res.Whole, part.SumNum
-	}
-	if part.SumNum != c.res.SumNum {
-		c.faults.add("sum-changes", "SumNum changes from %d to %d between parts", c.res.SumNum, part.SumNum)
-	}
-	if part.DeviceID != c.want {
-		c.faults.add("device", "the answer names %s, the query named %s", part.DeviceID, c.want)
-	}
-	if part.Num != len(part.Items) {
-		c.faults.add("num", "RecordList Num says %d, but the part holds %d items", part.Num, len(part.Items))
-	}
-	for _, it := range part.Items {
-		key := [2]int64{it.Start.Unix(), it.End.Unix()}
-		switch {
-		case c.seen[key]:
-			c.faults.add("twice", "the recording from %v came twice", it.Start)
-			continue
-		case it.Start.Before(c.last):
-			c.faults.add("order", "the recording from %v came after a later one", it.Start)
-		case !it.End.After(it.Start):
-			c.faults.add("length", "the recording from %v lasts less than a second", it.Start)
-		}
-		c.seen[key], c.last = true, it.Start
-		c.res.Items = append(c.res.Items, it)
-	}
+	seen, last := make(map[[2]int64]bool), time.Time{}
+	return collect(ctx, n, m, collector[manscdp.RecordItem]{
+		what: "recordings", list: "RecordList",
+		read: func(m manscdp.Message) (listPart[manscdp.RecordItem], bool) {
+			p, ok := m.(*manscdp.RecordInfoResponse)
+			if !ok {
+				return listPart[manscdp.RecordItem]{}, false
+			}
+			return listPart[manscdp.RecordItem]{device: p.DeviceID, sum: p.SumNum, num: p.Num, items: p.Items}, true
+		},
+		take: func(it manscdp.RecordItem, f *faults) bool {
+			key := [2]int64{it.Start.Unix(), it.End.Unix()}
+			switch {
+			case seen[key]:
+				f.add("twice", "the recording from %v came twice", it.Start)
+				return false
+			case it.Start.Before(last):
+				f.add("order", "the recording from %v came after a later one", it.Start)
+			case !it.End.After(it.Start):
+				f.add("length", "the recording from %v lasts less than a second", it.Start)
+			}
+			seen[key], last = true, it.Start
+			return true
+		},
+	})
 }

@@ -9,20 +9,10 @@ import (
 	"gbgate/gb28181/manscdp"
 )
 
-// maxItems bounds a catalog; GB/T 28181 (2022) annex M allows 10 000 items in one message.
-const maxItems = 100_000
-
 var errNoAnswer = errors.New("no answer in time")
 
 // CatalogResult is how a node answered a Catalog query.
-type CatalogResult struct {
-	Items            []manscdp.Item // each code once, in the order they came
-	SumNum           int            // of the first part
-	Parts            int
-	FirstPart, Whole time.Duration // since the query
-	Complete         bool          // as many different items as SumNum said
-	Faults           []string
-}
+type CatalogResult = ListResult[manscdp.Item]
 
 // Catalog asks for the node's items and wants them complete and faultless.
 func (n *Node) Catalog(ctx context.Context) ([]manscdp.Item, error) {
@@ -39,21 +29,29 @@ func (n *Node) Catalog(ctx context.Context) ([]manscdp.Item, error) {
 // CatalogOf asks for what lies below a code: the node, a group, a district or a device. It collects parts until there
 // are SumNum different items or no part comes for Config.PartGap.
 func (n *Node) CatalogOf(ctx context.Context, id string) (*CatalogResult, error) {
-	m := &manscdp.CatalogQuery{Header: n.header("Catalog", id)}
-	q := n.open("Catalog", m.SN)
-	c := collector{want: id, asked: time.Now(), seen: make(map[string]bool)}
-	err := n.send(ctx, m)
-	for wait := n.p.cfg.ReplyTimeout; err == nil && !c.whole(); wait = n.p.cfg.PartGap {
-		var part manscdp.Message
-		if part, err = q.next(ctx, wait); err == nil {
-			c.add(part)
-		}
-	}
-	stray := q.close()
-	if err != nil && (!errors.Is(err, errNoAnswer) || c.res.Parts == 0) {
-		return nil, fmt.Errorf("catalog of %s: %w%s", id, err, strayText(stray))
-	}
-	return c.finish(stray), nil
+	seen := make(map[string]bool)
+	return collect(ctx, n, &manscdp.CatalogQuery{Header: n.header("Catalog", id)}, collector[manscdp.Item]{
+		what: "items", list: "DeviceList",
+		read: func(m manscdp.Message) (listPart[manscdp.Item], bool) {
+			p, ok := m.(*manscdp.CatalogResponse)
+			if !ok {
+				return listPart[manscdp.Item]{}, false
+			}
+			return listPart[manscdp.Item]{device: p.DeviceID, sum: p.SumNum, num: p.Num, items: p.Items}, true
+		},
+		take: func(it manscdp.Item, f *faults) bool {
+			switch {
+			case it.DeviceID == "":
+				f.add("no-id", "an item has no DeviceID")
+				return false
+			case seen[it.DeviceID]:
+				f.add("twice", "item %s came twice", it.DeviceID)
+				return false
+			}
+			seen[it.DeviceID] = true
+			return true
+		},
+	})
 }
 
 func strayText(n int) string {
@@ -82,63 +80,6 @@ func (q *query) next(ctx context.Context, wait time.Duration) (manscdp.Message, 
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-}
-
-// collector puts a catalog together.
-type collector struct {
-	want   string
-	asked  time.Time
-	seen   map[string]bool
-	res    CatalogResult
-	faults faults
-}
-
-func (c *collector) whole() bool {
-	return c.res.Parts > 0 && len(c.seen) >= c.res.SumNum || len(c.seen) >= maxItems
-}
-
-func (c *collector) add(m manscdp.Message) {
-	part, ok := m.(*manscdp.CatalogResponse)
-	if !ok {
-		return
-	}
-	c.res.Parts++
-	c.res.Whole = time.Since(c.asked)
-	if c.res.Parts == 1 {
-		c.res.FirstPart, c.res.SumNum = c.res.Whole, part.SumNum
-	}
-	if part.SumNum != c.res.SumNum {
-		c.faults.add("sum-changes", "SumNum changes from %d to %d between parts", c.res.SumNum, part.SumNum)
-	}
-	if part.DeviceID != c.want {
-		c.faults.add("device", "the answer names %s, the query named %s", part.DeviceID, c.want)
-	}
-	if part.Num != len(part.Items) {
-		c.faults.add("num", "DeviceList Num says %d, but the part holds %d items", part.Num, len(part.Items))
-	}
-	for _, it := range part.Items {
-		switch {
-		case it.DeviceID == "":
-			c.faults.add("no-id", "an item has no DeviceID")
-		case c.seen[it.DeviceID]:
-			c.faults.add("twice", "item %s came twice", it.DeviceID)
-		default:
-			c.seen[it.DeviceID] = true
-			c.res.Items = append(c.res.Items, it)
-		}
-	}
-}
-
-func (c *collector) finish(stray int) *CatalogResult {
-	c.res.Complete = len(c.seen) == c.res.SumNum
-	if !c.res.Complete {
-		c.faults.add("sum", "SumNum says %d, but %d different items came", c.res.SumNum, len(c.seen))
-	}
-	if stray > 0 {
-		c.faults.add("sn", "%d answers had another SN than the query", stray)
-	}
-	c.res.Faults = c.faults.list()
-	return &c.res
 }
 
 // Ask sends a query or control that has one answer and waits for it. A header without SN gets one, without DeviceID the
