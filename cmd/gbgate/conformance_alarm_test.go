@@ -23,11 +23,7 @@ type watched struct {
 func newWatched(t *testing.T, s setup) *watched {
 	t.Helper()
 	cam := startCamera(t, simcam.Config{})
-	device, err := simcam.ListenONVIF(simcam.ONVIFConfig{StreamURL: cam.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, device.Run)
+	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL()})
 	s.rest += onvifTOML("dome", channelID, device.URL(), "", "") +
 		"alarm_interval = \"0s\"\nalarm_map = { \"vendor:Mark\" = \"7/3\" }\n"
 	w := &watched{newRig(t, s), device}

@@ -157,11 +157,7 @@ func TestCompatTimeSync(t *testing.T) {
 func TestCompatOfSettings(t *testing.T) {
 	t.Parallel()
 	cam := startCamera(t, simcam.Config{})
-	device, err := simcam.ListenONVIF(simcam.ONVIFConfig{StreamURL: cam.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, device.Run)
+	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL()})
 	uploads, err := rehearsal.ListenUploads("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -139,11 +139,7 @@ func line2BasicParamChangesTheInterval(t *testing.T) {
 func TestLine2SettingsSurviveARestart(t *testing.T) {
 	t.Parallel()
 	cam := startCamera(t, simcam.Config{})
-	device, err := simcam.ListenONVIF(simcam.ONVIFConfig{StreamURL: cam.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, device.Run)
+	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL()})
 	r := newRig(t, setup{
 		compat: "video_loss_alarm = true\n", // DeviceStatus tells of the guard
 		rest:   strings.Replace(cameraTOML("dome", channelID, "", "", ""), `url = ""`, `onvif = "`+device.URL()+`"`, 1),

@@ -23,11 +23,7 @@ type dome struct {
 func newDome(t *testing.T, s setup) *dome {
 	t.Helper()
 	cam := startCamera(t, simcam.Config{})
-	device, err := simcam.ListenONVIF(simcam.ONVIFConfig{StreamURL: cam.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, device.Run)
+	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL()})
 	s.rest += strings.Replace(cameraTOML("dome", channelID, "", "", ""), `url = ""`, `onvif = "`+device.URL()+`"`, 1)
 	return &dome{rig: newRig(t, s), camera: device}
 }

@@ -368,13 +368,9 @@ func TestLine5RecordInfo(t *testing.T) {
 		spans[i][0] = day.Add(time.Duration(i) * 5 * time.Minute)
 		spans[i][1] = spans[i][0].Add(time.Minute)
 	}
-	recorder, err := simcam.ListenONVIF(simcam.ONVIFConfig{
+	recorder, _ := startDevice(t, simcam.ONVIFConfig{
 		StreamURL: "rtsp://127.0.0.1:1/live", Recordings: []simcam.ONVIFRecording{{Token: "rec1", Source: "vs1", Spans: spans}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, recorder.Run)
 	overBoth(t, func(t *testing.T, transport string) {
 		r := newRig(t, setup{
 			transport: transport, platform: rehearsal.Config{ReplyTimeout: time.Minute},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -61,40 +60,8 @@ func (s simulatedSite) options() discoverOptions {
 func (s simulatedSite) device(t *testing.T, cfg simcam.ONVIFConfig) *simcam.ONVIF {
 	t.Helper()
 	cfg.Discovery, cfg.DiscoveryPort = []net.Interface{s.nic}, s.port
-	return runDevice(t, cfg)
-}
-
-func runDevice(t *testing.T, cfg simcam.ONVIFConfig) *simcam.ONVIF {
-	t.Helper()
-	d, err := simcam.ListenONVIF(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	runUntilEnd(t, d.Run)
+	d, _ := startDevice(t, cfg)
 	return d
-}
-
-func runCamera(t *testing.T, cfg simcam.Config) *simcam.Camera {
-	t.Helper()
-	c, err := simcam.Listen(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	runUntilEnd(t, c.Run)
-	return c
-}
-
-func runUntilEnd(t *testing.T, run func(context.Context) error) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // A site with what sites have: a good camera, one that anybody may look at, one with a wrong clock and
@@ -107,7 +74,7 @@ func TestDiscoverSite(t *testing.T) {
 		Name: "dahua", Model: `M"3\`, Username: "admin", Password: "12345",
 		Digest: []string{"MD5"}, ClockSkew: -8 * time.Hour,
 	})
-	silent := runCamera(t, simcam.Config{})
+	silent := startCamera(t, simcam.Config{})
 
 	opt := s.options()
 	opt.factory, opt.scan = true, true
@@ -265,8 +232,8 @@ func secretFile(t *testing.T, password string) string {
 func TestProbeCamera(t *testing.T) {
 	t.Parallel()
 	const password = "p@ss:w/rd#1"
-	camera := runCamera(t, simcam.Config{Username: "admin", Password: password, Talk: true})
-	device := runDevice(t, simcam.ONVIFConfig{
+	camera := startCamera(t, simcam.Config{Username: "admin", Password: password, Talk: true})
+	device, _ := startDevice(t, simcam.ONVIFConfig{
 		Username: "admin", Password: password, StreamURL: camera.URL(), ClockSkew: time.Hour, Talk: true,
 		Recordings: []simcam.ONVIFRecording{{Token: "r1", Source: "vs1", Spans: [][2]time.Time{{time.Now().Add(-time.Hour), time.Now()}}}},
 		Quirks:     simcam.ONVIFQuirks{Host: "192.0.2.99", UserinfoInURI: true},
@@ -291,7 +258,7 @@ func TestProbeCamera(t *testing.T) {
 
 func TestProbeStream(t *testing.T) {
 	t.Parallel()
-	camera := runCamera(t, simcam.Config{Clip: simcam.H265AAC})
+	camera := startCamera(t, simcam.Config{Clip: simcam.H265AAC})
 	doc := probeCamera(t, exitGood, camera.URL())
 	if len(doc.Streams) != 1 || doc.Streams[0].Codec != "H.265" || doc.Streams[0].Audio != "AAC" ||
 		doc.Streams[0].BackChannel != "" || doc.ONVIF != nil {
@@ -301,8 +268,8 @@ func TestProbeStream(t *testing.T) {
 
 // A wrong password goes out twice at most, to both sides of the camera together.
 func TestProbeWithWrongPassword(t *testing.T) {
-	camera := runCamera(t, simcam.Config{Username: "admin", Password: "right"})
-	device := runDevice(t, simcam.ONVIFConfig{Username: "admin", Password: "right", StreamURL: camera.URL()})
+	camera := startCamera(t, simcam.Config{Username: "admin", Password: "right"})
+	device, _ := startDevice(t, simcam.ONVIFConfig{Username: "admin", Password: "right", StreamURL: camera.URL()})
 	doc := probeCamera(t, exitBad, device.URL(), "--user", "admin", "--password-file", secretFile(t, "wrong"))
 	if !strings.Contains(doc.Reason, "password refused") || len(doc.Streams) != 0 {
 		t.Errorf("document: %+v", doc)

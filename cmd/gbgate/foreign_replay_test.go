@@ -30,14 +30,10 @@ func TestForeignRecorderIsPlayed(t *testing.T) {
 				"-c:v", c.encoder, "-preset", "ultrafast", "-"+c.encoder[3:]+"-params", params, film)
 			day := time.Date(2026, 1, 31, 8, 0, 0, 0, time.UTC)
 			url := start(t, python, "testdata/peers/gst_replay.py", film, c.codec, strconv.FormatInt(day.Unix(), 10)).line(t)
-			d, err := simcam.ListenONVIF(simcam.ONVIFConfig{
+			d, _ := startDevice(t, simcam.ONVIFConfig{
 				Username: "admin", Password: "p@ss:w/rd#1", StreamURL: "rtsp://127.0.0.1:1/live", ReplayURL: url,
 				Recordings: []simcam.ONVIFRecording{{Token: "rec1", Source: "vs1", Spans: [][2]time.Time{{day, day.Add(30 * time.Second)}}}},
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			background(t, d.Run)
 			camera := config.DefaultCamera()
 			camera.ONVIF, camera.Replay = d.URL(), "onvif"
 			p, err := archivesOf(t, camera).Open(t.Context(), "dome", day, day.Add(30*time.Second))
@@ -84,7 +80,7 @@ func readPictures(t *testing.T, p playback.Reader, n int) (at []time.Duration, k
 			t.Fatal(err)
 		}
 		if u.Codec.IsVideo() {
-			at = append(at, (time.Duration(u.DTS) * time.Second / 90000).Round(time.Millisecond))
+			at = append(at, media.Duration(u.DTS).Round(time.Millisecond))
 			if u.Key {
 				keys++
 			}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -30,14 +28,10 @@ func startRecorder(t *testing.T, spans [][2]time.Time, q simcam.ArchiveQuirks) (
 		t.Fatal(err)
 	}
 	background(t, a.Run)
-	d, err := simcam.ListenONVIF(simcam.ONVIFConfig{
+	d, _ := startDevice(t, simcam.ONVIFConfig{
 		Username: "admin", Password: "p@ss:w/rd#1", StreamURL: "rtsp://127.0.0.1:1/live", ReplayURL: a.URL(),
 		Recordings: []simcam.ONVIFRecording{{Token: "rec0", Source: "elsewhere"}, {Token: "rec1", Source: "vs1", Spans: spans}},
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, d.Run)
 	return a, d
 }
 
@@ -213,22 +207,8 @@ func TestRecorderWithoutSearch(t *testing.T) {
 	if slow, ok := p.(playback.Realtime); !ok || !slow.Realtime() {
 		t.Error("a maker's URL is said to be faster than real time")
 	}
-	pictures := 0
-	for {
-		u, err := p.Read(t.Context())
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if u.Codec.IsVideo() {
-			pictures++
-		}
-		u.Release()
-	}
-	if pictures != 25 {
-		t.Errorf("%d pictures of one second", pictures)
+	if pictures, _ := readPictures(t, p, 0); len(pictures) != 25 {
+		t.Errorf("%d pictures of one second", len(pictures))
 	}
 	if err := p.Play(t.Context(), found[5].Start, -1); statusOf(err) != 400 {
 		t.Errorf("backwards: %v, want 400", err)

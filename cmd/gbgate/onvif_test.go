@@ -18,11 +18,7 @@ import (
 // A camera that is known by its ONVIF address only is found, played, and moved from above.
 func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	cam := startCamera(t, simcam.Config{Username: "admin", Password: "p@ss:w/rd#1"})
-	device, err := simcam.ListenONVIF(simcam.ONVIFConfig{StreamURL: cam.URL(), Username: "admin", Password: "p@ss:w/rd#1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	background(t, device.Run)
+	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL(), Username: "admin", Password: "p@ss:w/rd#1"})
 	platform := startPlatform(t, rehearsal.Config{})
 	lists := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+device.URL()+`"`, 1)
 	nextKey := "[superior.compat]\nstart_from = \"next-idr\"\n"

@@ -24,10 +24,7 @@ import (
 // background runs f until the test ends and waits for it.
 func background(t *testing.T, f func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); _ = f(ctx) }()
-	t.Cleanup(func() { cancel(); <-done })
+	_ = running(t, f)
 }
 
 func startPlatform(t *testing.T, cfg rehearsal.Config) *rehearsal.Platform {
