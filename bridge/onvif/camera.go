@@ -222,6 +222,18 @@ func (c *Camera) take(ctx context.Context) (release func(), err error) {
 	}
 }
 
+// borrow waits until the commands before have gone out, and has the camera known.
+func (c *Camera) borrow(ctx context.Context) (l *layout, release func(), err error) {
+	if release, err = c.take(ctx); err != nil {
+		return nil, nil, err
+	}
+	if l, err = c.learn(ctx); err != nil {
+		release()
+		return nil, nil, err
+	}
+	return l, release, nil
+}
+
 // begin announces a movement and waits for its turn. stale says that a later one has come by then.
 func (c *Camera) begin(ctx context.Context) (l *layout, release func(), stale bool, err error) {
 	mine := c.latest.Add(1)
@@ -279,15 +291,11 @@ func (c *Camera) Stop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
 	defer cancel()
 	c.latest.Add(1)
-	release, err := c.take(ctx)
+	l, release, err := c.borrow(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	l, err := c.learn(ctx)
-	if err != nil {
-		return err
-	}
 	if c.moving.focus {
 		if c.client.StopFocus(ctx, l.main.Source) == nil {
 			c.moving.focus = false

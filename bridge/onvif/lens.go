@@ -12,15 +12,11 @@ const irisStep = 0.1
 // Lens drives the focus (far +) and the iris (open +) with velocities from −1 to 1; both 0 stop
 // the focus. An iris goes a step per command. What cannot be done is an error.
 func (c *Camera) Lens(ctx context.Context, focus, iris float64) error {
-	release, err := c.take(ctx)
+	l, release, err := c.borrow(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	l, err := c.learn(ctx)
-	if err != nil {
-		return err
-	}
 	source := l.main.Source
 	if focus == 0 && (iris == 0 || c.moving.focus) {
 		c.moving.focus = false

@@ -127,17 +127,13 @@ func (c *Camera) refresh(ctx context.Context, l *layout) error {
 	return nil
 }
 
-// hold takes the turn for work on presets.
+// hold borrows the camera for work on presets, with the map up to date.
 func (c *Camera) hold(ctx context.Context) (*layout, func(), error) {
-	release, err := c.take(ctx)
+	l, release, err := c.borrow(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	l, err := c.learn(ctx)
-	if err == nil {
-		err = c.load()
-	}
-	if err != nil {
+	if err := c.refresh(ctx, l); err != nil {
 		release()
 		return nil, nil, err
 	}
@@ -146,14 +142,11 @@ func (c *Camera) hold(ctx context.Context) (*layout, func(), error) {
 
 // Presets lists the presets by number.
 func (c *Camera) Presets(ctx context.Context) ([]Preset, error) {
-	l, release, err := c.hold(ctx)
+	_, release, err := c.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	if err := c.refresh(ctx, l); err != nil {
-		return nil, err
-	}
 	return slices.Clone(c.list), nil
 }
 
@@ -180,9 +173,6 @@ func (c *Camera) SetPreset(ctx context.Context, n int, name string) error {
 		return err
 	}
 	defer release()
-	if err := c.refresh(ctx, l); err != nil {
-		return err
-	}
 	plain := name
 	if name == "" || !ascii(name) || len(name) > 64 {
 		plain = "preset" + strconv.Itoa(n)
@@ -244,9 +234,6 @@ func (c *Camera) RemovePreset(ctx context.Context, n int) error {
 		return err
 	}
 	defer release()
-	if err := c.refresh(ctx, l); err != nil {
-		return err
-	}
 	p, ok := c.byNumber(n)
 	if !ok {
 		return nil

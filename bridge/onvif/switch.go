@@ -35,18 +35,14 @@ const firstRelay = 7
 // heater, 4 demister, 5 fan, 6 washer. From 7 on they are the relay outputs, in the order in which the
 // camera lists them.
 func (c *Camera) Switch(ctx context.Context, n int, on bool) error {
-	release, err := c.take(ctx)
+	if n >= firstRelay {
+		return c.relay(ctx, n-firstRelay, on)
+	}
+	l, release, err := c.borrow(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	if n >= firstRelay {
-		return c.relay(ctx, n-firstRelay, on)
-	}
-	l, err := c.learn(ctx)
-	if err != nil {
-		return err
-	}
 	state := "Off"
 	if on {
 		state = "On"
@@ -64,6 +60,11 @@ func (c *Camera) Switch(ctx context.Context, n int, on bool) error {
 
 // relay switches the relay output at a place in the camera's list, from 0.
 func (c *Camera) relay(ctx context.Context, at int, on bool) error {
+	release, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	relays, err := c.client.Relays(ctx)
 	switch {
 	case err != nil:
