@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // ErrTooLarge is of a file that has more bytes than it can have been given.
@@ -60,5 +61,19 @@ func Replace(path string, text []byte) error {
 		return err
 	}
 	_ = d.Sync() // some file systems can't; the rename itself has happened
+	sweep(path)
 	return d.Close()
+}
+
+// abandoned is how old a file must be that a power cut or a kill left half written.
+const abandoned = time.Hour
+
+// sweep removes such files.
+func sweep(path string) {
+	left, _ := filepath.Glob(path + ".*.new")
+	for _, name := range left {
+		if info, err := os.Stat(name); err == nil && time.Since(info.ModTime()) > abandoned {
+			_ = os.Remove(name)
+		}
+	}
 }
