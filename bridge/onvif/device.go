@@ -143,40 +143,55 @@ type Relay struct {
 	Mode  string
 	Delay string // xs:duration, as the device wrote it
 	Idle  string // "open" or "closed"
+	// DeviceIO tells that the Device I/O service lists it, which switches it then, and not the device service.
+	DeviceIO bool
 }
 
-// Relays lists the relay outputs. There is no way to ask for their state; it comes as an event.
+// Relays lists the relay outputs: those of the device service, or, where that has none, those of Device I/O
+// (onvif_simple_server has an empty answer for everything that the device service does not know). There is no way to
+// ask for their state; it comes as an event.
 func (c *Client) Relays(ctx context.Context) ([]Relay, error) {
 	e, err := c.call(ctx, request{service: deviceService, op: "GetRelayOutputs", body: "<tds:GetRelayOutputs/>"})
-	if kindOf(err) == ActionNotSupported {
-		e, err = c.call(ctx, request{service: deviceIOService, op: "GetRelayOutputs", body: "<tmd:GetRelayOutputs/>"})
-	}
-	if err != nil {
+	if err != nil && kindOf(err) != ActionNotSupported {
 		return nil, err
 	}
+	if list := readRelays(e, false); len(list) > 0 {
+		return list, nil
+	}
+	unknown := err != nil
+	e, err = c.call(ctx, request{service: deviceIOService, op: "GetRelayOutputs", body: "<tmd:GetRelayOutputs/>"})
+	if kindOf(err) == ActionNotSupported && !unknown {
+		return nil, nil
+	}
+	return readRelays(e, true), err
+}
+
+func readRelays(e *element, deviceIO bool) []Relay {
 	var list []Relay
 	for _, r := range e.all("RelayOutputs") {
 		p := r.at("Properties")
 		list = append(list, Relay{
 			Token: r.attr("token"), Mode: p.str("Mode"), Delay: p.str("DelayTime"), Idle: p.str("IdleState"),
+			DeviceIO: deviceIO,
 		})
 	}
-	return list, nil
+	return list
 }
 
 // SetRelay switches a relay output.
-func (c *Client) SetRelay(ctx context.Context, token string, active bool) error {
+func (c *Client) SetRelay(ctx context.Context, r Relay, active bool) error {
 	state := "inactive"
 	if active {
 		state = "active"
 	}
-	inner := func(p string) string {
-		return wrap(p+":SetRelayOutputState", leaf(p+":RelayOutputToken", token), leaf(p+":LogicalState", state))
+	s, p := deviceService, "tds"
+	if r.DeviceIO {
+		s, p = deviceIOService, "tmd"
 	}
-	_, err := c.call(ctx, request{service: deviceService, op: "SetRelayOutputState", body: inner("tds")})
-	if kindOf(err) == ActionNotSupported {
-		_, err = c.call(ctx, request{service: deviceIOService, op: "SetRelayOutputState", body: inner("tmd")})
-	}
+	_, err := c.call(ctx, request{
+		service: s, op: "SetRelayOutputState",
+		body: wrap(p+":SetRelayOutputState", leaf(p+":RelayOutputToken", r.Token), leaf(p+":LogicalState", state)),
+	})
 	return err
 }
 

@@ -228,28 +228,36 @@ func TestServices(t *testing.T) {
 	}
 }
 
-func TestRelaysAndReboot(t *testing.T) {
+func TestRelays(t *testing.T) {
+	for name, q := range map[string]simcam.ONVIFQuirks{"device": {}, "device I/O": {RelaysInDeviceIO: true}} {
+		t.Run(name, func(t *testing.T) {
+			d := start(t, simcam.ONVIFConfig{Quirks: q})
+			c := client(t, d, onvif.Config{})
+			relays, err := c.Relays(t.Context())
+			must(t, err)
+			want := []onvif.Relay{{
+				Token: "relay1", Mode: "Bistable", Delay: "PT0S", Idle: "open", DeviceIO: q.RelaysInDeviceIO,
+			}}
+			if diff := cmp.Diff(want, relays); diff != "" {
+				t.Fatalf("relays (-want +got):\n%s", diff)
+			}
+			for _, active := range []bool{true, false} {
+				must(t, c.SetRelay(t.Context(), relays[0], active))
+				if d.Relay() != active {
+					t.Errorf("relay is %v after SetRelay(%v)", d.Relay(), active)
+				}
+			}
+			relays[0].Token = "relay9"
+			if err := c.SetRelay(t.Context(), relays[0], true); kind(err) != onvif.InvalidArgs {
+				t.Errorf("unknown relay: got %v, want invalid arguments", err)
+			}
+		})
+	}
+}
+
+func TestInputsAndReboot(t *testing.T) {
 	d := start(t, simcam.ONVIFConfig{})
 	c := client(t, d, onvif.Config{})
-	relays, err := c.Relays(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	want := []onvif.Relay{{Token: "relay1", Mode: "Bistable", Delay: "PT0S", Idle: "open"}}
-	if diff := cmp.Diff(want, relays); diff != "" {
-		t.Errorf("relays (-want +got):\n%s", diff)
-	}
-	for _, active := range []bool{true, false} {
-		if err := c.SetRelay(t.Context(), "relay1", active); err != nil {
-			t.Fatal(err)
-		}
-		if d.Relay() != active {
-			t.Errorf("relay is %v after SetRelay(%v)", d.Relay(), active)
-		}
-	}
-	if err := c.SetRelay(t.Context(), "relay9", true); kind(err) != onvif.InvalidArgs {
-		t.Errorf("unknown relay: got %v, want invalid arguments", err)
-	}
 	if inputs, err := c.Inputs(t.Context()); err != nil || len(inputs) != 1 || inputs[0] != "di1" {
 		t.Errorf("inputs are %v, %v", inputs, err)
 	}

@@ -75,5 +75,5 @@ func (c *Camera) relay(ctx context.Context, at int, on bool) error {
 			Text: fmt.Sprintf("camera lists no relay output %d, it has %d", at+1, len(relays)),
 		}
 	}
-	return c.client.SetRelay(ctx, relays[at].Token, on)
+	return c.client.SetRelay(ctx, relays[at], on)
 }

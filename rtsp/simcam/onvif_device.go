@@ -98,8 +98,14 @@ func (d *ONVIF) device(q *soapRequest) (string, *fault) {
 		d.note("SystemReboot")
 		return in("tds:SystemRebootResponse", el("tds:Message", "rebooting")), nil
 	case "GetRelayOutputs":
+		if d.cfg.Quirks.RelaysInDeviceIO {
+			return in("tds:GetRelayOutputsResponse"), nil
+		}
 		return in("tds:GetRelayOutputsResponse", relayOutput("tds")), nil
 	case "SetRelayOutputState":
+		if d.cfg.Quirks.RelaysInDeviceIO {
+			return in("tds:SetRelayOutputStateResponse"), nil
+		}
 		if flt := d.setRelay(q); flt != nil {
 			return "", flt
 		}

@@ -28,36 +28,39 @@ type ONVIFQuirks struct {
 	BrokenUTF8      bool // half a character in every answer
 	RefusesAction   bool // a request with an action in its Content-Type is a 400
 
-	NoMedia2        bool
-	NoProfileTypes  bool          // Media2 refuses to be asked for parts of profiles
-	NoImaging       bool          // no imaging service (onvif_simple_server)
-	NoPTZInProfile  bool          // profiles have no PTZ configuration, though there is a PTZ service
-	NoNodes         bool          // GetNodes is empty
-	InfiniteSpaces  bool          // limits are -INF … INF (onvif_srvd)
-	DegreeSpaces    bool          // positions count 0 … 360, 0 … 180 and 0 … 10 (onvif_simple_server)
-	NoFOV           bool          // no translation by fields of view
-	NoPosition      bool          // the status holds no position
-	NoStop          bool          // Stop is a fault (Cohu)
-	StopIgnored     bool          // Stop succeeds and does nothing
-	RefusesTimeout  bool          // a movement with a time-out is a fault (Bosch)
-	MovesTire       time.Duration // movements end by themselves after it (DefaultPTZTimeout)
-	OneAxis         bool          // a diagonal movement is a fault (Arenti)
-	ASCIINames      bool          // preset names must be ASCII (onvif_simple_server)
-	SlotsOnly       bool          // presets are slots 1 … 8, none are made
-	PositiveFocus   bool          // focus speeds are 1 … 5, and distances have the sign
-	AutoFocus       bool          // refuses to move the focus until that is manual
-	NoSyncPoint     bool          // SetSynchronizationPoint is a fault (onvif_simple_server)
-	SnapshotBasic   bool          // the picture wants Basic
-	SnapshotNoHost  bool          // the picture's address is a path
-	NoRelativeTime  bool          // a relative termination time is a fault
-	StatesOnSync    bool          // the present states are told at a synchronisation point only
-	RenewRefused    bool          // Renew is a fault (Bosch)
-	NeedsMessageID  bool          // Renew and PullMessages without wsa:MessageID are faults (onvif_simple_server)
-	NeedsParameters bool          // subscriptions are told apart by reference parameters
-	EndsAllAtOnce   bool          // Unsubscribe ends the subscriptions of everybody
-	PullCloses      time.Duration // a longer PullMessages is hung up on (Tapo C220)
-	NoFindEvents    bool          // the search knows no events
-	NoEndToSearch   bool          // every search goes on for ever
+	NoMedia2 bool
+	// The device service lists no relay outputs, and switches none without saying so; Device I/O does both
+	// (onvif_simple_server).
+	RelaysInDeviceIO bool
+	NoProfileTypes   bool          // Media2 refuses to be asked for parts of profiles
+	NoImaging        bool          // no imaging service (onvif_simple_server)
+	NoPTZInProfile   bool          // profiles have no PTZ configuration, though there is a PTZ service
+	NoNodes          bool          // GetNodes is empty
+	InfiniteSpaces   bool          // limits are -INF … INF (onvif_srvd)
+	DegreeSpaces     bool          // positions count 0 … 360, 0 … 180 and 0 … 10 (onvif_simple_server)
+	NoFOV            bool          // no translation by fields of view
+	NoPosition       bool          // the status holds no position
+	NoStop           bool          // Stop is a fault (Cohu)
+	StopIgnored      bool          // Stop succeeds and does nothing
+	RefusesTimeout   bool          // a movement with a time-out is a fault (Bosch)
+	MovesTire        time.Duration // movements end by themselves after it (DefaultPTZTimeout)
+	OneAxis          bool          // a diagonal movement is a fault (Arenti)
+	ASCIINames       bool          // preset names must be ASCII (onvif_simple_server)
+	SlotsOnly        bool          // presets are slots 1 … 8, none are made
+	PositiveFocus    bool          // focus speeds are 1 … 5, and distances have the sign
+	AutoFocus        bool          // refuses to move the focus until that is manual
+	NoSyncPoint      bool          // SetSynchronizationPoint is a fault (onvif_simple_server)
+	SnapshotBasic    bool          // the picture wants Basic
+	SnapshotNoHost   bool          // the picture's address is a path
+	NoRelativeTime   bool          // a relative termination time is a fault
+	StatesOnSync     bool          // the present states are told at a synchronisation point only
+	RenewRefused     bool          // Renew is a fault (Bosch)
+	NeedsMessageID   bool          // Renew and PullMessages without wsa:MessageID are faults (onvif_simple_server)
+	NeedsParameters  bool          // subscriptions are told apart by reference parameters
+	EndsAllAtOnce    bool          // Unsubscribe ends the subscriptions of everybody
+	PullCloses       time.Duration // a longer PullMessages is hung up on (Tapo C220)
+	NoFindEvents     bool          // the search knows no events
+	NoEndToSearch    bool          // every search goes on for ever
 
 	Endless bool // an answer that does not end
 	Deep    bool // elements in elements, 100 000 deep
