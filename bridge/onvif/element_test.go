@@ -201,7 +201,14 @@ func TestReadEvent(t *testing.T) {
 func TestMergePresets(t *testing.T) {
 	n := numbers{list: []Preset{{Number: 2, Token: "kept", Name: "门"}, {Number: 9, Token: "gone"}}}
 	changed := n.merge([]DevicePreset{
-		{Token: "x", Name: "X"}, {Token: "5"}, {Token: "kept"}, {Token: "2"}, {Token: "300"},
+		{Token: "x", Name: "X"},
+		{Token: "5"},
+		{Token: "kept"},
+		{Token: "2"},
+		{Token: "300"},
+		{Token: "t7", Name: "Preset 7"},
+		{Token: "t8", Name: "预置点8"},
+		{Token: "t5", Name: "preset5"},
 	})
 	want := []Preset{
 		{Number: 1, Token: "x", Name: "X"},
@@ -209,11 +216,16 @@ func TestMergePresets(t *testing.T) {
 		{Number: 3, Token: "2"},
 		{Number: 4, Token: "300"},
 		{Number: 5, Token: "5"},
+		{Number: 6, Token: "t5", Name: "preset5"},
+		{Number: 7, Token: "t7", Name: "Preset 7"},
+		{Number: 8, Token: "t8", Name: "预置点8"},
 	}
 	if diff := cmp.Diff(want, n.list); diff != "" || !changed {
 		t.Errorf("changed %v, map (-want +got):\n%s", changed, diff)
 	}
-	if n.merge([]DevicePreset{{Token: "x"}, {Token: "5"}, {Token: "kept"}, {Token: "2"}, {Token: "300"}}) {
+	if n.merge([]DevicePreset{
+		{Token: "x"}, {Token: "5"}, {Token: "kept"}, {Token: "2"}, {Token: "300"}, {Token: "t8"}, {Token: "t7"}, {Token: "t5"},
+	}) {
 		t.Error("the same list again is a change")
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // maxPreset is the largest preset number (GB/T 28181-2022 annex A.3.4: one byte, 0 reserved).
@@ -78,7 +79,8 @@ func (n *numbers) save() error {
 }
 
 // merge takes the camera's list in: what it no longer has goes, tokens that are numbers from 1 to
-// 255 stand for themselves, the others get the lowest free numbers in the camera's order.
+// 255 stand for themselves, names like "preset3" for theirs, which a map that was lost finds again; the others get
+// the lowest free numbers in the camera's order.
 func (n *numbers) merge(device []DevicePreset) (changed bool) {
 	before := slices.Clone(n.list)
 	n.list = slices.DeleteFunc(n.list, func(p Preset) bool {
@@ -87,11 +89,15 @@ func (n *numbers) merge(device []DevicePreset) (changed bool) {
 	has := func(token string) bool {
 		return slices.ContainsFunc(n.list, func(p Preset) bool { return p.Token == token })
 	}
-	for _, d := range device {
-		number, err := strconv.Atoi(d.Token)
-		_, taken := n.byNumber(number)
-		if err == nil && number >= 1 && number <= maxPreset && !taken && !has(d.Token) {
-			n.put(Preset{Number: number, Token: d.Token, Name: d.Name})
+	for _, numberOf := range []func(DevicePreset) string{
+		func(d DevicePreset) string { return d.Token }, func(d DevicePreset) string { return numberIn(d.Name) },
+	} {
+		for _, d := range device {
+			number, err := strconv.Atoi(numberOf(d))
+			_, taken := n.byNumber(number)
+			if err == nil && number >= 1 && number <= maxPreset && !taken && !has(d.Token) {
+				n.put(Preset{Number: number, Token: d.Token, Name: d.Name})
+			}
 		}
 	}
 	free := 1
@@ -108,6 +114,18 @@ func (n *numbers) merge(device []DevicePreset) (changed bool) {
 		n.put(Preset{Number: free, Token: d.Token, Name: d.Name})
 	}
 	return !slices.Equal(before, n.list)
+}
+
+// numberIn takes the number out of a name that makers and we give to presets without one: "preset3", "Preset 3",
+// "预置点3"; "" where it is no such name.
+func numberIn(name string) string {
+	name = strings.ToLower(name)
+	for _, word := range []string{"preset", "预置点"} {
+		if rest, ok := strings.CutPrefix(name, word); ok {
+			return strings.TrimLeft(rest, " _-")
+		}
+	}
+	return ""
 }
 
 // refresh brings the map up to date. A camera that lists no presets at all keeps the map.
