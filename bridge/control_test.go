@@ -154,7 +154,9 @@ func TestCatalogIsWhatThisSuperiorSees(t *testing.T) {
 	}{
 		{"everything", ViewConfig{Channels: []string{"*"}}, node, []string{gate, yard}},
 		{"its choice", ViewConfig{Channels: []string{"y*"}}, node, []string{yard}},
-		{"under its codes", ViewConfig{Channels: []string{"*"}, IDs: map[string]string{"gate": alien}}, node, []string{alien, yard}},
+		{"under its codes", ViewConfig{
+			Channels: []string{"*"}, IDs: map[string]string{"gate": alien},
+		}, node, []string{alien, yard}},
 		{"one channel", ViewConfig{Channels: []string{"*"}}, yard, []string{yard}},
 		{"unknown", ViewConfig{Channels: []string{"*"}}, alien, nil},
 	} {
@@ -198,7 +200,9 @@ func TestDeviceStatusTellsWhy(t *testing.T) {
 	site := testSite(nil)
 	site.Channels()[0].health.now = Health{Condition: OFF, Reason: "password refused"}
 	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, Name: "box"})
-	for id, want := range map[string]string{node: "ONLINE OK ", gate: "OFFLINE ERROR password refused", yard: "ONLINE OK "} {
+	for id, want := range map[string]string{
+		node: "ONLINE OK ", gate: "OFFLINE ERROR password refused", yard: "ONLINE OK ",
+	} {
 		answer, err := v.DeviceStatus(t.Context(), &manscdp.DeviceStatusQuery{Header: manscdp.Header{DeviceID: id}})
 		if err != nil {
 			t.Fatal(err)
@@ -207,7 +211,9 @@ func TestDeviceStatusTellsWhy(t *testing.T) {
 			t.Errorf("%s: %q, want %q", id, got, want)
 		}
 	}
-	if _, err := v.DeviceStatus(t.Context(), &manscdp.DeviceStatusQuery{Header: manscdp.Header{DeviceID: alien}}); err == nil {
+	if _, err := v.DeviceStatus(t.Context(), &manscdp.DeviceStatusQuery{
+		Header: manscdp.Header{DeviceID: alien},
+	}); err == nil {
 		t.Error("an unknown device has a status")
 	}
 	info, err := v.DeviceInfo(t.Context(), &manscdp.DeviceInfoQuery{Header: manscdp.Header{DeviceID: node}})
@@ -225,8 +231,12 @@ func TestFormatLine(t *testing.T) {
 		want   string
 	}{
 		{nil, ps.AudioAuto, "v/////a///"},
-		{&media.Description{Video: media.Track{Codec: media.H264, Width: 1920, Height: 1080, FPS: 25}, Audio: g711}, ps.AudioAuto, "v/2/6/25/2/a/1/8/1"},
-		{&media.Description{Video: media.Track{Codec: media.H265, Width: 2560, Height: 1440}, Audio: aac}, ps.AudioAuto, "v/5/2560x1440//2/a/6//11"},
+		{&media.Description{
+			Video: media.Track{Codec: media.H264, Width: 1920, Height: 1080, FPS: 25}, Audio: g711,
+		}, ps.AudioAuto, "v/2/6/25/2/a/1/8/1"},
+		{&media.Description{
+			Video: media.Track{Codec: media.H265, Width: 2560, Height: 1440}, Audio: aac,
+		}, ps.AudioAuto, "v/5/2560x1440//2/a/6//11"},
 		{&media.Description{Video: media.Track{Codec: media.H264}, Audio: aac}, ps.AudioPCMA, "v/2///2/a///"},
 		{&media.Description{Video: media.Track{Codec: media.H264}, Audio: g711}, ps.AudioOff, "v/2///2/a///"},
 	} {
@@ -274,7 +284,12 @@ func TestDeviceInfoOfACamera(t *testing.T) {
 	for _, c := range []struct {
 		says        Describer
 		model, firm string
-	}{{nil, "IPC", ""}, {badge{model: "DS-2"}, "DS-2", "1.2"}, {badge{}, "IPC", "1.2"}, {badge{err: errNoCamera}, "IPC", ""}} {
+	}{
+		{nil, "IPC", ""},
+		{badge{model: "DS-2"}, "DS-2", "1.2"},
+		{badge{}, "IPC", "1.2"},
+		{badge{err: errNoCamera}, "IPC", ""},
+	} {
 		site := NewSite(Config{}, []Camera{
 			{Name: "gate", ID: gate, Manufacturer: "ACME", Model: "IPC", Source: &camera{}, Describer: c.says},
 		})

@@ -223,7 +223,9 @@ func TestLostWaitsForTheGrace(t *testing.T) {
 }
 
 func TestBackoffDoublesUpToItsBound(t *testing.T) {
-	for failures, want := range map[int]time.Duration{1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 6: 30 * time.Second, 1000: 30 * time.Second} {
+	for failures, want := range map[int]time.Duration{
+		1: time.Second, 2: 2 * time.Second, 5: 16 * time.Second, 6: 30 * time.Second, 1000: 30 * time.Second,
+	} {
 		for range 100 {
 			if d := testRetry.delay(failures, errors.New("x")); d > want || d < want*8/10 {
 				t.Fatalf("after %d failures %v, want %v less at most a fifth", failures, d, want)

@@ -252,7 +252,8 @@ func (h *history) control(ctx context.Context, arrival uint64, body []byte) ([]b
 	return reply.Marshal(), nil
 }
 
-// Ready implements playback.Outlet: a recording waits for its part of the superior's share, so that nothing is left out.
+// Ready implements playback.Outlet: a recording waits for its part of the superior's share, so that nothing is left
+// out.
 func (h *history) Ready(ctx context.Context, n int) error {
 	rank := watched
 	if h.reel.player.Download() {

@@ -189,7 +189,9 @@ func TestRecordingRefusals(t *testing.T) {
 		{"no start", recordedSite(tape.TwoHours()), time.Time{}, to, 400},
 		{"an end before the start", recordedSite(tape.TwoHours()), to, from, 400},
 		{"a recorder that fails", recordedSite(broken{}), from, to, 480},
-		{"nothing in the gap", recordedSite(&tape.Tape{Files: []playback.Recording{tape.File("08:30:59", "08:31:00")}}), from, from.Add(time.Second), 404},
+		{"nothing in the gap", recordedSite(&tape.Tape{
+			Files: []playback.Recording{tape.File("08:30:59", "08:31:00")},
+		}), from, from.Add(time.Second), 404},
 	} {
 		call := newHistoryCall(sdp.Playback, c.start, c.stop)
 		err := c.view.ServeMedia(t.Context(), call)

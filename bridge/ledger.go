@@ -79,9 +79,9 @@ type homeSet struct {
 // errNewer is of a ledger that a later release has written.
 var errNewer = errors.New("the file is of a newer release")
 
-// OpenLedger reads a ledger. A damaged file is put aside, one that can't be read or is of a newer release stays as it is
-// while this process keeps everything in memory; either is told in the log: what superiors had set does not hold then,
-// which they can set again, and everything else works.
+// OpenLedger reads a ledger. A damaged file is put aside, one that can't be read or is of a newer release stays as it
+// is while this process keeps everything in memory; either is told in the log: what superiors had set does not hold
+// then, which they can set again, and everything else works.
 func OpenLedger(path string, log *slog.Logger) *Ledger {
 	l := &Ledger{path: path, log: log, dirty: make(chan struct{}, 1)}
 	text, err := statefile.Read(path, maxLedger)
@@ -93,7 +93,7 @@ func OpenLedger(path string, log *slog.Logger) *Ledger {
 	case err == nil:
 	case whole || errors.Is(err, errNewer):
 		l.path = ""
-		log.Error("what superiors had set is not readable; the file is left alone, and what they set now ends with this process",
+		log.Error("what superiors had set is not readable; the file is left alone, and what they set now is not kept",
 			"file", path, "error", err)
 	default:
 		aside, asideErr := statefile.SetAside(path)

@@ -64,7 +64,9 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state", "settings.json")
 	usual := registration{time.Minute, time.Hour, 3}
 	a := live(t, path, usual)
-	a.set(t, node, manscdp.Settings{BasicParam: &manscdp.BasicParam{Name: "一号站", HeartBeatInterval: 30, HeartBeatCount: 5}})
+	a.set(t, node, manscdp.Settings{
+		BasicParam: &manscdp.BasicParam{Name: "一号站", HeartBeatInterval: 30, HeartBeatCount: 5},
+	})
 	a.set(t, gate, manscdp.Settings{AlarmReport: &manscdp.AlarmReport{MotionDetection: new(0)}})
 	a.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "ResetGuard"})
 	a.order(t, manscdp.DeviceControl{Header: header(gate), HomePosition: &manscdp.HomePosition{
@@ -91,7 +93,9 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	if diff := cmp.Diff(want, home.HomePosition); diff != "" || err != nil {
 		t.Errorf("home position (-want +got), %v:\n%s", err, diff)
 	}
-	b.set(t, node, manscdp.Settings{BasicParam: &manscdp.BasicParam{Name: "box", HeartBeatInterval: 60, HeartBeatCount: 3}})
+	b.set(t, node, manscdp.Settings{
+		BasicParam: &manscdp.BasicParam{Name: "box", HeartBeatInterval: 60, HeartBeatCount: 3},
+	})
 	b.set(t, gate, manscdp.Settings{AlarmReport: &manscdp.AlarmReport{MotionDetection: new(1)}})
 	b.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "SetGuard"})
 	b.end()

@@ -239,10 +239,12 @@ func TestMobilePosition(t *testing.T) {
 func TestAnswersWithNothingInThem(t *testing.T) {
 	ctx, h := t.Context(), header(gate)
 	v := testSite(nil).View(ViewConfig{NodeID: node, Channels: []string{"*"}})
-	if a, err := v.CruiseTrackList(ctx, &manscdp.CruiseTrackListQuery{Header: h}); err != nil || a.SumNum != 0 || a.SN != "7" {
+	if a, err := v.CruiseTrackList(ctx, &manscdp.CruiseTrackListQuery{Header: h}); err != nil || a.SumNum != 0 ||
+		a.SN != "7" {
 		t.Errorf("%+v %v", a, err)
 	}
-	if a, err := v.CruiseTrack(ctx, &manscdp.CruiseTrackQuery{Header: h, Number: 2}); err != nil || a.SumNum+a.Number != 2 {
+	if a, err := v.CruiseTrack(ctx, &manscdp.CruiseTrackQuery{Header: h, Number: 2}); err != nil ||
+		a.SumNum+a.Number != 2 {
 		t.Errorf("%+v %v", a, err)
 	}
 	if a, err := v.SDCardStatus(ctx, &manscdp.SDCardStatusQuery{Header: h}); err != nil || a.SumNum != 0 || a.SN != "7" {

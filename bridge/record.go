@@ -50,8 +50,8 @@ func (v *View) RecordInfo(ctx context.Context, q *manscdp.RecordInfoQuery) (*man
 	return answer, nil
 }
 
-// distinct leaves out what platforms can't tell apart, for they go by times in whole seconds (WVP drops the message that
-// holds the same pair twice), and what has no length in them.
+// distinct leaves out what platforms can't tell apart, for they go by times in whole seconds (WVP drops the message
+// that holds the same pair twice), and what has no length in them.
 func distinct(items []manscdp.RecordItem) []manscdp.RecordItem {
 	type times struct{ start, end int64 }
 	seen := make(map[times]bool, len(items))

@@ -16,7 +16,9 @@ func TestRecordInfoFilters(t *testing.T) {
 		{Start: at("09:00:00"), End: at("09:30:00"), Kind: "time", Path: "/gate/090000.mp4"},
 		{Start: at("13:00:00"), End: at("13:30:00"), Kind: "time"}, // found, but beyond the window
 	}}
-	site := NewSite(Config{Recordings: books}, []Camera{{Name: "gate", ID: gate, Address: "North Road 1", Source: &camera{}}})
+	site := NewSite(Config{Recordings: books}, []Camera{
+		{Name: "gate", ID: gate, Address: "North Road 1", Source: &camera{}},
+	})
 	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
 	for _, c := range []struct {
 		name string

@@ -27,7 +27,9 @@ func (m *moving) Keep(io.Closer)  {}
 func TestNoRoomForACall(t *testing.T) {
 	full := errors.New("memory is short: 3.0 MB left, 8.0 MB needed")
 	room := full
-	site := NewSite(Config{Room: func() error { return room }}, []Camera{{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}}})
+	site := NewSite(Config{Room: func() error { return room }}, []Camera{
+		{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}},
+	})
 	_, stop := running(t, site, nil)
 	defer stop()
 	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}, SourceGrace: time.Minute})

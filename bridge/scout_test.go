@@ -87,7 +87,9 @@ func TestAnotherCameraStartsClean(t *testing.T) {
 		name  string
 		scout Scout
 		kept  bool
-	}{{"the camera", nil, true}, {"after a restart", nil, true}, {"another", &stranger{}, false}, {"and then", nil, false}} {
+	}{
+		{"the camera", nil, true}, {"after a restart", nil, true}, {"another", &stranger{}, false}, {"and then", nil, false},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			site := NewSite(Config{Ledger: ledger, StateDir: dir}, []Camera{
 				{Name: "gate", ID: gate, Source: &probe{}, PTZ: &head{}, Scout: c.scout},
@@ -95,7 +97,9 @@ func TestAnotherCameraStartsClean(t *testing.T) {
 			v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
 			if c.name == "the camera" {
 				steer(t, v, gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 3}.Encode())
-				home := &manscdp.DeviceControl{Header: header(gate), HomePosition: &manscdp.HomePosition{Enabled: 1, PresetIndex: new(3)}}
+				home := &manscdp.DeviceControl{
+					Header: header(gate), HomePosition: &manscdp.HomePosition{Enabled: 1, PresetIndex: new(3)},
+				}
 				if _, err := v.DeviceControl(t.Context(), home); err != nil {
 					t.Error(err)
 				}
@@ -104,7 +108,8 @@ func TestAnotherCameraStartsClean(t *testing.T) {
 			time.Sleep(time.Second)
 			tracks, err := v.CruiseTrackList(t.Context(), &manscdp.CruiseTrackListQuery{Header: header(gate)})
 			home, homeErr := v.HomePosition(t.Context(), &manscdp.HomePositionQuery{Header: header(gate)})
-			if err := errors.Join(err, homeErr); err != nil || (tracks.SumNum == 1) != c.kept || (home.HomePosition != nil) != c.kept {
+			if err := errors.Join(err, homeErr); err != nil || (tracks.SumNum == 1) != c.kept ||
+				(home.HomePosition != nil) != c.kept {
 				t.Errorf("%s: %d cruises, home position %+v, %v", c.name, tracks.SumNum, home.HomePosition, err)
 			}
 			stop()

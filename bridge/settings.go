@@ -42,7 +42,8 @@ func (v *View) SetTuning(t Tuning) {
 		v.noteHeartbeat(v.usual)
 	default:
 		h := *set.Heartbeat
-		v.log.Info("the heartbeat is as the platform has set it", "interval_s", h.Interval, "count", h.Count, "expires_s", h.Expires)
+		v.log.Info("the heartbeat is as the platform has set it", "interval_s", h.Interval,
+			"count", h.Count, "expires_s", h.Expires)
 		setHeartbeat(t, h)
 	}
 }

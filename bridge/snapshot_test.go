@@ -122,7 +122,9 @@ func TestSnapshotsAreUploaded(t *testing.T) {
 			a := &archive{files: map[string]string{}, code: c.code}
 			server := httptest.NewServer(a)
 			defer server.Close()
-			v := snapshotSite(&c.lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "127.0.0.1:5060"})
+			v := snapshotSite(&c.lens).View(ViewConfig{
+				NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "127.0.0.1:5060",
+			})
 			finished, stop := watching(t, v)
 			defer stop()
 			result := snap(t, v, gate, manscdp.SnapShotConfig{
@@ -134,7 +136,8 @@ func TestSnapshotsAreUploaded(t *testing.T) {
 			set, err := v.ConfigDownload(t.Context(), &manscdp.ConfigDownloadQuery{
 				Header: header(gate), ConfigType: "SnapShotConfig",
 			})
-			if err != nil || set.Result != manscdp.OK || set.SnapShotConfig == nil || set.SnapShotConfig.SessionID != shotSession {
+			if err != nil || set.Result != manscdp.OK || set.SnapShotConfig == nil ||
+				set.SnapShotConfig.SessionID != shotSession {
 				t.Errorf("ConfigDownload says %+v, %v; want what was set", set, err)
 			}
 			f := <-finished
@@ -261,7 +264,9 @@ func TestANameIsJudgedByItsAddress(t *testing.T) {
 func TestSnapshotsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lens := &lensCap{err: errors.New("no"), block: make(chan struct{})}
-		v := snapshotSite(lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "192.0.2.10"})
+		v := snapshotSite(lens).View(ViewConfig{
+			NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "192.0.2.10",
+		})
 		l, stop := running(t, v.site, v)
 		synctest.Wait()
 		accepted := 0
@@ -287,7 +292,9 @@ func TestSnapshotsAreBounded(t *testing.T) {
 func TestPicturesAreTakenAtTheirInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lens := &lensCap{err: errors.New("no")}
-		v := snapshotSite(lens).View(ViewConfig{NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "192.0.2.10"})
+		v := snapshotSite(lens).View(ViewConfig{
+			NodeID: node, Channels: []string{"*"}, AllowConfig: allowed, SuperiorHost: "192.0.2.10",
+		})
 		began := time.Now()
 		v.snapshots.run(t.Context(), snapshotJob{camera: lens, count: 3, interval: 5 * time.Second, url: &url.URL{}})
 		if d := time.Since(began); d != 10*time.Second {

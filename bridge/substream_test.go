@@ -40,18 +40,22 @@ func TestWhichStreamACallGets(t *testing.T) {
 		want      string
 		code      int
 	}{
-		"nothing said":               {offer: unset, want: "main"},
-		"the offer wants the sub":    {offer: 1, want: "sub"},
-		"the offer wants the main":   {offer: 0, cfg: ViewConfig{SubStream: true}, want: "main"},
-		"the default is sub":         {offer: unset, cfg: ViewConfig{SubStream: true}, want: "sub"},
-		"there is no sub":            {offer: 1, noSub: true, cfg: ViewConfig{SubStream: true}, want: "main"},
-		"the share has room":         {offer: unset, cfg: ViewConfig{Bandwidth: 1000, ShareSub: true}, want: "main"},
-		"the share is used up":       {offer: unset, exhausted: true, cfg: ViewConfig{Bandwidth: 1000, ShareSub: true}, want: "sub"},
+		"nothing said":             {offer: unset, want: "main"},
+		"the offer wants the sub":  {offer: 1, want: "sub"},
+		"the offer wants the main": {offer: 0, cfg: ViewConfig{SubStream: true}, want: "main"},
+		"the default is sub":       {offer: unset, cfg: ViewConfig{SubStream: true}, want: "sub"},
+		"there is no sub":          {offer: 1, noSub: true, cfg: ViewConfig{SubStream: true}, want: "main"},
+		"the share has room":       {offer: unset, cfg: ViewConfig{Bandwidth: 1000, ShareSub: true}, want: "main"},
+		"the share is used up": {
+			offer: unset, exhausted: true, cfg: ViewConfig{Bandwidth: 1000, ShareSub: true}, want: "sub",
+		},
 		"used up, and not to bother": {offer: unset, exhausted: true, cfg: ViewConfig{Bandwidth: 1000}, want: "main"},
-		"used up, main is asked for": {offer: 0, exhausted: true, cfg: ViewConfig{Bandwidth: 1000, ShareSub: true}, want: "main"},
-		"H.265 is taken":             {offer: unset, h265: true, want: "main"},
-		"H.265 is refused":           {offer: unset, h265: true, cfg: ViewConfig{RefuseH265: true}, code: 488},
-		"H.265 falls back":           {offer: 0, h265: true, cfg: ViewConfig{RefuseH265: true, H265Sub: true}, want: "sub"},
+		"used up, main is asked for": {
+			offer: 0, exhausted: true, cfg: ViewConfig{Bandwidth: 1000, ShareSub: true}, want: "main",
+		},
+		"H.265 is taken":   {offer: unset, h265: true, want: "main"},
+		"H.265 is refused": {offer: unset, h265: true, cfg: ViewConfig{RefuseH265: true}, code: 488},
+		"H.265 falls back": {offer: 0, h265: true, cfg: ViewConfig{RefuseH265: true, H265Sub: true}, want: "sub"},
 		"H.265 without a sub": {
 			offer: 0, h265: true, noSub: true, cfg: ViewConfig{RefuseH265: true, H265Sub: true}, code: 488,
 		},

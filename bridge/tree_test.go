@@ -109,7 +109,9 @@ func TestParentMode(t *testing.T) {
 			gate: tower + "/" + street + "/" + node + " " + park, yard: park + "/" + node + " " + park, quay: node + " ",
 		}},
 	} {
-		v := treeSite(Config{}).View(ViewConfig{NodeID: node, Channels: []string{"*"}, Groups: []string{"*"}, ParentMode: c.mode})
+		v := treeSite(Config{}).View(ViewConfig{
+			NodeID: node, Channels: []string{"*"}, Groups: []string{"*"}, ParentMode: c.mode,
+		})
 		got := map[string]string{}
 		for _, it := range catalogOf(t, v, node).Items {
 			if gb28181.ID(it.DeviceID).IsCamera() {

@@ -60,7 +60,7 @@ type ViewConfig struct {
 	NoPTZ         bool // this superior may not move cameras
 	StrictPTZ     bool
 	PTZWatchdog   time.Duration // a camera is stopped so long after the last command; 0 = 15 s, negative: never
-	PTZLock       time.Duration // nobody else of the same priority moves a camera so long after it did; 0: last writer wins
+	PTZLock       time.Duration // so long nobody else of its priority moves a camera after it; 0: last writer wins
 	PTZPriority   int           // a higher one takes cameras over from a lower one that holds them
 	AllowTeleBoot bool          // this superior may restart cameras
 	AllowConfig   []string      // the kinds of settings that it may change; the names are those of DeviceConfig

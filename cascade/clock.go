@@ -39,7 +39,8 @@ func tellsTime(t time.Time) bool { return t.Year() >= 2020 && t.Year() < 2100 }
 // adjust takes a newly measured offset over; p.mu is held.
 func (p *Platform) adjust(offset time.Duration) {
 	offset = offset.Round(time.Second)
-	if !p.cfg.Compat.OffsetTimes || (offset-p.shift+stepped(p.shiftAt)).Abs() < steady || !tellsTime(time.Now().Add(offset)) {
+	if !p.cfg.Compat.OffsetTimes || (offset-p.shift+stepped(p.shiftAt)).Abs() < steady ||
+		!tellsTime(time.Now().Add(offset)) {
 		return
 	}
 	p.log.Info("times are written as the platform's clock has them", "offset", offset.String())

@@ -59,7 +59,7 @@ type Compat struct {
 	CatalogItems    int           // items in one Catalog message; default 0: by size over UDP, 50 over TCP
 	EmptyLists      bool          // an answer's empty list is written, with Num="0" (empty_list_element)
 	SnapShotAnswer  bool          // SnapShot instead of SnapShotConfig in ConfigDownload's answer (snapshot_answer_tag)
-	UnknownDevice   string        // a DeviceID we don't have: "sip404" (default, as WVP) or "result-error" (200, Result ERROR)
+	UnknownDevice   string        // a DeviceID we don't have: "sip404" (default, as WVP) or "result-error" (200, ERROR)
 	RespondControls bool          // answer controls that have no Response in the standard too (respond_all_controls)
 	SendStart       string        // "ack" (default): media starts at ACK, or 1 s after the 200; "200": right after the 200
 	ACKRequired     bool          // media never starts without an ACK (ack_required)

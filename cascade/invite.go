@@ -87,7 +87,8 @@ func candidates(r *sipua.Request, offer *sdp.Offer) []string {
 }
 
 // ownSSRC fills in an SSRC where the offer brings none (WVP issues 678, 1656): refusing would help nobody. By the text
-// of GB/T 28181-2022 Annex G the lower domain may always choose its own; ZLMediaKit and SRS drop what they did not offer.
+// of GB/T 28181-2022 Annex G the lower domain may always choose its own; ZLMediaKit and SRS drop what they did not
+// offer.
 func (p *Platform) ownSSRC(offer *sdp.Offer) {
 	if offer.SSRC != 0 && !p.cfg.Compat.OwnSSRC {
 		return

@@ -13,8 +13,9 @@ import (
 
 // Publish tells the superior what happened on the site. It never blocks and may be called at any time.
 //
-// Changes of the catalog go to those who subscribed to them, collected; an alarm goes to its subscription, or by MESSAGE where there is none; everything else goes by MESSAGE. While we are not registered the
-// last 64 messages wait; what subscriptions wait for is bounded, too, and the oldest goes first.
+// Changes of the catalog go to those who subscribed to them, collected; an alarm goes to its subscription, or by
+// MESSAGE where there is none; everything else goes by MESSAGE. While we are not registered the last 64 messages wait;
+// what subscriptions wait for is bounded, too, and the oldest goes first.
 func (p *Platform) Publish(m manscdp.Message) {
 	switch m := m.(type) {
 	case *manscdp.CatalogNotify:

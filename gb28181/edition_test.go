@@ -5,7 +5,8 @@ import "testing"
 func TestEdition(t *testing.T) {
 	for in, want := range map[string]Edition{
 		"1.0": Edition2016, "1.1": Edition2016, "2.0": Edition2016, " 2 ": Edition2016, "2011": Edition2016,
-		"2014": Edition2016, "2016": Edition2016, "3.0": Edition2022, "3": Edition2022, "3.1": Edition2022, "2022": Edition2022,
+		"2014": Edition2016, "2016": Edition2016, "3.0": Edition2022, "3": Edition2022, "3.1": Edition2022,
+		"2022": Edition2022,
 	} {
 		if got, ok := ParseEdition(in); !ok || got != want {
 			t.Errorf("ParseEdition(%q) = %v, %v, want %v", in, got, ok, want)

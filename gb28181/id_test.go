@@ -118,7 +118,9 @@ func TestTypeCodeNames(t *testing.T) {
 
 // FuzzID: whatever text is asked what it is, nothing but 20 digits is a valid code, and its parts are pieces of it.
 func FuzzID(f *testing.F) {
-	for _, id := range []string{"34020000002000000001", "340201", "3402010000132000000", "", "３４", "34020100002160000001"} {
+	for _, id := range []string{
+		"34020000002000000001", "340201", "3402010000132000000", "", "３４", "34020100002160000001",
+	} {
 		f.Add(id)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

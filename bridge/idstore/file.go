@@ -71,7 +71,8 @@ func (s *Store) Save() error {
 		return errors.New("ID store: it has no file")
 	}
 	if s.format > format {
-		return fmt.Errorf("ID store: it has format %d and belongs to a newer release; this one reads it but does not write it", s.format)
+		return fmt.Errorf(
+			"ID store: it has format %d and belongs to a newer release; this one reads it but does not write it", s.format)
 	}
 	d := document{Format: format, Cameras: s.cameras, Block: s.block}
 	if d.Block == nil {

@@ -40,11 +40,13 @@ func (c *Camera) Recording(ctx context.Context, token string) (Recording, error)
 	}
 	return Recording{}, &Error{
 		Kind: InvalidArgs, Op: "FindRecordings",
-		Text: fmt.Sprintf("camera lists no recording %s; its tokens are %s", wanted, strings.Join(tokens[:min(len(tokens), 64)], ", ")),
+		Text: fmt.Sprintf("camera lists no recording %s; its tokens are %s", wanted,
+			strings.Join(tokens[:min(len(tokens), 64)], ", ")),
 	}
 }
 
-// of tells whether the recording's source is the one with the token: recorders write it plainly, or as the end of a URI.
+// of tells whether the recording's source is the one with the token: recorders write it plainly, or as the end of a
+// URI.
 func (r Recording) of(source string) bool {
 	return source != "" && (r.SourceID == source || r.SourceName == source || strings.HasSuffix(r.SourceID, "/"+source))
 }

@@ -195,8 +195,12 @@ func TestLackingParts(t *testing.T) {
 		quirks quirks
 		do     func(ctx context.Context, c *onvif.Camera) error
 	}{
-		"no imaging": {quirks{NoImaging: true}, func(ctx context.Context, c *onvif.Camera) error { return c.Lens(ctx, 1, 0) }},
-		"no iris":    {quirks{NoImaging: true}, func(ctx context.Context, c *onvif.Camera) error { return c.Lens(ctx, 0, 1) }},
+		"no imaging": {
+			quirks{NoImaging: true}, func(ctx context.Context, c *onvif.Camera) error { return c.Lens(ctx, 1, 0) },
+		},
+		"no iris": {
+			quirks{NoImaging: true}, func(ctx context.Context, c *onvif.Camera) error { return c.Lens(ctx, 0, 1) },
+		},
 		"no position": {quirks{NoPosition: true}, func(ctx context.Context, c *onvif.Camera) error {
 			_, _, _, err := c.Position(ctx)
 			return err
@@ -341,7 +345,8 @@ func TestPresets(t *testing.T) {
 	c := camera(t, d, onvif.CameraConfig{Presets: store})
 	ctx := t.Context()
 	must(
-		t, c.MoveTo(ctx, new(0.5), new(0.5), new(0.0)), c.SetPreset(ctx, 7, "东门"), c.MoveTo(ctx, new(-0.5), new(0.0), new(0.0)), c.SetPreset(ctx, 3, "gate"),
+		t, c.MoveTo(ctx, new(0.5), new(0.5), new(0.0)), c.SetPreset(ctx, 7, "东门"),
+		c.MoveTo(ctx, new(-0.5), new(0.0), new(0.0)), c.SetPreset(ctx, 3, "gate"),
 		c.GotoPreset(ctx, 7),
 	)
 	if pan, tilt, _ := d.Position(); math.Abs(pan-0.5)+math.Abs(tilt-0.5) > 0.01 {

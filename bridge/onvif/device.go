@@ -94,8 +94,8 @@ type Info struct {
 	Manufacturer, Model, Firmware, Serial, Hardware string
 }
 
-// infoHolds is how long a device is what it has said to be. Its firmware may be replaced meanwhile, but platforms ask for
-// every camera again and again, one after the other.
+// infoHolds is how long a device is what it has said to be. Its firmware may be replaced meanwhile, but platforms ask
+// for every camera again and again, one after the other.
 const infoHolds = time.Hour
 
 // Info tells maker, model and versions. The device is asked for them once an hour.

@@ -144,7 +144,8 @@ func TestEventsOfDeviceWithout(t *testing.T) {
 // A subscription that runs out is renewed, or made anew where the device cannot; nothing is missed.
 func TestSubscriptionIsKept(t *testing.T) {
 	for name, q := range map[string]simcam.ONVIFQuirks{
-		"renewed": {}, "made anew": {RenewRefused: true}, "made anew, and the old one kept": {RenewRefused: true, EndsAllAtOnce: true},
+		"renewed": {}, "made anew": {RenewRefused: true},
+		"made anew, and the old one kept": {RenewRefused: true, EndsAllAtOnce: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := start(t, simcam.ONVIFConfig{SubscriptionTime: 3 * time.Second, Quirks: q})

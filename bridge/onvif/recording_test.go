@@ -122,14 +122,20 @@ func TestRecordingOfCamera(t *testing.T) {
 		want       string
 		kind       onvif.Kind
 	}{
-		"source":        {[]simcam.ONVIFRecording{{Token: "r1", Source: "vs2"}, {Token: "r2", Source: "vs1", Spans: spans}}, "", "r2", 0},
-		"token":         {[]simcam.ONVIFRecording{{Token: "r1", Source: "vs2"}, {Token: "r2", Source: "vs1"}}, "r1", "r1", 0},
-		"the only one":  {[]simcam.ONVIFRecording{{Token: "r1", Source: "sd card"}}, "", "r1", 0},
-		"none of it":    {[]simcam.ONVIFRecording{{Token: "r1", Source: "a"}, {Token: "r2", Source: "b"}}, "", "", onvif.InvalidArgs},
+		"source": {
+			[]simcam.ONVIFRecording{{Token: "r1", Source: "vs2"}, {Token: "r2", Source: "vs1", Spans: spans}}, "", "r2", 0,
+		},
+		"token":        {[]simcam.ONVIFRecording{{Token: "r1", Source: "vs2"}, {Token: "r2", Source: "vs1"}}, "r1", "r1", 0},
+		"the only one": {[]simcam.ONVIFRecording{{Token: "r1", Source: "sd card"}}, "", "r1", 0},
+		"none of it": {
+			[]simcam.ONVIFRecording{{Token: "r1", Source: "a"}, {Token: "r2", Source: "b"}}, "", "", onvif.InvalidArgs,
+		},
 		"unknown token": {[]simcam.ONVIFRecording{{Token: "r1", Source: "vs1"}}, "r7", "", onvif.InvalidArgs},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := start(t, simcam.ONVIFConfig{Username: user, Password: password, StreamURL: "rtsp://127.0.0.1:1/", Recordings: c.recordings})
+			d := start(t, simcam.ONVIFConfig{
+				Username: user, Password: password, StreamURL: "rtsp://127.0.0.1:1/", Recordings: c.recordings,
+			})
 			got, err := camera(t, d, onvif.CameraConfig{Config: account()}).Recording(t.Context(), c.token)
 			if got.Token != c.want || kind(err) != c.kind {
 				t.Errorf("got %q, %v; want %q, kind %v", got.Token, err, c.want, c.kind)

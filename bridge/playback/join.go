@@ -82,8 +82,8 @@ func (j *joined) pieces(ctx context.Context, camera string, from, to time.Time, 
 // span is a time that is taken.
 type span struct{ from, to time.Time }
 
-// covered returns the times that pieces have, which are sorted by their beginnings. What lies between two of them and is
-// not worth telling counts as theirs: files are minutes long, and their days are few spans.
+// covered returns the times that pieces have, which are sorted by their beginnings. What lies between two of them and
+// is not worth telling counts as theirs: files are minutes long, and their days are few spans.
 func covered(line []piece) []span {
 	var list []span
 	for _, p := range line {

@@ -24,7 +24,9 @@ func joined(log io.Writer, disk, recorder *tape.Tape) playback.Recordings {
 }
 
 func TestJoinLaysBesideEachOther(t *testing.T) {
-	own := &tape.Tape{Files: []playback.Recording{recording("time", "08:00:00", "08:20:00", 1), recording("time", "09:00:00", "09:10:00", 2)}}
+	own := &tape.Tape{Files: []playback.Recording{
+		recording("time", "08:00:00", "08:20:00", 1), recording("time", "09:00:00", "09:10:00", 2),
+	}}
 	nvr := &tape.Tape{Files: []playback.Recording{
 		recording("time", "07:00:00", "08:30:00", 3), // its middle is ours
 		recording("time", "08:59:59", "09:05:00", 4), // what is left of it is too short
@@ -40,7 +42,8 @@ func TestJoinLaysBesideEachOther(t *testing.T) {
 	}
 	lost := errors.New("no route to host")
 	nvr.Lose(lost)
-	if got, err := both.Find(t.Context(), "gate", tape.At("00:00:00"), tape.At("23:00:00"), "all"); err != nil || len(got) != 2 {
+	if got, err := both.Find(t.Context(), "gate", tape.At("00:00:00"), tape.At("23:00:00"), "all"); err != nil ||
+		len(got) != 2 {
 		t.Errorf("a recorder is gone: %v %v, want what we have ourselves", got, err)
 	}
 	if got := lines.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "in=recorder") {
@@ -136,7 +139,9 @@ func TestJoinLeavesOutWhatIsTaken(t *testing.T) {
 			if i%2 == 1 {
 				list = &theirs
 			}
-			*list = append(*list, playback.Recording{Start: second(from), End: second(from + 10 + random.IntN(60)), Kind: "time"})
+			*list = append(*list, playback.Recording{
+				Start: second(from), End: second(from + 10 + random.IntN(60)), Kind: "time",
+			})
 		}
 		mark := func(seconds *[400]bool, r playback.Recording) {
 			for n := range seconds {
@@ -175,7 +180,8 @@ func TestJoinLeavesOutWhatIsTaken(t *testing.T) {
 // A year of hours under a year of five-minute files is laid out in one go.
 func TestJoinOfAYear(t *testing.T) {
 	var own, theirs []playback.Recording
-	for first, end := tape.At("00:00:00"), tape.At("00:00:00").AddDate(1, 0, 0); first.Before(end); first = first.Add(time.Hour) {
+	begin := tape.At("00:00:00")
+	for first := begin; first.Before(begin.AddDate(1, 0, 0)); first = first.Add(time.Hour) {
 		theirs = append(theirs, playback.Recording{Start: first, End: first.Add(time.Hour), Kind: "time"})
 		for i := range 11 { // the last five minutes of each hour are the recorder's
 			from := first.Add(time.Duration(i) * 5 * time.Minute)

@@ -143,7 +143,8 @@ func (o *orders) put(one *order) error {
 	case len(o.list) >= maxOrders:
 		return gb28181.Errorf(503, "Too many playback controls are waiting")
 	}
-	at, _ := slices.BinarySearchFunc(o.list, one.arrival, func(a *order, n uint64) int { return cmp.Compare(a.arrival, n) })
+	at, _ := slices.BinarySearchFunc(o.list, one.arrival,
+		func(a *order, n uint64) int { return cmp.Compare(a.arrival, n) })
 	o.list = slices.Insert(o.list, at, one)
 	return nil
 }

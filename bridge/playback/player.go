@@ -155,8 +155,8 @@ func (p *Player) retime() {
 	p.free = time.Time{}
 }
 
-// Run sends until there is nothing more to say: nil means that the superior had its time to hang up and did not. It may be
-// called again, after it has returned: it goes on where it was.
+// Run sends until there is nothing more to say: nil means that the superior had its time to hang up and did not. It may
+// be called again, after it has returned: it goes on where it was.
 func (p *Player) Run(ctx context.Context, out Outlet) error {
 	p.orders.open(ctx)
 	defer p.orders.close()

@@ -31,7 +31,8 @@ func TestPlaybackBeginsWithTheGroupOfPictures(t *testing.T) {
 			t.Error("the end was told before it came")
 		}
 		s.after(3 * time.Second) // the end of the window
-		if last := s.all()[len(s.all())-1].recorded; s.ends() != 1 || !last.Before(tape.At("08:30:11")) || last.Before(tape.At("08:30:10")) {
+		if last := s.all()[len(s.all())-1].recorded; s.ends() != 1 || !last.Before(tape.At("08:30:11")) ||
+			last.Before(tape.At("08:30:10")) {
 			t.Errorf("the last unit is of %v, the end was told %d times", last, s.ends())
 		}
 		select {
@@ -102,7 +103,9 @@ func TestSeekTakesTheEndBack(t *testing.T) {
 // Over a gap of an hour nobody waits, and the stream's time goes on by one picture.
 func TestPlaybackCrossesAGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tp := &tape.Tape{Files: []playback.Recording{tape.File("08:00:00", "08:00:04"), tape.File("09:00:00", "09:00:04"), tape.File("09:00:04", "09:00:08")}}
+		tp := &tape.Tape{Files: []playback.Recording{
+			tape.File("08:00:00", "08:00:04"), tape.File("09:00:00", "09:00:04"), tape.File("09:00:04", "09:00:08"),
+		}}
 		s := newShow(t, tp, playback.Config{From: tape.At("08:00:00"), To: tape.At("10:00:00")})
 		s.after(11*time.Second + 900*time.Millisecond)
 		pictures := s.video(0)
@@ -162,8 +165,8 @@ func TestPauseAndResume(t *testing.T) {
 	})
 }
 
-// Every scale goes at its speed, on the time line that the superior wants, and only 1 has sound; up to 4 all pictures are
-// sent, and none twice where the speed changes.
+// Every scale goes at its speed, on the time line that the superior wants, and only 1 has sound; up to 4 all pictures
+// are sent, and none twice where the speed changes.
 func TestScales(t *testing.T) {
 	for _, wall := range []bool{false, true} {
 		for _, c := range []struct {
@@ -258,13 +261,15 @@ func TestSeek(t *testing.T) {
 		n := len(s.all())
 		s.must("PLAY RTSP/1.0\r\nCSeq: 4\r\nRange: npt=10-20\r\n\r\n")
 		s.after(13 * time.Second)
-		if list := s.video(n); !list[0].recorded.Equal(tape.At("08:30:10")) || list[len(list)-1].recorded.After(tape.At("08:30:20")) || s.ends() != 2 {
+		if list := s.video(n); !list[0].recorded.Equal(tape.At("08:30:10")) ||
+			list[len(list)-1].recorded.After(tape.At("08:30:20")) || s.ends() != 2 {
 			t.Errorf("npt 10-20 goes from %v to %v, told %d times", list[0].recorded, list[len(list)-1].recorded, s.ends())
 		}
 		n = len(s.all())
 		s.must("PLAY RTSP/1.0\r\nCSeq: 5\r\nRange: npt=600-580\r\n\r\n")
 		s.after(30 * time.Second)
-		if list := s.video(n); !list[0].recorded.Equal(tape.At("08:40:00")) || !list[len(list)-1].recorded.Equal(tape.At("08:39:40")) {
+		if list := s.video(n); !list[0].recorded.Equal(tape.At("08:40:00")) ||
+			!list[len(list)-1].recorded.Equal(tape.At("08:39:40")) {
 			t.Errorf("npt 600-580 goes from %v to %v", list[0].recorded, list[len(list)-1].recorded)
 		}
 		s.stop()
@@ -322,7 +327,8 @@ func TestOrdersThatFail(t *testing.T) {
 	})
 }
 
-// overflow is by how many packets a queue of 64 that is emptied at a rate in bytes a second is too short for what is sent.
+// overflow is by how many packets a queue of 64 that is emptied at a rate in bytes a second is too short for what is
+// sent.
 func overflow(list []shown, rate float64) (lost float64) {
 	const room, packet, burst = 64, 1400, 32
 	queue, last := 0.0, time.Duration(0)
@@ -355,7 +361,9 @@ func TestDownloadPace(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			tp := tape.TwoHours()
 			tp.Size, tp.Slow = 200_000, c.slow
-			s := newShow(t, tp, playback.Config{From: tape.At("08:30:00"), To: tape.At("08:31:00"), Speed: c.speed, MaxSpeed: c.limit})
+			s := newShow(t, tp, playback.Config{
+				From: tape.At("08:30:00"), To: tape.At("08:31:00"), Speed: c.speed, MaxSpeed: c.limit,
+			})
 			s.after(time.Duration(61/c.want*float64(time.Second)) + time.Second)
 			if got, _ := rate(s.video(0)); math.Abs(got-c.want) > 0.1*c.want || s.player.Speed() != c.want || s.ends() != 1 {
 				t.Errorf("speed %v of at most %v: %.2f, told %d times", c.speed, c.limit, got, s.ends())

@@ -60,8 +60,8 @@ const (
 	joinMax = time.Hour
 )
 
-// List finds recordings as they are told upward: segments that follow each other are one. A recording has the same times
-// whatever part of it is asked for, and what is next to the window may be among them.
+// List finds recordings as they are told upward: segments that follow each other are one. A recording has the same
+// times whatever part of it is asked for, and what is next to the window may be among them.
 func List(ctx context.Context, r Recordings, camera string, from, to time.Time, kind string) ([]Recording, error) {
 	found, err := r.Find(ctx, camera, from.Add(-joinMax), to.Add(joinMax), kind)
 	if err != nil {

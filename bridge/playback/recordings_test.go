@@ -37,7 +37,8 @@ func TestListAdjoins(t *testing.T) {
 		recording("alarm", "09:21:03", "09:22:00", 60), // after a gap
 		recording("alarm", "09:22:00", "09:23:00", 0),  // of unknown size
 	}}
-	const want = "time 08:00:00-09:00:10 60\ntime 09:00:10-09:20:00 40\nalarm 09:20:00-09:21:00 51\nalarm 09:21:03-09:23:00 0\n"
+	const want = "time 08:00:00-09:00:10 60\ntime 09:00:10-09:20:00 40\n" +
+		"alarm 09:20:00-09:21:00 51\nalarm 09:21:03-09:23:00 0\n"
 	for _, window := range [][2]string{{"08:00:00", "10:00:00"}, {"08:30:00", "09:00:01"}} {
 		got, err := playback.List(t.Context(), tp, "gate", tape.At(window[0]), tape.At(window[1]), "all")
 		if diff := cmp.Diff(want, brief(got)); diff != "" || err != nil {

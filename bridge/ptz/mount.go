@@ -98,7 +98,8 @@ func (m *Mount) Track(number int) (name string, points []manscdp.CruisePoint) {
 	return m.pilot.tours.points(number)
 }
 
-// Position tells where the camera looks, in the units of GB/T 28181-2022 A.2.6.15. errors.ErrUnsupported: it can't tell.
+// Position tells where the camera looks, in the units of GB/T 28181-2022 A.2.6.15. errors.ErrUnsupported: it can't
+// tell.
 func (m *Mount) Position(ctx context.Context) (manscdp.PTZPosition, error) {
 	p, ok := m.motion.head.(Positioner)
 	if !ok {

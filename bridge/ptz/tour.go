@@ -62,8 +62,8 @@ type tours struct {
 	Scans   map[uint8]*scan   `json:"scans"`
 }
 
-// openTours reads what was kept. A damaged file is put aside, and one that can't be read stays as it is; either is told,
-// and the tours begin anew.
+// openTours reads what was kept. A damaged file is put aside, and one that can't be read stays as it is; either is
+// told, and the tours begin anew.
 func openTours(dir, camera string) (*tours, error) {
 	t := &tours{}
 	var err error

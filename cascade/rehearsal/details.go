@@ -89,8 +89,8 @@ func (n *Node) SDCardStatus(ctx context.Context, id string) (*manscdp.SDCardStat
 // RecordResult is how a node answered a RecordInfo query.
 type RecordResult = ListResult[manscdp.RecordItem]
 
-// RecordInfo asks for the recordings of a channel within a window. kind is all, time, alarm, manual or empty. The answer
-// is put together as WVP does, to whom a recording is its two times.
+// RecordInfo asks for the recordings of a channel within a window. kind is all, time, alarm, manual or empty. The
+// answer is put together as WVP does, to whom a recording is its two times.
 func (n *Node) RecordInfo(ctx context.Context, id string, from, to time.Time, kind string) (*RecordResult, error) {
 	m := &manscdp.RecordInfoQuery{Header: n.header("RecordInfo", id), Start: from, End: to, Type: kind}
 	seen, last := make(map[[2]int64]bool), time.Time{}

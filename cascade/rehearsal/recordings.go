@@ -241,7 +241,8 @@ func (r *recordings) turn(ctx context.Context, control mansrtsp.Request, picture
 	}
 	early := r.p.Mark() // came before the answer: of before the turn, or the first of behind it
 	now, err := r.await(ctx, pictures)
-	for left := 0; err == nil && onlyKeys(speed) && now.KeyPictures < now.Pictures && left < mostUnderWay; left += now.Pictures {
+	for left := 0; err == nil && onlyKeys(speed) && now.KeyPictures < now.Pictures &&
+		left < mostUnderWay; left += now.Pictures {
 		r.p.Mark()
 		now, err = r.await(ctx, pictures)
 	}

@@ -97,8 +97,8 @@ const (
 	moveLimit   = 2 * time.Second
 )
 
-// move asks the media to another port and closes the first one when all that was sent there has come: the second is read
-// only then, so that packets are seen in the order in which they were sent.
+// move asks the media to another port and closes the first one when all that was sent there has come: the second is
+// read only then, so that packets are seen in the order in which they were sent.
 func (c *call) move(ctx context.Context) error {
 	if c.req.Transport != UDP {
 		return errors.New("media moves over UDP only")

@@ -56,7 +56,8 @@ func TestAnotherDeviceIsNoticed(t *testing.T) {
 		{"but its address is", simcam.ONVIFConfig{Serial: "0000-00"}, nil, true},
 	} {
 		if step.name == "a release before noted nothing of it" {
-			if err := os.WriteFile(file, []byte(`{"onvif":"http://192.0.2.7/onvif/device_service","moves":true}`), 0o600); err != nil {
+			old := []byte(`{"onvif":"http://192.0.2.7/onvif/device_service","moves":true}`)
+			if err := os.WriteFile(file, old, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -26,7 +26,8 @@ func benchCommand(ctx context.Context, e env, args []string) int {
 	fs.IntVar(&cfg.Scale, "scale", 0, "with --table: seconds under load in the rows of what a box is to carry, up to 60")
 	fs.IntVar(&cfg.Kbps, "kbps", 4000, "bit rate of a camera in kbit/s")
 	fs.BoolVar(&cfg.Packetwise, "packetwise", false, "cameras send packet by packet, not whole pictures")
-	fs.BoolVar(&cfg.Record, "record", false, "measure also what recording every camera costs, in the folder for temporary files")
+	fs.BoolVar(&cfg.Record, "record", false,
+		"measure also what recording every camera costs, in the folder for temporary files")
 	fs.BoolVar(&cfg.Together, "together", false, "run the floor beside the gateway: for a machine that is busy")
 	fs.StringVar(&cfg.Profile, "cpuprofile", "", "write a CPU profile of the gateway under load to this `file`")
 	soak := fs.Int("soak", 0, "make so many calls instead and see that the gateway does not grow")

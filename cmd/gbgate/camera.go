@@ -29,7 +29,9 @@ type device struct {
 }
 
 // devices makes the cameras of cfg; those of before whose configuration is the same go on.
-func devices(cfg *config.Config, before map[string]device, poller *rtsp.Poller, log *slog.Logger) (map[string]device, error) {
+func devices(
+	cfg *config.Config, before map[string]device, poller *rtsp.Poller, log *slog.Logger,
+) (map[string]device, error) {
 	all, shared := make(map[string]device, len(cfg.Cameras)), make(clients)
 	for _, old := range before {
 		if old.head != nil {

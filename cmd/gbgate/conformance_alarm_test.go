@@ -133,7 +133,9 @@ func TestLine11Alarms(t *testing.T) {
 		w.told(t, "after the subscription", motionText, inputText, markText)
 
 		off := 0
-		res, err := w.node.DeviceConfig(t.Context(), channelID, manscdp.Settings{AlarmReport: &manscdp.AlarmReport{MotionDetection: &off}})
+		res, err := w.node.DeviceConfig(t.Context(), channelID, manscdp.Settings{
+			AlarmReport: &manscdp.AlarmReport{MotionDetection: &off},
+		})
 		if err != nil || res.Result != "OK" {
 			t.Fatalf("AlarmReport: %+v, %v", res, err)
 		}
@@ -175,7 +177,8 @@ func TestLine11AlarmSwitches(t *testing.T) {
 			t.Fatal(err)
 		}
 		a, _ := note.Message.(*manscdp.AlarmNotify)
-		if a.DeviceID != channelID || a.Method != manscdp.AlarmDevice || a.Info == nil || a.Info.Type != manscdp.DeviceVideoLoss {
+		if a.DeviceID != channelID || a.Method != manscdp.AlarmDevice || a.Info == nil ||
+			a.Info.Type != manscdp.DeviceVideoLoss {
 			t.Errorf("the alarm is %+v", a)
 		}
 	})

@@ -117,7 +117,9 @@ func TestCompatOfflineMediaGrace(t *testing.T) {
 			if err := r.node.DropConnection(); err != nil {
 				t.Fatal(err)
 			}
-			if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool { return s.Registrations == 2 }); err != nil {
+			if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool {
+				return s.Registrations == 2
+			}); err != nil {
 				t.Fatal(err)
 			}
 			if ends {

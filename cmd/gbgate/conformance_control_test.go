@@ -23,19 +23,29 @@ func TestLine6Controls(t *testing.T) {
 			result string // wanted; "?" is any, empty is no answer
 		}{
 			{"PTZCmd", manscdp.DeviceControl{PTZCmd: "A50F0100000000B5"}, ""},
-			{"PTZCmd with a name", manscdp.DeviceControl{PTZCmd: "A50F018100030039", PTZCmdParams: &manscdp.PTZCmdParams{PresetName: "大门"}}, ""},
-			{"PTZCmd with ControlPriority", manscdp.DeviceControl{PTZCmd: "A50F0100000000B5", Info: &manscdp.ControlInfo{ControlPriority: 5}}, ""},
+			{"PTZCmd with a name", manscdp.DeviceControl{
+				PTZCmd: "A50F018100030039", PTZCmdParams: &manscdp.PTZCmdParams{PresetName: "大门"},
+			}, ""},
+			{"PTZCmd with ControlPriority", manscdp.DeviceControl{
+				PTZCmd: "A50F0100000000B5", Info: &manscdp.ControlInfo{ControlPriority: 5},
+			}, ""},
 			{"TeleBoot", manscdp.DeviceControl{TeleBoot: "Boot"}, ""},
 			{"RecordCmd Record", manscdp.DeviceControl{RecordCmd: "Record"}, "?"},
 			{"RecordCmd StopRecord", manscdp.DeviceControl{RecordCmd: "StopRecord", StreamNumber: &zero}, "?"},
 			{"GuardCmd SetGuard", manscdp.DeviceControl{GuardCmd: "SetGuard"}, "OK"},
 			{"GuardCmd ResetGuard", manscdp.DeviceControl{GuardCmd: "ResetGuard"}, "OK"},
-			{"AlarmCmd", manscdp.DeviceControl{AlarmCmd: "ResetAlarm", Info: &manscdp.ControlInfo{AlarmMethod: "2", AlarmType: "2"}}, "OK"},
+			{"AlarmCmd", manscdp.DeviceControl{
+				AlarmCmd: "ResetAlarm", Info: &manscdp.ControlInfo{AlarmMethod: "2", AlarmType: "2"},
+			}, "OK"},
 			{"IFrameCmd", manscdp.DeviceControl{IFrameCmd: "Send"}, ""},
 			{"DragZoomIn", manscdp.DeviceControl{DragZoomIn: zoom}, ""},
 			{"DragZoomOut", manscdp.DeviceControl{DragZoomOut: zoom}, ""},
-			{"HomePosition", manscdp.DeviceControl{HomePosition: &manscdp.HomePosition{Enabled: 1, ResetTime: 60, PresetIndex: &preset}}, "?"},
-			{"PTZPreciseCtrl", manscdp.DeviceControl{PTZPreciseCtrl: &manscdp.PTZPrecise{Pan: number(90), Tilt: number(0), Zoom: number(2)}}, ""},
+			{"HomePosition", manscdp.DeviceControl{
+				HomePosition: &manscdp.HomePosition{Enabled: 1, ResetTime: 60, PresetIndex: &preset},
+			}, "?"},
+			{"PTZPreciseCtrl", manscdp.DeviceControl{
+				PTZPreciseCtrl: &manscdp.PTZPrecise{Pan: number(90), Tilt: number(0), Zoom: number(2)},
+			}, ""},
 			{"DeviceUpgrade", manscdp.DeviceControl{DeviceUpgrade: &manscdp.DeviceUpgrade{
 				Firmware: "2", FileURL: "http://127.0.0.1/fw", Manufacturer: "x", SessionID: strings.Repeat("5", 32),
 			}}, "ERROR"},
@@ -83,10 +93,16 @@ func TestLine6DeviceConfig(t *testing.T) {
 		s        manscdp.Settings
 		want     string
 	}{
-		{"BasicParam of the node", "", manscdp.Settings{BasicParam: &manscdp.BasicParam{Expiration: 3600, HeartBeatInterval: 30, HeartBeatCount: 3}}, "OK"},
-		{"AlarmReport", channelID, manscdp.Settings{AlarmReport: &manscdp.AlarmReport{MotionDetection: &on, FieldDetection: &on}}, "OK"},
+		{"BasicParam of the node", "", manscdp.Settings{
+			BasicParam: &manscdp.BasicParam{Expiration: 3600, HeartBeatInterval: 30, HeartBeatCount: 3},
+		}, "OK"},
+		{"AlarmReport", channelID, manscdp.Settings{
+			AlarmReport: &manscdp.AlarmReport{MotionDetection: &on, FieldDetection: &on},
+		}, "OK"},
 		{"FrameMirror", channelID, manscdp.Settings{FrameMirror: &on}, "ERROR"},
-		{"SVACEncodeConfig", channelID, manscdp.Settings{SVACEncodeConfig: &manscdp.SVACConfig{AudioParam: &manscdp.AudioParam{}}}, "ERROR"},
+		{"SVACEncodeConfig", channelID, manscdp.Settings{
+			SVACEncodeConfig: &manscdp.SVACConfig{AudioParam: &manscdp.AudioParam{}},
+		}, "ERROR"},
 		{"VideoParamAttribute", channelID, manscdp.Settings{VideoParamAttribute: []manscdp.VideoParam{
 			{StreamNumber: 0, VideoFormat: "2", Resolution: "6", FrameRate: "25", BitRateType: "1", VideoBitRate: "4096"},
 		}}, "ERROR"},
@@ -110,7 +126,8 @@ func TestLine7PTZCodes(t *testing.T) {
 	overBoth(t, func(t *testing.T, transport string) {
 		r := newRig(t, setup{transport: transport, rest: offCameras(1, 1)})
 		for _, code := range []string{
-			"A50F0108007D003A", "A50F01027D000034", "a50f010a7d7d00b9", "A50F01100000D095", "A50F0100000000B5", "a50f01424b000042",
+			"A50F0108007D003A", "A50F01027D000034", "a50f010a7d7d00b9", "A50F01100000D095", "A50F0100000000B5",
+			"a50f01424b000042",
 			"a50f018100030039", "a50f01820003003a",
 			"A50F0108007D0000", // checksum
 			"A50F010F7D7D0041", // up and down, left and right at once

@@ -55,9 +55,9 @@ func both(edits ...func(*sipua.Request)) func(*sipua.Request) {
 	}
 }
 
-// Every way to ask for the same picture ends in faultless media: RTP with the SSRC of y=, payload type 96, one timestamp
-// and one marker a frame, numbers without hole, a map of the streams in the first pack, packets below the MTU, TCP
-// framed by RFC 4571. The rehearsal's checker judges all that.
+// Every way to ask for the same picture ends in faultless media: RTP with the SSRC of y=, payload type 96, one
+// timestamp and one marker a frame, numbers without hole, a map of the streams in the first pack, packets below the
+// MTU, TCP framed by RFC 4571. The rehearsal's checker judges all that.
 func TestLine8Plays(t *testing.T) {
 	t.Parallel()
 	const udp, passive, active = rehearsal.UDP, rehearsal.TCPPassive, rehearsal.TCPActive
@@ -70,33 +70,56 @@ func TestLine8Plays(t *testing.T) {
 		}{
 			{"UDP", rehearsal.PlayRequest{Transport: udp}},
 			{"TCP passive", rehearsal.PlayRequest{Transport: passive}},
-			{"TCP passive that listens after its ACK only", rehearsal.PlayRequest{Transport: passive, LateListen: 1500 * time.Millisecond}},
+			{"TCP passive that listens after its ACK only", rehearsal.PlayRequest{
+				Transport: passive, LateListen: 1500 * time.Millisecond,
+			}},
 			{"TCP active", rehearsal.PlayRequest{Transport: active}},
-			{"TCP without a=setup", rehearsal.PlayRequest{Transport: passive, Edit: replace(t, "a=setup:passive\r\na=connection:new\r\n", "")}},
+			{"TCP without a=setup", rehearsal.PlayRequest{
+				Transport: passive, Edit: replace(t, "a=setup:passive\r\na=connection:new\r\n", ""),
+			}},
 			{"y= missing", rehearsal.PlayRequest{Transport: udp, NoSSRC: true}},
-			{"y= of zeros", rehearsal.PlayRequest{Transport: udp, NoSSRC: true, Edit: replace(t, "\r\nf=", "\r\ny=0000000000\r\nf=")}},
-			{"y= of letters", rehearsal.PlayRequest{Transport: udp, NoSSRC: true, Edit: replace(t, "\r\nf=", "\r\ny=unknown\r\nf=")}},
+			{"y= of zeros", rehearsal.PlayRequest{
+				Transport: udp, NoSSRC: true, Edit: replace(t, "\r\nf=", "\r\ny=0000000000\r\nf="),
+			}},
+			{"y= of letters", rehearsal.PlayRequest{
+				Transport: udp, NoSSRC: true, Edit: replace(t, "\r\nf=", "\r\ny=unknown\r\nf="),
+			}},
 			{"y= at the largest", rehearsal.PlayRequest{Transport: udp, SSRC: 0xffffffff}},
-			{"channel in Subject alone", rehearsal.PlayRequest{Transport: udp, Edit: both(toNode, subject(ch+":0200000001,"+sup+":0"))}},
-			{"channel nowhere: the only camera", rehearsal.PlayRequest{Transport: udp, Edit: both(toNode, subject(""), replace(t, "o="+sup, "o="+demoNode))}},
-			{"channel in u= alone", rehearsal.PlayRequest{Transport: udp, Edit: both(toNode, subject(""), replace(t, "s=Play\r\n", "s=Play\r\nu="+ch+":0\r\n"))}},
-			{"Subject as gb-cms", rehearsal.PlayRequest{Transport: udp, Edit: subject(ch + ":" + demoNode + "," + sup + ":0200000001")}},
+			{"channel in Subject alone", rehearsal.PlayRequest{
+				Transport: udp, Edit: both(toNode, subject(ch+":0200000001,"+sup+":0")),
+			}},
+			{"channel nowhere: the only camera", rehearsal.PlayRequest{
+				Transport: udp, Edit: both(toNode, subject(""), replace(t, "o="+sup, "o="+demoNode)),
+			}},
+			{"channel in u= alone", rehearsal.PlayRequest{
+				Transport: udp, Edit: both(toNode, subject(""), replace(t, "s=Play\r\n", "s=Play\r\nu="+ch+":0\r\n")),
+			}},
+			{"Subject as gb-cms", rehearsal.PlayRequest{
+				Transport: udp, Edit: subject(ch + ":" + demoNode + "," + sup + ":0200000001"),
+			}},
 			{"Subject as gowvp", rehearsal.PlayRequest{Transport: udp, Edit: subject(ch + ":qwerty," + demoNode + ":uiop")}},
 			{"Subject as panjjo", rehearsal.PlayRequest{Transport: udp, Edit: subject(ch + ":0BEBC201," + sup + ":0BEBC201")}},
 			{"no Subject", rehearsal.PlayRequest{Transport: udp, Edit: subject("")}},
 			{"s= in small letters", rehearsal.PlayRequest{Transport: udp, Edit: both(replace(t, "s=Play", "s=-"), subject(""))}},
-			{"protocol RTP/RTCP", rehearsal.PlayRequest{Transport: udp, Edit: replace(t, "RTP/AVP 96 97 98 99", "RTP/RTCP 96 98 97")}},
+			{"protocol RTP/RTCP", rehearsal.PlayRequest{
+				Transport: udp, Edit: replace(t, "RTP/AVP 96 97 98 99", "RTP/RTCP 96 98 97"),
+			}},
 			{"media-level c=", rehearsal.PlayRequest{Transport: udp, Edit: both(
-				replace(t, "c=IN IP4 127.0.0.1", "c=IN IP4 192.0.2.1"), replace(t, "a=recvonly", "c=IN IP4 127.0.0.1\r\na=recvonly"))}},
+				replace(t, "c=IN IP4 127.0.0.1", "c=IN IP4 192.0.2.1"),
+				replace(t, "a=recvonly", "c=IN IP4 127.0.0.1\r\na=recvonly"))}},
 			{"c= of zeros", rehearsal.PlayRequest{Transport: udp, Edit: replace(t, "c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0")}},
-			{"content type in small letters", rehearsal.PlayRequest{Transport: udp, Edit: func(r *sipua.Request) { r.ContentType = "application/sdp;charset=utf-8" }}},
+			{"content type in small letters", rehearsal.PlayRequest{
+				Transport: udp, Edit: func(r *sipua.Request) { r.ContentType = "application/sdp;charset=utf-8" },
+			}},
 			{"everything repeated", rehearsal.PlayRequest{Transport: udp, Repeats: 2}},
 			{"everything repeated, over TCP", rehearsal.PlayRequest{Transport: passive, Repeats: 1}},
 			{"lost ACK", rehearsal.PlayRequest{Transport: udp, NoACK: true}},
 			{"late ACK", rehearsal.PlayRequest{Transport: udp, AckDelay: 1500 * time.Millisecond}},
 			{"BYE by Call-ID alone", rehearsal.PlayRequest{Transport: udp, ByeByCallID: true, Linger: 300 * time.Millisecond}},
 			{"silence after BYE", rehearsal.PlayRequest{Transport: udp, Linger: 300 * time.Millisecond}},
-			{"second INVITE with the same offer", rehearsal.PlayRequest{Transport: udp, Pictures: 40, Reinvite: rehearsal.ReinviteSame}},
+			{"second INVITE with the same offer", rehearsal.PlayRequest{
+				Transport: udp, Pictures: 40, Reinvite: rehearsal.ReinviteSame,
+			}},
 			{"second INVITE that moves", rehearsal.PlayRequest{Transport: udp, Pictures: 40, Reinvite: rehearsal.ReinviteMove}},
 			{"second INVITE that holds", rehearsal.PlayRequest{Transport: udp, Pictures: 40, Reinvite: rehearsal.ReinviteHold}},
 			{"no offer", rehearsal.PlayRequest{Transport: udp, NoOffer: true}},
@@ -146,7 +169,9 @@ func TestLine8Refusals(t *testing.T) {
 	refused("unknown channel", rehearsal.PlayRequest{Channel: "34020100001320000099", Edit: subject("")}, 404)
 	refused("the node, which has two cameras", rehearsal.PlayRequest{Channel: demoNode, Edit: subject("")}, 404)
 	refused("camera that is off", rehearsal.PlayRequest{Channel: off}, 480)
-	refused("no PS", rehearsal.PlayRequest{Channel: channelID, Edit: replace(t, "a=rtpmap:96 PS/90000\r\n", "a=rtpmap:96 DAHUA/90000\r\n")}, 488)
+	refused("no PS", rehearsal.PlayRequest{
+		Channel: channelID, Edit: replace(t, "a=rtpmap:96 PS/90000\r\n", "a=rtpmap:96 DAHUA/90000\r\n"),
+	}, 488)
 	refused("no m=", rehearsal.PlayRequest{Channel: channelID, Edit: replace(t, "m=video", "x=video")}, 400)
 	refused("an extension", rehearsal.PlayRequest{Channel: channelID, Edit: func(q *sipua.Request) {
 		q.Headers = append(q.Headers, sipua.Header{Name: "Require", Value: "100rel"})
@@ -173,7 +198,9 @@ func TestLine8Cancel(t *testing.T) {
 	}
 	t.Cleanup(func() { l.Close() })
 	overBoth(t, func(t *testing.T, transport string) {
-		r := newRig(t, setup{transport: transport, rest: cameraTOML("mute", channelID, "rtsp://"+l.Addr().String()+"/live", "", "")})
+		r := newRig(t, setup{
+			transport: transport, rest: cameraTOML("mute", channelID, "rtsp://"+l.Addr().String()+"/live", "", ""),
+		})
 		_, err := r.node.Play(t.Context(), rehearsal.PlayRequest{
 			Channel: channelID, Transport: rehearsal.UDP, CancelAfter: 300 * time.Millisecond,
 		})
@@ -242,11 +269,14 @@ func TestLine8SeveralCalls(t *testing.T) {
 func TestLine8Answer(t *testing.T) {
 	t.Parallel()
 	r := live(t, setup{})
-	res, err := r.node.Play(t.Context(), rehearsal.PlayRequest{Channel: channelID, Transport: rehearsal.TCPActive, Pictures: 5})
+	res, err := r.node.Play(t.Context(), rehearsal.PlayRequest{
+		Channel: channelID, Transport: rehearsal.TCPActive, Pictures: 5,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := regexp.MustCompile(`^v=0\r\no=` + channelID + ` \d+ \d+ IN IP4 127\.0\.0\.1\r\ns=Play\r\nc=IN IP4 127\.0\.0\.1\r\nt=0 0\r\n` +
+	want := regexp.MustCompile(`^v=0\r\no=` + channelID + ` \d+ \d+ IN IP4 127\.0\.0\.1\r\n` +
+		`s=Play\r\nc=IN IP4 127\.0\.0\.1\r\nt=0 0\r\n` +
 		`m=video [1-9]\d* TCP/RTP/AVP 96\r\n(a=[^\r]*\r\n)+y=\d{10}\r\nf=v/2/[^\r]*a/1/[^\r]*\r\n$`)
 	if !want.MatchString(res.AnswerSDP) {
 		t.Errorf("the answer is\n%s", res.AnswerSDP)

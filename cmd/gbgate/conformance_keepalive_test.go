@@ -44,7 +44,9 @@ func line2LossesOver(t *testing.T, transport string) {
 			return q.Method != "MESSAGE" || deaf.seen.Load() > 0
 		}},
 	})
-	if err := r.node.WaitState(soon(t, 45*time.Second), func(s rehearsal.NodeState) bool { return s.Registrations >= 2 }); err != nil {
+	if err := r.node.WaitState(soon(t, 45*time.Second), func(s rehearsal.NodeState) bool {
+		return s.Registrations >= 2
+	}); err != nil {
 		t.Fatal(err)
 	}
 	sns := map[string]bool{}
@@ -75,7 +77,9 @@ func line2Forgotten(t *testing.T) {
 				}},
 			})
 			r.node.Forget()
-			if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool { return s.Registered }); err != nil {
+			if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool {
+				return s.Registered
+			}); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -88,7 +92,9 @@ func TestLine2ConnectionReset(t *testing.T) {
 	if err := r.node.DropConnection(); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool { return s.Registrations == 2 }); err != nil {
+	if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool {
+		return s.Registrations == 2
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := r.node.DeviceInfo(t.Context(), ""); err != nil {
@@ -105,7 +111,9 @@ func line2PlatformRestarts(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop := running(t, first.Run)
-		s := setup{password: "12345678", transport: transport, superior: "keepalive_interval = \"5s\"\nregister_retry = \"2s\"\n"}
+		s := setup{
+			password: "12345678", transport: transport, superior: "keepalive_interval = \"5s\"\nregister_retry = \"2s\"\n",
+		}
 		startGateway(t, 0, s.rigConfig(first))
 		node(t, first)
 		stop()
@@ -126,7 +134,9 @@ func line2BasicParamChangesTheInterval(t *testing.T) {
 	if err != nil || res.Result != "OK" {
 		t.Fatalf("DeviceConfig: %+v, %v", res, err)
 	}
-	if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool { return s.Keepalives >= 2 }); err != nil {
+	if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool {
+		return s.Keepalives >= 2
+	}); err != nil {
 		t.Error(err)
 	}
 	got, err := r.node.ConfigDownload(t.Context(), "", "BasicParam")
@@ -166,7 +176,8 @@ func TestLine2SettingsSurviveARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	basic, err := r.node.ConfigDownload(ctx, "", "BasicParam")
-	if err != nil || basic.BasicParam.HeartBeatInterval != 77 || basic.BasicParam.HeartBeatCount != 4 || basic.BasicParam.Name != "一号站" {
+	if err != nil || basic.BasicParam.HeartBeatInterval != 77 || basic.BasicParam.HeartBeatCount != 4 ||
+		basic.BasicParam.Name != "一号站" {
 		t.Errorf("BasicParam %+v, %v", basic.BasicParam, err)
 	}
 	home, err := r.node.HomePosition(ctx, channelID)

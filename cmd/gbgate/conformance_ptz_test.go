@@ -97,14 +97,17 @@ func TestLine7Vectors(t *testing.T) {
 		} {
 			d.order(t, c.code)
 			got := d.moved(t, c.name)
-			if whole := !strings.HasSuffix(c.does, " ") && !strings.HasSuffix(c.does, "="); whole && got != c.does || !strings.HasPrefix(got, c.does) {
+			if whole := !strings.HasSuffix(c.does, " ") && !strings.HasSuffix(c.does, "="); whole && got != c.does ||
+				!strings.HasPrefix(got, c.does) {
 				t.Errorf("%s: the camera does %q, want %q", c.name, got, c.does)
 			}
 		}
 		if d.camera.Moving() {
 			t.Error("the camera still moves")
 		}
-		for _, code := range []string{"A50F01", "zz", "", strings.Repeat("A5", 100), "B50F0101400000F6", "A50F01820000003700"} {
+		for _, code := range []string{
+			"A50F01", "zz", "", strings.Repeat("A5", 100), "B50F0101400000F6", "A50F01820000003700",
+		} {
 			_, _ = d.node.Command(t.Context(), channelID, manscdp.DeviceControl{PTZCmd: code})
 		}
 		d.order(t, "A50F0100000000B5")

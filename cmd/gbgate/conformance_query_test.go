@@ -42,7 +42,11 @@ func TestLine3DirtyXML(t *testing.T) {
 			command    string // of the answer; empty: none
 		}{
 			{"GB2312", query(gb2312, "DeviceInfo", "@", "<Info>"+gb18030(t, "东门球机")+"</Info>"), 200, "DeviceInfo"},
-			{"GB18030", query("<?xml version=\"1.0\" encoding=\"GB18030\"?>\r\n", "DeviceInfo", "@", "<Info>"+gb18030(t, "镕喆𠀀")+"</Info>"), 200, "DeviceInfo"},
+			{
+				"GB18030",
+				query("<?xml version=\"1.0\" encoding=\"GB18030\"?>\r\n", "DeviceInfo", "@", "<Info>"+gb18030(t, "镕喆𠀀")+"</Info>"),
+				200, "DeviceInfo",
+			},
 			{"UTF-8 declared GB2312", query(gb2312, "DeviceInfo", "@", "<Info>东门球机</Info>"), 200, "DeviceInfo"},
 			{"BOM", query("\xef\xbb\xbf<?xml version=\"1.0\" encoding=\"UTF-8\"?>", "DeviceInfo", "@", ""), 200, "DeviceInfo"},
 			{"no prolog", query("", "DeviceInfo", "@", ""), 200, "DeviceInfo"},
@@ -51,20 +55,35 @@ func TestLine3DirtyXML(t *testing.T) {
 			{"trailing NULs", query(gb2312, "DeviceInfo", "@", "") + "\x00\x00", 200, "DeviceInfo"},
 			{"bare & and <", query(gb2312, "DeviceInfo", "@", "<Info>A & B <3</Info>"), 200, "DeviceInfo"},
 			{"blanks in values", query(gb2312, " DeviceInfo ", " @ ", ""), 200, "DeviceInfo"},
-			{"blanks in an attribute", query(gb2312, "Catalog", "@", "<DeviceList Num=\" 1 \"><Item/></DeviceList>"), 200, "Catalog"},
-			{"wrong case", strings.NewReplacer("CmdType", "cmdtype", "DeviceID", "deviceid", "Query", "QUERY", "SN>", "sn>").Replace(
+			{
+				"blanks in an attribute", query(gb2312, "Catalog", "@", "<DeviceList Num=\" 1 \"><Item/></DeviceList>"), 200,
+				"Catalog",
+			},
+			{"wrong case", strings.NewReplacer(
+				"CmdType", "cmdtype", "DeviceID", "deviceid", "Query", "QUERY", "SN>", "sn>").Replace(
 				query(gb2312, "DeviceInfo", "@", "")), 200, "DeviceInfo"},
 			{"one line with tabs", strings.ReplaceAll(query(gb2312, "DeviceInfo", "@", ""), "\r\n", "\t"), 200, "DeviceInfo"},
 			{"SN of ten digits", query(gb2312, "DeviceInfo", "4294967@", ""), 200, "DeviceInfo"},
-			{"as much as fits a datagram", query(gb2312, "DeviceInfo", "@", "<Info>"+strings.Repeat("a", 64_000)+"</Info>"), 200, "DeviceInfo"},
+			{
+				"as much as fits a datagram", query(gb2312, "DeviceInfo", "@", "<Info>"+strings.Repeat("a", 64_000)+"</Info>"), 200,
+				"DeviceInfo",
+			},
 			{"attributes alone", query(gb2312, "Catalog", "@", "<Info Version=\"1\"/><DeviceList Num=\"0\"/>"), 200, "Catalog"},
-			{"an attribute at the root", strings.Replace(query(gb2312, "DeviceInfo", "@", ""), "<Query>", "<Query xmlns=\"x\" a='1'>", 1), 200, "DeviceInfo"},
-			{"ConfigDownload as Control", strings.ReplaceAll(query("<?xml version=\"1.0\"?>", "ConfigDownload", "@", "<ConfigType>BasicParam</ConfigType>"), "Query>", "Control>"), 200, "ConfigDownload"},
-			{"ConfigDownload as Query", query(gb2312, "ConfigDownload", "@", "<ConfigType>BasicParam</ConfigType>"), 200, "ConfigDownload"},
+			{
+				"an attribute at the root",
+				strings.Replace(query(gb2312, "DeviceInfo", "@", ""), "<Query>", "<Query xmlns=\"x\" a='1'>", 1), 200, "DeviceInfo",
+			},
+			{"ConfigDownload as Control", strings.ReplaceAll(query("<?xml version=\"1.0\"?>", "ConfigDownload", "@",
+				"<ConfigType>BasicParam</ConfigType>"), "Query>", "Control>"), 200, "ConfigDownload"},
+			{
+				"ConfigDownload as Query", query(gb2312, "ConfigDownload", "@", "<ConfigType>BasicParam</ConfigType>"), 200,
+				"ConfigDownload",
+			},
 			{"no XML", "hello", 400, ""},
 			{"no body", "", 400, ""},
 			{"cut off", query(gb2312, "DeviceInfo", "@", "")[:70], 400, ""},
-			{"unknown root", "<?xml version=\"1.0\"?><Hello><CmdType>DeviceInfo</CmdType><SN>1</SN><DeviceID>" + demoNode + "</DeviceID></Hello>", 415, ""},
+			{"unknown root", "<?xml version=\"1.0\"?><Hello><CmdType>DeviceInfo</CmdType><SN>1</SN>" +
+				"<DeviceID>" + demoNode + "</DeviceID></Hello>", 415, ""},
 			{"unknown command", query(gb2312, "Weather", "@", ""), 200, ""},
 		} {
 			sn := fmt.Sprint(100 + i)
@@ -299,7 +318,8 @@ func TestLine5Queries(t *testing.T) {
 		if res, err := n.DeviceStatus(ctx, channelID); err != nil || res.Result != "OK" || res.Online != "OFFLINE" {
 			t.Errorf("DeviceStatus of a camera that is off: %+v, %v", res, err)
 		}
-		if res, err := n.RecordInfo(ctx, channelID, time.Now().Add(-time.Hour), time.Now(), "all"); err != nil || res.SumNum != 0 || len(res.Faults) > 0 {
+		if res, err := n.RecordInfo(ctx, channelID, time.Now().Add(-time.Hour), time.Now(), "all"); err != nil ||
+			res.SumNum != 0 || len(res.Faults) > 0 {
 			t.Errorf("RecordInfo without recordings: %+v, %v", res, err)
 		}
 		if res, err := n.Presets(ctx, channelID); err != nil || res.SumNum != 0 || len(res.Presets) != 0 {
@@ -314,10 +334,12 @@ func TestLine5Queries(t *testing.T) {
 				t.Errorf("ConfigDownload of %q: %+v, %v", id, res, err)
 			}
 		}
-		if res, err := n.ConfigDownload(ctx, channelID, "SVACEncodeConfig"); err != nil || res.Result != "ERROR" || len(res.Kinds()) != 0 {
+		if res, err := n.ConfigDownload(ctx, channelID, "SVACEncodeConfig"); err != nil || res.Result != "ERROR" ||
+			len(res.Kinds()) != 0 {
 			t.Errorf("ConfigDownload of what is not there: %+v, %v", res, err)
 		}
-		if res, err := n.HomePosition(ctx, channelID); err != nil || res.HomePosition != nil && res.HomePosition.Enabled != 0 {
+		if res, err := n.HomePosition(ctx, channelID); err != nil ||
+			res.HomePosition != nil && res.HomePosition.Enabled != 0 {
 			t.Errorf("HomePositionQuery: %+v, %v", res, err)
 		}
 		if res, err := n.CruiseTracks(ctx, channelID); err != nil || res.SumNum != 0 {
@@ -345,7 +367,8 @@ func TestLine5UnknownDevice(t *testing.T) {
 	const stranger = "34020100001320000099"
 	r := newRig(t, setup{rest: offCameras(1, 1)})
 	for _, command := range []string{"DeviceInfo", "DeviceStatus", "PresetQuery", "ConfigDownload"} {
-		body := "<?xml version=\"1.0\"?>\r\n<Query>\r\n<CmdType>" + command + "</CmdType>\r\n<SN>7</SN>\r\n<DeviceID>" + stranger +
+		body := "<?xml version=\"1.0\"?>\r\n<Query>\r\n<CmdType>" + command + "</CmdType>\r\n" +
+			"<SN>7</SN>\r\n<DeviceID>" + stranger +
 			"</DeviceID>\r\n<ConfigType>BasicParam</ConfigType>\r\n</Query>\r\n"
 		code, _, err := r.node.AskText(t.Context(), stranger, []byte(body), command, "7", 0)
 		if err != nil || code != 404 {
@@ -369,7 +392,9 @@ func TestLine5RecordInfo(t *testing.T) {
 		spans[i][1] = spans[i][0].Add(time.Minute)
 	}
 	recorder, _ := startDevice(t, simcam.ONVIFConfig{
-		StreamURL: "rtsp://127.0.0.1:1/live", Recordings: []simcam.ONVIFRecording{{Token: "rec1", Source: "vs1", Spans: spans}},
+		StreamURL: "rtsp://127.0.0.1:1/live", Recordings: []simcam.ONVIFRecording{
+			{Token: "rec1", Source: "vs1", Spans: spans},
+		},
 	})
 	overBoth(t, func(t *testing.T, transport string) {
 		r := newRig(t, setup{
@@ -405,7 +430,8 @@ func TestLine5RecordInfo(t *testing.T) {
 			}
 		}
 		for _, e := range r.tape.in("MESSAGE sip:", "<CmdType>RecordInfo</CmdType>") {
-			if list := strings.Contains(e.Raw, "<RecordList"); transport == "udp" && len(e.Raw) > 1300 || list != !strings.Contains(e.Raw, "<SumNum>0<") {
+			if list := strings.Contains(e.Raw, "<RecordList"); transport == "udp" && len(e.Raw) > 1300 ||
+				list != !strings.Contains(e.Raw, "<SumNum>0<") {
 				t.Errorf("a part of %d bytes:\n%.600s", len(e.Raw), e.Raw)
 			}
 		}
@@ -453,7 +479,8 @@ func TestLine5Presets(t *testing.T) {
 func TestLine4Thousands(t *testing.T) {
 	t.Parallel()
 	const total = 2000
-	patient := rehearsal.Config{ReplyTimeout: 2 * time.Minute, PartGap: time.Minute} // with the race detector, beside other tests
+	// With the race detector, beside other tests, a part may take long.
+	patient := rehearsal.Config{ReplyTimeout: 2 * time.Minute, PartGap: time.Minute}
 	r := newRig(t, setup{transport: "tcp", platform: patient, rest: offCameras(total, 1)})
 	res, err := r.node.CatalogOf(soon(t, 4*time.Minute), demoNode)
 	if err != nil {

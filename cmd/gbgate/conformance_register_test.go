@@ -34,7 +34,8 @@ func TestLine1Challenges(t *testing.T) {
 		{"qop list", rehearsal.Config{Edit: func(r *sipua.Request, res *sipua.Response) bool {
 			for i, h := range res.Headers {
 				if h.Name == "WWW-Authenticate" {
-					res.Headers[i].Value = strings.TrimSuffix(h.Value, ",") + `, qop="auth,auth-int", opaque="5ccc069c403ebaf9f0171e9517f40e41"`
+					res.Headers[i].Value = strings.TrimSuffix(h.Value, ",") +
+						`, qop="auth,auth-int", opaque="5ccc069c403ebaf9f0171e9517f40e41"`
 				}
 			}
 			return true
@@ -299,17 +300,22 @@ func TestLine1Redirect(t *testing.T) {
 		b.Redirect(c)
 		a := startPlatform(t, rehearsal.Config{Password: "12345678"})
 		a.Redirect(b)
-		s := setup{password: "12345678", transport: transport, superior: "keepalive_interval = \"5s\"\nregister_retry = \"1s\"\n"}
+		s := setup{
+			password: "12345678", transport: transport, superior: "keepalive_interval = \"5s\"\nregister_retry = \"1s\"\n",
+		}
 		startGateway(t, 0, s.rigConfig(a)+offCameras(1, 1))
 		n := node(t, c)
 		if _, err := n.Catalog(soon(t, 10*time.Second)); err != nil {
 			t.Error(err)
 		}
-		if err := n.WaitState(soon(t, 15*time.Second), func(s rehearsal.NodeState) bool { return s.Keepalives > 0 }); err != nil {
+		if err := n.WaitState(soon(t, 15*time.Second), func(s rehearsal.NodeState) bool {
+			return s.Keepalives > 0
+		}); err != nil {
 			t.Fatal(err)
 		}
 		for _, e := range tapeC.in("<CmdType>Keepalive</CmdType>") {
-			if to := header(e.Raw, "To"); !strings.HasPrefix(e.Raw, "MESSAGE sip:"+third+"@") || !strings.Contains(to, "sip:"+third+"@") {
+			if to := header(e.Raw, "To"); !strings.HasPrefix(e.Raw, "MESSAGE sip:"+third+"@") ||
+				!strings.Contains(to, "sip:"+third+"@") {
 				t.Errorf("a keepalive is addressed to another than the new superior:\n%s", e.Raw)
 			}
 		}

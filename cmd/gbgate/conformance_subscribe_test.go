@@ -32,7 +32,8 @@ func change(note rehearsal.Notification, id, event string) *manscdp.NotifyItem {
 // waitChange waits for a change in a NOTIFY from number from on.
 func waitChange(t *testing.T, s *rehearsal.Subscription, from int, id, event string) *manscdp.NotifyItem {
 	t.Helper()
-	note, err := s.Wait(soon(t, 40*time.Second), from, func(n rehearsal.Notification) bool { return change(n, id, event) != nil })
+	note, err := s.Wait(soon(t, 40*time.Second), from,
+		func(n rehearsal.Notification) bool { return change(n, id, event) != nil })
 	if err != nil {
 		t.Fatalf("%s of %s: %v", event, id, err)
 	}
@@ -50,11 +51,14 @@ func TestLine11Event(t *testing.T) {
 			{"Catalog", "catalog", ""},
 			{"Catalog", "presence", ""},
 			{"Catalog", "", ""},
-			{"Alarm", "presence", "<StartAlarmPriority>1</StartAlarmPriority>\r\n<EndAlarmPriority>4</EndAlarmPriority>\r\n<AlarmMethod>0</AlarmMethod>\r\n"},
+			{"Alarm", "presence", "<StartAlarmPriority>1</StartAlarmPriority>\r\n" +
+				"<EndAlarmPriority>4</EndAlarmPriority>\r\n<AlarmMethod>0</AlarmMethod>\r\n"},
 			{"MobilePosition", "presence;id=77", "<Interval>5</Interval>\r\n"},
 			{"PTZPosition", "PTZPosition", ""},
 		} {
-			s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: c.command, Event: c.event, Filter: c.filter})
+			s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{
+				Command: c.command, Event: c.event, Filter: c.filter,
+			})
 			if err != nil {
 				t.Errorf("%s with Event %q: %v", c.command, c.event, err)
 				continue
@@ -91,7 +95,9 @@ func TestLine11Refused(t *testing.T) {
 		req  rehearsal.SubscribeRequest
 		want int
 	}{
-		{"unknown device", rehearsal.SubscribeRequest{Command: "Catalog", DeviceID: "34020100001320000099", Event: "Catalog"}, 404},
+		{"unknown device", rehearsal.SubscribeRequest{
+			Command: "Catalog", DeviceID: "34020100001320000099", Event: "Catalog",
+		}, 404},
 		{"unknown command", rehearsal.SubscribeRequest{Command: "Weather", Event: "Weather"}, 489},
 	} {
 		_, err := r.node.Subscribe(t.Context(), c.req)
@@ -109,7 +115,9 @@ func TestLine11Refused(t *testing.T) {
 func line11CatalogOnOff(t *testing.T) {
 	overBoth(t, func(t *testing.T, transport string) {
 		port := freePort(t)
-		r := newRig(t, setup{transport: transport, rest: cameraTOML("gate", channelID, fmt.Sprintf("rtsp://127.0.0.1:%d/live", port), "", "")})
+		r := newRig(t, setup{
+			transport: transport, rest: cameraTOML("gate", channelID, fmt.Sprintf("rtsp://127.0.0.1:%d/live", port), "", ""),
+		})
 		s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{Command: "Catalog", Event: "Catalog;id=5"})
 		if err != nil {
 			t.Fatal(err)
@@ -123,7 +131,9 @@ func line11CatalogOnOff(t *testing.T) {
 		startCamera(t, simcam.Config{Listen: fmt.Sprintf("127.0.0.1:%d", port)})
 		from := len(s.Notifications())
 		eventually(t, 60*time.Second, "a play of the camera that came back", func() bool {
-			_, err := r.node.Play(soon(t, 10*time.Second), rehearsal.PlayRequest{Channel: channelID, Transport: rehearsal.UDP, Pictures: 5})
+			_, err := r.node.Play(soon(t, 10*time.Second), rehearsal.PlayRequest{
+				Channel: channelID, Transport: rehearsal.UDP, Pictures: 5,
+			})
 			return err == nil
 		})
 		waitChange(t, s, from, channelID, "ON")
@@ -153,7 +163,8 @@ func line11CatalogChanges(t *testing.T) {
 		t.Fatalf("%d items, %v", len(items), err)
 	}
 	for _, it := range items {
-		if it.DeviceID == added && (it.Name != item.Name || it.ParentID != item.ParentID || it.Manufacturer != item.Manufacturer) {
+		if it.DeviceID == added &&
+			(it.Name != item.Name || it.ParentID != item.ParentID || it.Manufacturer != item.Manufacturer) {
 			t.Errorf("ADD carries %+v, the catalog says %+v", item.Item, it)
 		}
 	}
@@ -192,11 +203,14 @@ func line11Answered481(t *testing.T) {
 	stop := running(t, cam.Run)
 	played := make(chan error, 1)
 	go func() {
-		_, err := r.node.Play(t.Context(), rehearsal.PlayRequest{Channel: channelID, Transport: rehearsal.UDP, Pictures: 1 << 20})
+		_, err := r.node.Play(t.Context(), rehearsal.PlayRequest{
+			Channel: channelID, Transport: rehearsal.UDP, Pictures: 1 << 20,
+		})
 		played <- err
 	}()
 	t.Cleanup(func() { <-played })
-	eventually(t, 40*time.Second, "a NOTIFY that the camera is back", func() bool { return len(r.tape.in("NOTIFY sip:")) > before })
+	eventually(t, 40*time.Second, "a NOTIFY that the camera is back",
+		func() bool { return len(r.tape.in("NOTIFY sip:")) > before })
 	stop()
 	r.gateway.status(t, "word that the camera is gone", func(doc statusDoc) bool { return doc.Cameras[0].Status != "ON" })
 	time.Sleep(4 * time.Second) // debounce and batch
@@ -224,7 +238,9 @@ func line11Adopted(t *testing.T) {
 	}
 	_, lists, _ := strings.Cut(string(text), "[admin]\nlisten = \"127.0.0.1:0\"\n")
 	g := startGateway(t, r.port, lists)
-	if err := r.node.WaitState(soon(t, 20*time.Second), func(st rehearsal.NodeState) bool { return st.Registrations == 2 }); err != nil {
+	if err := r.node.WaitState(soon(t, 20*time.Second), func(st rehearsal.NodeState) bool {
+		return st.Registrations == 2
+	}); err != nil {
 		t.Fatal(err)
 	}
 	from := len(s.Notifications())
@@ -283,7 +299,8 @@ func line11MobilePosition(t *testing.T) {
 			}
 			list := func(note rehearsal.Notification) bool {
 				m, ok := note.Message.(*manscdp.MobilePositionNotify)
-				return ok && len(m.Items) == 1 && m.Items[0].Latitude == 31.326319 && m.Items[0].DeviceID == channelID && m.Longitude == nil
+				return ok && len(m.Items) == 1 && m.Items[0].Latitude == 31.326319 && m.Items[0].DeviceID == channelID &&
+					m.Longitude == nil
 			}
 			want := map[string]func(rehearsal.Notification) bool{"2.0": flat, "3.0": list}[version]
 			if _, err := s.Wait(soon(t, 20*time.Second), 0, want); err != nil {
@@ -302,7 +319,8 @@ func line11Expires(t *testing.T) {
 	rest := strings.Replace(offCameras(1, 1), "\nid = ", "\nlongitude = 118.376451\nlatitude = 31.326319\nid = ", 1)
 	r := newRig(t, setup{rest: rest})
 	s, err := r.node.Subscribe(t.Context(), rehearsal.SubscribeRequest{
-		Command: "MobilePosition", DeviceID: channelID, Event: "presence", Filter: "<Interval>5</Interval>\r\n", Expires: time.Second,
+		Command: "MobilePosition", DeviceID: channelID, Event: "presence",
+		Filter: "<Interval>5</Interval>\r\n", Expires: time.Second,
 	})
 	if err != nil {
 		t.Fatal(err)

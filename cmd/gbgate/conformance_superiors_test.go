@@ -14,7 +14,8 @@ import (
 
 // secondTOML is one more superior.
 func secondTOML(name, id string, p *rehearsal.Platform, transport, more string) string {
-	return fmt.Sprintf("[[superior]]\nname = %q\nid = %q\naddress = %q\npassword = \"\"\ntransport = %q\n%s", name, id, p.Addr(), transport, more)
+	return fmt.Sprintf("[[superior]]\nname = %q\nid = %q\naddress = %q\npassword = \"\"\ntransport = %q\n%s", name, id,
+		p.Addr(), transport, more)
 }
 
 // The same camera goes to two superiors at the same time, with the same SSRC: each call is its own.
@@ -23,7 +24,9 @@ func TestLine12SameSSRC(t *testing.T) {
 	const other = "34020000002000000002"
 	b, _ := startSecond(t, other, rehearsal.Config{})
 	cam := startCamera(t, simcam.Config{})
-	r := newRig(t, setup{rest: secondTOML("other", other, b, "tcp", "") + cameraTOML("gate", channelID, cam.URL(), "", "")})
+	r := newRig(t, setup{
+		rest: secondTOML("other", other, b, "tcp", "") + cameraTOML("gate", channelID, cam.URL(), "", ""),
+	})
 	n := node(t, b)
 	results := make(chan error, 2)
 	for _, viewer := range []*rehearsal.Node{r.node, n} {
@@ -53,7 +56,8 @@ func TestLine12OwnViews(t *testing.T) {
 	const other, alias = "34020000002000000002", "34029900001310000007"
 	b, tapeB := startSecond(t, other, rehearsal.Config{Version: "3.0"})
 	rest := strings.Replace(offCameras(3, 1), "\nid = ", "\ntitle = \"东门\"\nid = ", 1)
-	r := newRig(t, setup{rest: secondTOML("other", other, b, "udp", "channels = [\"cam001\", \"cam003\"]\n[superior.ids]\ncam001 = \""+alias+"\"\n") + rest})
+	r := newRig(t, setup{rest: secondTOML("other", other, b, "udp",
+		"channels = [\"cam001\", \"cam003\"]\n[superior.ids]\ncam001 = \""+alias+"\"\n") + rest})
 	n := node(t, b)
 	r.gateway.status(t, "registration", online)
 	first, err := r.node.Catalog(t.Context())
@@ -64,7 +68,8 @@ func TestLine12OwnViews(t *testing.T) {
 	if err != nil || len(second) != 2 || second[0].DeviceID != alias || second[0].Name != "东门" {
 		t.Errorf("the second sees %+v, %v", second, err)
 	}
-	if len(r.tape.in("<CmdType>Catalog</CmdType>", `encoding="GB2312"`)) == 0 || len(tapeB.in("<CmdType>Catalog</CmdType>", `encoding="GB18030"`)) == 0 {
+	if len(r.tape.in("<CmdType>Catalog</CmdType>", `encoding="GB2312"`)) == 0 ||
+		len(tapeB.in("<CmdType>Catalog</CmdType>", `encoding="GB18030"`)) == 0 {
 		t.Error("the charsets are not those of the editions")
 	}
 	if items, err := n.CatalogOf(t.Context(), channelID); err != nil || len(items.Items) != 0 {
@@ -96,11 +101,15 @@ func TestLine12OneDown(t *testing.T) {
 		rest: secondTOML("dead", dead, address, "tcp", "register_retry = \"1s\"\n") +
 			secondTOML("mute", mute, c, "udp", "register_retry = \"1s\"\n") + cameraTOML("gate", channelID, cam.URL(), "", ""),
 	})
-	res, err := r.node.Play(soon(t, 30*time.Second), rehearsal.PlayRequest{Channel: channelID, Transport: rehearsal.UDP, Pictures: 150})
+	res, err := r.node.Play(soon(t, 30*time.Second), rehearsal.PlayRequest{
+		Channel: channelID, Transport: rehearsal.UDP, Pictures: 150,
+	})
 	if err != nil || len(res.Faults) > 0 || res.LostPackets > 0 {
 		t.Errorf("%v %+v", err, res)
 	}
-	if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool { return s.Keepalives >= 1 }); err != nil {
+	if err := r.node.WaitState(soon(t, 20*time.Second), func(s rehearsal.NodeState) bool {
+		return s.Keepalives >= 1
+	}); err != nil {
 		t.Error(err)
 	}
 	if s := r.node.State(); s.Registrations != 1 || s.BadSNs != 0 {
@@ -121,7 +130,8 @@ func TestLine12TwoIdentities(t *testing.T) {
 	p := startPlatform(t, rehearsal.Config{})
 	cams := offCameras(2, 1)
 	one := superiorTOML(p, "", "udp") + "channels = [\"cam001\"]\n"
-	two := strings.Replace(superiorTOML(p, "", "udp"), "name = \"above\"", "name = \"again\"\nnode_id = \""+second+"\"\nchannels = [\"cam002\"]", 1)
+	two := strings.Replace(superiorTOML(p, "", "udp"), "name = \"above\"",
+		"name = \"again\"\nnode_id = \""+second+"\"\nchannels = [\"cam002\"]", 1)
 	startGateway(t, 0, one+two+cams)
 	a := node(t, p)
 	b, err := p.WaitNode(soon(t, 30*time.Second), second)

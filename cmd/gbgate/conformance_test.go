@@ -18,8 +18,8 @@ import (
 )
 
 // The conformance tests run the real program below our rehearsal platform, each in its own process on its own ports.
-// They are named after the lines of the list that an acceptance suite for a lower-level node goes through: registration,
-// keepalive, dirty XML, catalog, queries, controls, PTZ, INVITE, subscriptions, several superiors.
+// They are named after the lines of the list that an acceptance suite for a lower-level node goes through:
+// registration, keepalive, dirty XML, catalog, queries, controls, PTZ, INVITE, subscriptions, several superiors.
 
 // tape keeps what passed the platform's sockets.
 type tape struct {

@@ -175,14 +175,17 @@ func TestWireScenarios(t *testing.T) {
 	}
 }
 
-// readByTshark has tshark dissect all that the program sent: nothing may be malformed, and so many answers to INVITE are
-// there at least. It returns how to read fields of what the program sent.
+// readByTshark has tshark dissect all that the program sent: nothing may be malformed, and so many answers to INVITE
+// are there at least. It returns how to read fields of what the program sent.
 func (r *rig) readByTshark(t *testing.T, c capture, answers int) (ours func(filter string, fields ...string) string) {
 	t.Helper()
 	time.Sleep(500 * time.Millisecond)
 	c.terminate(t)
 	read := func(filter string, fields ...string) string {
-		args := []string{"-r", c.file, "-d", fmt.Sprintf("udp.port==%d,sip", r.port), "-d", fmt.Sprintf("tcp.port==%d,sip", r.port), "-Y", filter}
+		args := []string{
+			"-r", c.file, "-d", fmt.Sprintf("udp.port==%d,sip", r.port), "-d", fmt.Sprintf("tcp.port==%d,sip", r.port),
+			"-Y", filter,
+		}
 		if len(fields) > 0 {
 			args = append(args, "-T", "fields")
 		}
@@ -201,8 +204,9 @@ func (r *rig) readByTshark(t *testing.T, c capture, answers int) (ours func(filt
 	if out := ours("_ws.malformed || _ws.expert.severity == error"); out != "" {
 		t.Errorf("tshark finds malformed:\n%s", out)
 	}
-	if out := ours("sip.Status-Code == 200 && sip.CSeq.method == \"INVITE\"", "sdp.media"); strings.Count(out, "video") < answers {
-		t.Errorf("tshark reads these answers to INVITE:\n%s", out)
+	answered := ours("sip.Status-Code == 200 && sip.CSeq.method == \"INVITE\"", "sdp.media")
+	if strings.Count(answered, "video") < answers {
+		t.Errorf("tshark reads these answers to INVITE:\n%s", answered)
 	}
 	return ours
 }
@@ -263,8 +267,10 @@ func TestWireRepeatedMessage(t *testing.T) {
 	for i, network := range []string{"udp", "tcp"} {
 		p := r.dial(t, network)
 		sn := fmt.Sprint(911 + i)
-		text := p.request("MESSAGE", "again"+network, "z9hG4bK.again"+network, "1 MESSAGE", demoPlatform, "Application/MANSCDP+xml",
-			"<?xml version=\"1.0\"?>\r\n<Query>\r\n<CmdType>DeviceInfo</CmdType>\r\n<SN>"+sn+"</SN>\r\n<DeviceID>"+demoNode+"</DeviceID>\r\n</Query>\r\n")
+		text := p.request("MESSAGE", "again"+network, "z9hG4bK.again"+network, "1 MESSAGE", demoPlatform,
+			"Application/MANSCDP+xml",
+			"<?xml version=\"1.0\"?>\r\n<Query>\r\n<CmdType>DeviceInfo</CmdType>\r\n"+
+				"<SN>"+sn+"</SN>\r\n<DeviceID>"+demoNode+"</DeviceID>\r\n</Query>\r\n")
 		for range 2 {
 			if got := p.exchange(t, text, 5*time.Second); got != "SIP/2.0 200 OK" {
 				t.Errorf("over %s: %q", network, got)
@@ -284,9 +290,16 @@ func TestWireOutOfDialog(t *testing.T) {
 	for _, network := range []string{"udp", "tcp"} {
 		p := r.dial(t, network)
 		for i, c := range []struct{ method, want string }{
-			{"BYE", "481"}, {"INFO", "481"}, {"NOTIFY", "481"}, {"CANCEL", "481"}, {"OPTIONS", "200"}, {"UPDATE", "405"}, {"REFER", "405"},
+			{"BYE", "481"},
+			{"INFO", "481"},
+			{"NOTIFY", "481"},
+			{"CANCEL", "481"},
+			{"OPTIONS", "200"},
+			{"UPDATE", "405"},
+			{"REFER", "405"},
 		} {
-			text := p.request(c.method, fmt.Sprint("none", i), fmt.Sprint("z9hG4bK.none", i), "9 "+c.method, demoPlatform, "", "")
+			text := p.request(c.method, fmt.Sprint("none", i), fmt.Sprint("z9hG4bK.none", i), "9 "+c.method,
+				demoPlatform, "", "")
 			if got := p.exchange(t, text, 5*time.Second); !strings.HasPrefix(got, "SIP/2.0 "+c.want+" ") {
 				t.Errorf("%s over %s: %q, want %s", c.method, network, got, c.want)
 			}
@@ -305,10 +318,13 @@ func TestWireByeOnAnotherConnection(t *testing.T) {
 	r := live(t, setup{})
 	media := openMediaPort(t, false)
 	p := r.dial(t, "tcp")
-	body := fmt.Sprintf("v=0\r\no=%s 0 0 IN IP4 127.0.0.1\r\ns=Play\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video %d RTP/AVP 96\r\n"+
+	body := fmt.Sprintf("v=0\r\no=%s 0 0 IN IP4 127.0.0.1\r\ns=Play\r\nc=IN IP4 127.0.0.1\r\n"+
+		"t=0 0\r\nm=video %d RTP/AVP 96\r\n"+
 		"a=recvonly\r\na=rtpmap:96 PS/90000\r\ny=0200000009\r\n", channelID, media.port)
-	text := strings.ReplaceAll(p.request("INVITE", "moves", "z9hG4bK.moves", "1 INVITE", demoPlatform, "application/sdp", body), "sip:"+demoNode, "sip:"+channelID)
-	text = strings.Replace(text, "Max-Forwards", "Contact: <sip:"+demoPlatform+"@"+p.LocalAddr().String()+">\r\nMax-Forwards", 1)
+	text := p.request("INVITE", "moves", "z9hG4bK.moves", "1 INVITE", demoPlatform, "application/sdp", body)
+	text = strings.ReplaceAll(text, "sip:"+demoNode, "sip:"+channelID)
+	contact := "Contact: <sip:" + demoPlatform + "@" + p.LocalAddr().String() + ">\r\n"
+	text = strings.Replace(text, "Max-Forwards", contact+"Max-Forwards", 1)
 	if got := p.exchange(t, text, 5*time.Second); !strings.HasPrefix(got, "SIP/2.0 ") {
 		t.Fatalf("INVITE: %q", got)
 	}

@@ -136,7 +136,9 @@ func newDemo(log *slog.Logger) (*demo, error) {
 		entry.Username, entry.Password = c.username, &c.password
 		cfg.Cameras = append(cfg.Cameras, entry)
 	}
-	if d.platform, err = rehearsal.Listen(rehearsal.Config{ID: demoPlatform, Password: demoPassword, QOP: true, Log: log}); err != nil {
+	if d.platform, err = rehearsal.Listen(rehearsal.Config{
+		ID: demoPlatform, Password: demoPassword, QOP: true, Log: log,
+	}); err != nil {
 		return nil, err
 	}
 	s := config.DefaultSuperior()
@@ -192,23 +194,28 @@ func (d *demo) play(ctx context.Context, say io.Writer) demoDoc {
 	items, err := node.Catalog(ctx)
 	doc.catalog(say, items, err)
 	for i, cam := range d.cams {
-		doc.Cameras = append(doc.Cameras, demoSide{Name: demoClips[i].name, ID: demoClips[i].id, URL: cam.URL(), Verdict: good})
+		doc.Cameras = append(doc.Cameras, demoSide{
+			Name: demoClips[i].name, ID: demoClips[i].id, URL: cam.URL(), Verdict: good,
+		})
 	}
 	fmt.Fprintln(say)
 	row := "%-22s %-12s %-6s %-10s %5s %7s %-7s %8s %8s %5s  %s\n"
-	fmt.Fprintf(say, row, "CHANNEL", "TRANSPORT", "VIDEO", "SIZE", "FPS", "KBIT/S", "AUDIO", "PACKET", "PICTURE", "LOST", "VERDICT")
+	fmt.Fprintf(say, row, "CHANNEL", "TRANSPORT", "VIDEO", "SIZE", "FPS", "KBIT/S", "AUDIO", "PACKET", "PICTURE", "LOST",
+		"VERDICT")
 	for i, c := range demoClips {
 		for _, transport := range []string{"udp", "tcp-passive", "tcp-active"} {
 			p := playOnce(ctx, node, c.id, transport, d.cams[i].Clip())
 			doc.Plays = append(doc.Plays, p)
 			doc.Cameras[i].Verdict = worse(doc.Cameras[i].Verdict, p.Verdict)
 			doc.Verdict = worse(doc.Verdict, p.Verdict)
-			fmt.Fprintf(say, row, p.Channel, p.Transport, p.Codec, fmt.Sprintf("%dx%d", p.Width, p.Height), fmt.Sprintf("%.4g", p.FPS),
+			fmt.Fprintf(say, row, p.Channel, p.Transport, p.Codec, fmt.Sprintf("%dx%d", p.Width, p.Height),
+				fmt.Sprintf("%.4g", p.FPS),
 				fmt.Sprint(p.BitrateKbps), p.Audio, fmt.Sprintf("%.0f ms", p.FirstPacket), fmt.Sprintf("%.0f ms", p.FirstPicture),
 				fmt.Sprint(p.LostPackets), verdictText(p.Verdict, p.Reason))
 		}
 	}
-	fmt.Fprintf(say, "\nPACKET and PICTURE are times from the INVITE; a cold camera's include its RTSP handshake and its next key picture.\n")
+	fmt.Fprintf(say, "\nPACKET and PICTURE are times from the INVITE; "+
+		"a cold camera's include its RTSP handshake and its next key picture.\n")
 	fmt.Fprintf(say, "Verdict of the demonstration: %s\n", doc.Verdict)
 	return doc
 }
@@ -231,7 +238,8 @@ func (doc *demoDoc) superior(say io.Writer, err error) {
 		doc.Verdict, doc.Reason = bad, err.Error()
 	}
 	doc.Superiors = append(doc.Superiors, side)
-	fmt.Fprintf(say, "node %s registers at platform %s: %s\n", demoNode, demoPlatform, verdictText(side.Verdict, side.Reason))
+	fmt.Fprintf(say, "node %s registers at platform %s: %s\n", demoNode, demoPlatform,
+		verdictText(side.Verdict, side.Reason))
 }
 
 func (doc *demoDoc) catalog(say io.Writer, items []manscdp.Item, err error) {

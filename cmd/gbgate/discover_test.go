@@ -235,8 +235,10 @@ func TestProbeCamera(t *testing.T) {
 	camera := startCamera(t, simcam.Config{Username: "admin", Password: password, Talk: true})
 	device, _ := startDevice(t, simcam.ONVIFConfig{
 		Username: "admin", Password: password, StreamURL: camera.URL(), ClockSkew: time.Hour, Talk: true,
-		Recordings: []simcam.ONVIFRecording{{Token: "r1", Source: "vs1", Spans: [][2]time.Time{{time.Now().Add(-time.Hour), time.Now()}}}},
-		Quirks:     simcam.ONVIFQuirks{Host: "192.0.2.99", UserinfoInURI: true},
+		Recordings: []simcam.ONVIFRecording{
+			{Token: "r1", Source: "vs1", Spans: [][2]time.Time{{time.Now().Add(-time.Hour), time.Now()}}},
+		},
+		Quirks: simcam.ONVIFQuirks{Host: "192.0.2.99", UserinfoInURI: true},
 	})
 	doc := probeCamera(t, exitGood, device.URL(), "--user", "admin", "--password-file", secretFile(t, password))
 	o := doc.ONVIF
@@ -251,7 +253,8 @@ func TestProbeCamera(t *testing.T) {
 		s.GOP != clip.GOP || s.Audio != "G.711A" || s.BackChannel != "G.711U" {
 		t.Errorf("stream: %+v", s)
 	}
-	if n := len(doc.Fixes); n < 2 || !strings.Contains(doc.Fixes[0], "clock") || !strings.Contains(doc.Fixes[n-1], "replay") {
+	if n := len(doc.Fixes); n < 2 || !strings.Contains(doc.Fixes[0], "clock") ||
+		!strings.Contains(doc.Fixes[n-1], "replay") {
 		t.Errorf("fixes %q: want the clock first, the recordings last", doc.Fixes)
 	}
 }

@@ -75,7 +75,7 @@ type cameraDoc struct {
 	Frames  uint64     `json:"frames"`
 	Bytes   uint64     `json:"bytes"`
 	Cached  int        `json:"cached_bytes"`
-	Record  string     `json:"record,omitempty"` // time | alarm | manual: what is being written; waiting: nothing yet; absent: off
+	Record  string     `json:"record,omitempty"` // time | alarm | manual: it is written; waiting: not yet; absent: off
 	Events  *eventsDoc `json:"events,omitempty"` // absent: nobody listens to it
 }
 

@@ -38,7 +38,8 @@ func TestStartsWithoutANetwork(t *testing.T) {
 		cameraTOML("gate", channelID, "rtsp://10.81.1.1:554/live", "", ""))
 	doc := g.status(t, "complaint of everything", func(doc statusDoc) bool {
 		named, numbered := doc.Superiors[0].Reason, doc.Superiors[1].Reason
-		return strings.Contains(named, "sip.province.example") && strings.Contains(numbered, "10.81.1.1") && doc.Cameras[0].Reason != ""
+		return strings.Contains(named, "sip.province.example") && strings.Contains(numbered, "10.81.1.1") &&
+			doc.Cameras[0].Reason != ""
 	})
 	t.Logf("without a network: %q, %q, %q", doc.Superiors[0].Reason, doc.Superiors[1].Reason, doc.Cameras[0].Reason)
 
@@ -75,7 +76,8 @@ func TestReadOnlyRoot(t *testing.T) {
 	file := writeConfig(t, 0, `log_file = "log/gbgate.log"`, lists)
 	dir := filepath.Dir(file)
 	state, sheet := filepath.Join(dir, "state"), filepath.Join(dir, "sheet.csv")
-	if err := errors.Join(os.Mkdir(state, 0o755), os.WriteFile(sheet, []byte("编码,名称\n"+channelID+",gate\n"), 0o600)); err != nil {
+	codes := []byte("编码,名称\n" + channelID + ",gate\n")
+	if err := errors.Join(os.Mkdir(state, 0o755), os.WriteFile(sheet, codes, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	binary := program(t)
@@ -137,7 +139,9 @@ func (c clock) offset(t *testing.T, d time.Duration) {
 // startWithClock runs gbgate with a clock of its own.
 func startWithClock(t *testing.T, offset time.Duration, args ...string) (*process, clock) {
 	t.Helper()
-	machine := map[string]string{"amd64": "x86_64", "arm64": "aarch64", "386": "i386", "arm": "arm", "riscv64": "riscv64"}[runtime.GOARCH]
+	machine := map[string]string{
+		"amd64": "x86_64", "arm64": "aarch64", "386": "i386", "arm": "arm", "riscv64": "riscv64",
+	}[runtime.GOARCH]
 	emulator := needTool(t, "qemu-"+machine, "qemu-user")
 	libraries, _ := filepath.Glob("/usr/lib/*/faketime/libfaketime.so.1")
 	if len(libraries) == 0 {
@@ -145,7 +149,8 @@ func startWithClock(t *testing.T, offset time.Duration, args ...string) (*proces
 	}
 	dir := t.TempDir()
 	binary := filepath.Join(dir, "gbgate")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".") // the race detector and the emulator exclude each other
+	// The race detector and the emulator exclude each other.
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
@@ -182,7 +187,9 @@ func TestWrongClock(t *testing.T) {
 	defer stop()
 	endless := make(chan *rehearsal.PlayResult, 1)
 	go func() {
-		r, _ := n.Play(running, rehearsal.PlayRequest{Channel: channelID, Transport: rehearsal.TCPPassive, Duration: time.Hour})
+		r, _ := n.Play(running, rehearsal.PlayRequest{
+			Channel: channelID, Transport: rehearsal.TCPPassive, Duration: time.Hour,
+		})
 		endless <- r
 	}()
 	g.status(t, "a call", func(doc statusDoc) bool { return len(doc.Calls) == 1 && doc.Calls[0].Packets > 0 })
@@ -196,7 +203,8 @@ func TestWrongClock(t *testing.T) {
 		doc = g.status(t, "answered keepalive", func(doc statusDoc) bool { return doc.Superiors[0].KeepaliveAnswered != nil })
 		s := doc.Superiors[0]
 		box := time.Now().Add(offset)
-		if s.State != "online" || s.RegisteredUntil == nil || s.RegisteredUntil.Before(box) || s.RegisteredUntil.After(box.Add(2*time.Hour)) ||
+		if s.State != "online" || s.RegisteredUntil == nil || s.RegisteredUntil.Before(box) ||
+			s.RegisteredUntil.After(box.Add(2*time.Hour)) ||
 			s.KeepaliveAnswered.Sub(box).Abs() > 10*time.Minute {
 			t.Errorf("after a step to %v: %+v", offset, s)
 		}

@@ -32,7 +32,9 @@ func TestForeignRecorderIsPlayed(t *testing.T) {
 			url := start(t, python, "testdata/peers/gst_replay.py", film, c.codec, strconv.FormatInt(day.Unix(), 10)).line(t)
 			d, _ := startDevice(t, simcam.ONVIFConfig{
 				Username: "admin", Password: "p@ss:w/rd#1", StreamURL: "rtsp://127.0.0.1:1/live", ReplayURL: url,
-				Recordings: []simcam.ONVIFRecording{{Token: "rec1", Source: "vs1", Spans: [][2]time.Time{{day, day.Add(30 * time.Second)}}}},
+				Recordings: []simcam.ONVIFRecording{
+					{Token: "rec1", Source: "vs1", Spans: [][2]time.Time{{day, day.Add(30 * time.Second)}}},
+				},
 			})
 			camera := config.DefaultCamera()
 			camera.ONVIF, camera.Replay = d.URL(), "onvif"

@@ -73,7 +73,9 @@ func TestForeignCameraReachesForeignSuperior(t *testing.T) {
 			url := start(t, python, args...).line(t)
 			stream := playBySIPp(t, f, url, c.user, c.password)
 
-			show := []string{"-f", "mpeg", "-show_entries", "stream=codec_name,width,height,nb_read_frames", "-of", "csv=p=0", "-count_frames"}
+			show := []string{
+				"-f", "mpeg", "-show_entries", "stream=codec_name,width,height,nb_read_frames", "-of", "csv=p=0", "-count_frames",
+			}
 			got := probe(t, "ffprobe", append(append(show, "-select_streams", "v"), stream)...)
 			if want := fmt.Sprintf("%s,%d,%d,%d", f.codec, f.width, f.height, f.pictures); got != want {
 				t.Errorf("video is %s, want %s", got, want)
@@ -103,7 +105,8 @@ func compareSound(t *testing.T, f film, stream string) {
 	_, _ = d.Write(text)
 	_ = d.Close()
 	// Sound from before the first picture is left out: a fifth of a second at most.
-	if lost := len(f.samples) - len(sound); lost > len(f.samples)/20 || !bytes.Contains(f.samples, sound) || len(sound) == 0 {
+	if lost := len(f.samples) - len(sound); lost > len(f.samples)/20 || !bytes.Contains(f.samples, sound) ||
+		len(sound) == 0 {
 		t.Errorf("%d bytes of sound came, not the %d that the camera sent", len(sound), len(f.samples))
 	}
 }
@@ -143,7 +146,8 @@ password = %q
 		t.Errorf("registered for %v, want the hour that the platform granted", left)
 	}
 
-	out, complaints, code := run(t, sipp, doc.SIP, "-sf", "testdata/sipp/caller.xml", "-i", "127.0.0.1", "-p", fmt.Sprint(callerPort),
+	out, complaints, code := run(t, sipp, doc.SIP, "-sf", "testdata/sipp/caller.xml", "-i", "127.0.0.1", "-p",
+		fmt.Sprint(callerPort),
 		"-s", channelID, "-key", "media", mediaPort, "-d", "9000", "-m", "1", "-nostdin", "-timeout", "60", "-timeout_error",
 		"-trace_err", "-error_file", filepath.Join(dir, "caller.err"))
 	if code != 0 {
@@ -222,7 +226,10 @@ func (c capture) check(t *testing.T, gateway string, registrar int, media string
 	c.terminate(t)
 	_, gatewayPort, _ := strings.Cut(gateway, ":")
 	read := func(args ...string) string {
-		base := []string{"-r", c.file, "-d", "udp.port==" + gatewayPort + ",sip", "-d", fmt.Sprintf("udp.port==%d,sip", registrar), "-d", "udp.port==" + media + ",rtp"}
+		base := []string{
+			"-r", c.file, "-d", "udp.port==" + gatewayPort + ",sip", "-d", fmt.Sprintf("udp.port==%d,sip", registrar), "-d",
+			"udp.port==" + media + ",rtp",
+		}
 		out, complaints, code := run(t, needTool(t, "tshark", "tshark"), append(base, args...)...)
 		if code != 0 {
 			t.Errorf("tshark %v: exit %d: %s", args, code, complaints)
@@ -238,8 +245,10 @@ func (c capture) check(t *testing.T, gateway string, registrar int, media string
 			t.Errorf("tshark saw no %s from the gateway: %q", want, methods)
 		}
 	}
-	answer := read("-Y", "sip.Status-Code == 200 && sdp && udp.srcport == "+gatewayPort, "-T", "fields", "-e", "sdp.media", "-e", "sdp.owner.username", "-e", "sip.contact.uri")
-	if !regexp.MustCompile(`^video [1-9]\d* RTP/AVP 96\t` + channelID + `\tsip:` + channelID + `@127\.0\.0\.1:`).MatchString(answer) {
+	answer := read("-Y", "sip.Status-Code == 200 && sdp && udp.srcport == "+gatewayPort, "-T", "fields", "-e", "sdp.media",
+		"-e", "sdp.owner.username", "-e", "sip.contact.uri")
+	want := regexp.MustCompile(`^video [1-9]\d* RTP/AVP 96\t` + channelID + `\tsip:` + channelID + `@127\.0\.0\.1:`)
+	if !want.MatchString(answer) {
 		t.Errorf("tshark reads the answer's SDP as %q", answer)
 	}
 	// The kernel shows a capture on loopback one datagram for up to 32 of ours (GSO), so that numbers

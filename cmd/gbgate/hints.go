@@ -71,11 +71,13 @@ func (b box) hints(cfg *config.Config) []hintDoc {
 		hints = b.sysctl(hints, "net.core.rmem_max", receiveBuffer,
 			"many SIP messages at once, or the key picture of a camera by UDP, overflow a smaller receive buffer")
 	}
-	hints = b.sysctl(hints, "net.core.wmem_default", sendBuffer, "a burst of packets does not fit into a smaller send buffer")
+	hints = b.sysctl(hints, "net.core.wmem_default", sendBuffer,
+		"a burst of packets does not fit into a smaller send buffer")
 	if need := uint64(filesBase + filesPerCamera*len(cfg.Cameras) + filesPerCall*calls); b.files > 0 && b.files < need {
 		hints = append(hints, hintDoc{
 			Key: "nofile", Have: strconv.FormatUint(b.files, 10), Want: strconv.FormatUint(need, 10),
-			Reason: fmt.Sprintf("%d cameras and %d calls may need so many open files; this shell allows fewer (the packages' services have 65536)",
+			Reason: fmt.Sprintf("%d cameras and %d calls may need so many open files; this shell allows fewer "+
+				"(the packages' services have 65536)",
 				len(cfg.Cameras), calls),
 			Fix: "ulimit -n 65536", // as root; a service's own file otherwise
 		})
@@ -103,8 +105,8 @@ func recordHints(hints []hintDoc, cfg *config.Config) []hintDoc {
 	}
 	return append(hints, hintDoc{
 		Key: "record", Have: `"alarm"`, Want: `"always"`,
-		Reason: fmt.Sprintf("%s: without an onvif address, or with events = \"off\", a camera sends no alarms, and only what a "+
-			"platform orders (RecordCmd) is recorded", strings.Join(silent, ", ")),
+		Reason: fmt.Sprintf("%s: without an onvif address, or with events = \"off\", a camera sends no alarms, "+
+			"and only what a platform orders (RecordCmd) is recorded", strings.Join(silent, ", ")),
 		Fix: `record = "always", or onvif = "http://…" with events = "auto", in its [[camera]]`,
 	})
 }

@@ -47,7 +47,8 @@ func TestHints(t *testing.T) {
 		}
 		return cfg
 	}
-	const noAlarms = `record "alarm" "always": record = "always", or onvif = "http://…" with events = "auto", in its [[camera]]`
+	const noAlarms = `record "alarm" "always": record = "always", ` +
+		`or onvif = "http://…" with events = "auto", in its [[camera]]`
 	tuned := box{root: kernel("4194304", "212992"), files: 4096, now: right}
 	recording := func(dir string) *config.Config {
 		cfg := site(1, "tcp", "tcp", 1)
@@ -65,13 +66,17 @@ func TestHints(t *testing.T) {
 			"Debian as installed, not root",
 			box{root: kernel("212992", "212992"), files: 1 << 20, now: right, unprivileged: true},
 			site(1, "udp", "tcp", 64),
-			[]string{"net.core.rmem_max 212992 4194304: echo net.core.rmem_max=4194304 | sudo tee -a /etc/sysctl.d/60-gbgate.conf" +
+			[]string{"net.core.rmem_max 212992 4194304: echo net.core.rmem_max=4194304 | " +
+				"sudo tee -a /etc/sysctl.d/60-gbgate.conf" +
 				" && sudo sysctl -p /etc/sysctl.d/60-gbgate.conf"},
 		},
 		{"nothing by UDP", box{root: kernel("212992", "212992"), files: 4096, now: right}, site(64, "tcp", "tcp", 64), nil},
 		{"recorded around alarms", tuned, recorded(func(*config.Camera) {}), nil},
 		{"around alarms that nobody sends", tuned, recorded(func(c *config.Camera) { c.ONVIF = "" }), []string{noAlarms}},
-		{"around alarms that are not wanted", tuned, recorded(func(c *config.Camera) { c.Events = "off" }), []string{noAlarms}},
+		{
+			"around alarms that are not wanted", tuned, recorded(func(c *config.Camera) { c.Events = "off" }),
+			[]string{noAlarms},
+		},
 		{
 			"a camera by UDP, a small send buffer",
 			box{root: kernel("212992", "65536"), files: 4096, now: right},
@@ -135,7 +140,8 @@ func TestHints(t *testing.T) {
 // check says its hints as text and as JSON, and they make no verdict bad.
 func TestCheckGivesHints(t *testing.T) {
 	t.Parallel()
-	superior := "[[superior]]\nname = \"a\"\nid = \"34020000002000000001\"\naddress = \"127.0.0.1:5060\"\npassword = \"\"\nmax_calls = 100000000\n"
+	superior := "[[superior]]\nname = \"a\"\nid = \"34020000002000000001\"\naddress = \"127.0.0.1:5060\"\n" +
+		"password = \"\"\nmax_calls = 100000000\n"
 	file := writeConfig(t, 0, "", superior)
 	out, _, code := run(t, program(t), "check", "--json", "-c", file)
 	var doc checkDoc

@@ -87,7 +87,9 @@ func (r *idsRun) release(name string, dry bool) int {
 	if !known {
 		return r.refuse(exitBad, fmt.Errorf("the ID store knows no camera %q", name))
 	}
-	r.doc.Cameras = []idsCameraDoc{{Name: name, Origin: idstore.None.String(), Verdict: good, Reason: code + " is free again"}}
+	r.doc.Cameras = []idsCameraDoc{
+		{Name: name, Origin: idstore.None.String(), Verdict: good, Reason: code + " is free again"},
+	}
 	return r.end(func() { fmt.Fprintf(r.stdout, "%s: %s is free again\n", name, code) })
 }
 

@@ -43,7 +43,10 @@ func commands() []command {
 		{"check", "-c FILE [--json]", "tell every fault of a configuration and ask every camera", checkCommand},
 		{"bench", "[--json] [--streams N] [--seconds S]", "what a stream costs on this machine", benchCommand},
 		{"discover", "[--toml|--json]", "find the site's cameras by ONVIF and on the RTSP ports", discoverCommand},
-		{"probe", "camera URL|IP [--user U] [--json]", "look closely at one camera: what it sends, what to change", probeCommand},
+		{
+			"probe", "camera URL|IP [--user U] [--json]",
+			"look closely at one camera: what it sends, what to change", probeCommand,
+		},
 		{"ids", "COMMAND [-c FILE]", "the 20-digit codes: import the sheet, check, assign, export", idsCommand},
 		{"recordings", "COMMAND [-c FILE]", "what was recorded: list, verify, export a clip", recordingsCommand},
 		{"status", "[-c FILE] [--json]", "what the running gateway knows", statusCommand},

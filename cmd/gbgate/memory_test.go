@@ -40,7 +40,9 @@ func TestMemoryIsShort(t *testing.T) {
 	running, stop := context.WithCancel(t.Context())
 	endless := make(chan *rehearsal.PlayResult, 1)
 	go func() {
-		r, _ := n.Play(running, rehearsal.PlayRequest{Channel: demoClips[0].id, Transport: rehearsal.UDP, Duration: time.Hour})
+		r, _ := n.Play(running, rehearsal.PlayRequest{
+			Channel: demoClips[0].id, Transport: rehearsal.UDP, Duration: time.Hour,
+		})
 		endless <- r
 	}()
 	waitFor(t, "the first call", func() bool { return len(d.gateway.status().Calls) == 1 })
@@ -48,7 +50,8 @@ func TestMemoryIsShort(t *testing.T) {
 	short.Store(true)
 	waitFor(t, "a bad verdict", func() bool { return d.gateway.status().Memory.Verdict == bad })
 	_, err = n.Play(t.Context(), rehearsal.PlayRequest{Channel: demoClips[1].id, Transport: rehearsal.UDP, Pictures: 5})
-	if err == nil || !strings.Contains(err.Error(), "486") || !strings.Contains(err.Error(), "memory is short: 3.1 MB left") {
+	if err == nil || !strings.Contains(err.Error(), "486") ||
+		!strings.Contains(err.Error(), "memory is short: 3.1 MB left") {
 		t.Errorf("a call while memory is short: %v", err)
 	}
 	doc := d.gateway.status()
@@ -58,12 +61,15 @@ func TestMemoryIsShort(t *testing.T) {
 	if doc.Verdict != bad || doc.Memory.Refused != 1 || len(doc.Calls) != 1 {
 		t.Errorf("status: verdict %s, %d calls, %+v", doc.Verdict, len(doc.Calls), doc.Memory)
 	}
-	for _, want := range []string{"gbgate_memory_short 1\n", "gbgate_memory_refused_calls_total 1\n", "gbgate_memory_limit_bytes 524288000\n"} {
+	for _, want := range []string{
+		"gbgate_memory_short 1\n", "gbgate_memory_refused_calls_total 1\n", "gbgate_memory_limit_bytes 524288000\n",
+	} {
 		if !strings.Contains(metrics.String(), want) {
 			t.Errorf("the metrics lack %q", want)
 		}
 	}
-	if want := "memory: memory is short, new calls are refused (3.1 of 524.3 MB left, 1 calls refused)\n"; !strings.Contains(text.String(), want) {
+	want := "memory: memory is short, new calls are refused (3.1 of 524.3 MB left, 1 calls refused)\n"
+	if !strings.Contains(text.String(), want) {
 		t.Errorf("status lacks %q:\n%s", want, text.String())
 	}
 

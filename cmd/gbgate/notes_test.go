@@ -56,8 +56,8 @@ func TestNotesNameTestsThatExist(t *testing.T) {
 	}
 }
 
-// docs/cameras.md names a test in each row, and every quirk of the simulated cameras in one: all of them exist, and none is
-// forgotten.
+// docs/cameras.md names a test in each row, and every quirk of the simulated cameras in one: all of them exist, and
+// none is forgotten.
 func TestCamerasNameQuirksAndTests(t *testing.T) {
 	exist := declaredTests(t)
 	tables := simcam.RTSPQuirks()
@@ -100,7 +100,8 @@ func TestCamerasNameQuirksAndTests(t *testing.T) {
 				t.Errorf("there is no quirk %q in the table of %s", quirk, test)
 			}
 		}
-		for _, m := range regexp.MustCompile("`(?:ONVIFConfig.|ArchiveConfig.)?([A-Z]\\w+)`").FindAllStringSubmatch(row.quirk, -1) {
+		quirk := regexp.MustCompile("`(?:ONVIFConfig.|ArchiveConfig.)?([A-Z]\\w+)`")
+		for _, m := range quirk.FindAllStringSubmatch(row.quirk, -1) {
 			if !fields[m[1]] {
 				t.Errorf("there is no quirk %s", m[1])
 			}

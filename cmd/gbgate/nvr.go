@@ -122,8 +122,8 @@ func (a *archive) find(ctx context.Context, from, to time.Time) ([]playback.Reco
 	return hourly(spans), nil
 }
 
-// hourly cuts what was found at whole hours: spans end where the window of the search does, and a recording must have the
-// same times whatever part of it a platform asks for, since it is played by them.
+// hourly cuts what was found at whole hours: spans end where the window of the search does, and a recording must have
+// the same times whatever part of it a platform asks for, since it is played by them.
 func hourly(spans []onvif.Span) []playback.Recording {
 	var list []playback.Recording
 	for _, s := range spans {

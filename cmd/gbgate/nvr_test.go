@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -30,7 +29,9 @@ func startRecorder(t *testing.T, spans [][2]time.Time, q simcam.ArchiveQuirks) (
 	background(t, a.Run)
 	d, _ := startDevice(t, simcam.ONVIFConfig{
 		Username: "admin", Password: "p@ss:w/rd#1", StreamURL: "rtsp://127.0.0.1:1/live", ReplayURL: a.URL(),
-		Recordings: []simcam.ONVIFRecording{{Token: "rec0", Source: "elsewhere"}, {Token: "rec1", Source: "vs1", Spans: spans}},
+		Recordings: []simcam.ONVIFRecording{
+			{Token: "rec0", Source: "elsewhere"}, {Token: "rec1", Source: "vs1", Spans: spans},
+		},
 	})
 	return a, d
 }
@@ -136,7 +137,7 @@ func TestRecorderIsQueriedFromAbove(t *testing.T) {
 	}
 	_, d := startRecorder(t, spans, simcam.ArchiveQuirks{})
 	platform := startPlatform(t, rehearsal.Config{})
-	camera := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+d.URL()+`"`, 1)
+	camera := onvifTOML("dome", channelID, d.URL(), "admin", "p@ss:w/rd#1")
 	g := startGateway(t, 0, superiorTOML(platform, "", "tcp")+camera+"replay = \"onvif\"\n")
 	got, err := node(t, platform).RecordInfo(t.Context(), channelID, day, day.Add(100*time.Hour), "all")
 	if err != nil || len(got.Items) != len(spans) || len(got.Faults) > 0 {
@@ -158,7 +159,7 @@ func TestRecorderIsPlayedFromAbove(t *testing.T) {
 	from := time.Now().Add(-48 * time.Hour).Truncate(time.Minute)
 	_, d := startRecorder(t, [][2]time.Time{{from, from.Add(48 * time.Hour)}}, simcam.ArchiveQuirks{})
 	platform := startPlatform(t, rehearsal.Config{})
-	camera := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+d.URL()+`"`, 1)
+	camera := onvifTOML("dome", channelID, d.URL(), "admin", "p@ss:w/rd#1")
 	startGateway(t, 0, superiorTOML(platform, "", "udp")+camera+"replay = \"onvif\"\n")
 	checks := node(t, platform).RehearseRecordings(soon(t, 3*time.Minute), rehearsal.RecordingsRequest{
 		Channel: channelID, From: from.Add(time.Hour), To: from.Add(25 * time.Hour), Transport: "udp",
@@ -252,7 +253,8 @@ func TestRecorderThatFailsIsNotAskedForAMinute(t *testing.T) {
 // The makers that the configuration lets through are those whose URLs are known.
 func TestReplayMakersAreKnown(t *testing.T) {
 	for _, maker := range append(rtsp.ReplayMakers(), "kedacom") {
-		camera := cameraTOML("dome", channelID, "rtsp://127.0.0.1:1/x", "", "") + "replay = \"" + maker + "\"\nreplay_days = 1\n"
+		camera := cameraTOML("dome", channelID, "rtsp://127.0.0.1:1/x", "", "") +
+			"replay = \"" + maker + "\"\nreplay_days = 1\n"
 		_, err := config.Load(writeConfig(t, 0, "", camera))
 		if refused := err != nil; refused != (maker == "kedacom") {
 			t.Errorf("%s: %v", maker, err)

@@ -20,7 +20,7 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 	cam := startCamera(t, simcam.Config{Username: "admin", Password: "p@ss:w/rd#1"})
 	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL(), Username: "admin", Password: "p@ss:w/rd#1"})
 	platform := startPlatform(t, rehearsal.Config{})
-	lists := strings.Replace(cameraTOML("dome", channelID, "", "admin", "p@ss:w/rd#1"), `url = ""`, `onvif = "`+device.URL()+`"`, 1)
+	lists := onvifTOML("dome", channelID, device.URL(), "admin", "p@ss:w/rd#1")
 	nextKey := "[superior.compat]\nstart_from = \"next-idr\"\n"
 	g := startGateway(t, 0, superiorTOML(platform, "", "udp")+nextKey+lists)
 	n := node(t, platform)
@@ -64,7 +64,8 @@ func TestONVIFCameraIsPlayedAndMoved(t *testing.T) {
 			waitFor(t, c.does, func() bool { return device.Calls(c.does) > before })
 		}
 	}
-	if got, err := n.CruiseTracks(t.Context(), channelID); err != nil || len(got.Tracks) != 1 || got.Tracks[0].Number != 1 {
+	if got, err := n.CruiseTracks(t.Context(), channelID); err != nil || len(got.Tracks) != 1 ||
+		got.Tracks[0].Number != 1 {
 		t.Errorf("cruise tracks %+v %v, want number 1", got, err)
 	}
 	if at, err := n.PTZPosition(t.Context(), channelID); err != nil || at.Pan == nil || at.Zoom == nil {
@@ -181,7 +182,8 @@ func TestCruisesFollowTheirCamera(t *testing.T) {
 		}
 		return len(tracks.Tracks), at.HomePosition
 	}
-	eventually(t, time.Minute, "a cruise and a home position", func() bool { n, home := made(); return n == 1 && home != nil })
+	eventually(t, time.Minute, "a cruise and a home position",
+		func() bool { n, home := made(); return n == 1 && home != nil })
 	r.reload(t, func(text string) string { return strings.Replace(text, first, moved, 1) })
 	eventually(t, time.Minute, "the camera is found at its new address", remembered(moved))
 	if n, home := made(); n != 1 || home == nil {

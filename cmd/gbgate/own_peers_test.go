@@ -54,7 +54,8 @@ func superiorTOML(p *rehearsal.Platform, password, transport string) string {
 }
 
 func cameraTOML(name, id, url, user, password string) string {
-	return fmt.Sprintf("[[camera]]\nname = %q\nid = %q\nurl = %q\nusername = %q\npassword = %q\n", name, id, url, user, password)
+	return fmt.Sprintf("[[camera]]\nname = %q\nid = %q\nurl = %q\nusername = %q\npassword = %q\n", name, id, url, user,
+		password)
 }
 
 func node(t *testing.T, p *rehearsal.Platform) *rehearsal.Node {
@@ -75,7 +76,8 @@ func TestDemoOnceAsJSON(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if code != exitGood || complaints != "" || doc.Verdict != good || len(doc.Plays) != 6 || len(doc.Cameras) != 2 || len(doc.Superiors) != 1 {
+	if code != exitGood || complaints != "" || doc.Verdict != good || len(doc.Plays) != 6 || len(doc.Cameras) != 2 ||
+		len(doc.Superiors) != 1 {
 		t.Errorf("exit %d, %q\n%s", code, complaints, out)
 	}
 	for _, p := range doc.Plays {
@@ -116,7 +118,9 @@ func playAndDecode(t *testing.T, n *rehearsal.Node, transport string, clip *simc
 	t.Helper()
 	file := filepath.Join(t.TempDir(), transport+".ps")
 	var stream bytes.Buffer
-	r, err := n.Play(t.Context(), rehearsal.PlayRequest{Channel: channelID, Transport: transport, Pictures: 75, Save: &stream})
+	r, err := n.Play(t.Context(), rehearsal.PlayRequest{
+		Channel: channelID, Transport: transport, Pictures: 75, Save: &stream,
+	})
 	if err != nil {
 		t.Fatalf("%s: %v", transport, err)
 	}
@@ -192,7 +196,8 @@ func TestBadInputCostsOnlyItsOwnCall(t *testing.T) {
 	t.Parallel()
 	cam := startCamera(t, simcam.Config{Username: "admin", Password: "right"})
 	platform := startPlatform(t, rehearsal.Config{Password: "12345678"})
-	const wrong, off, garbage, unknown = "34020100001320000002", "34020100001320000003", "34020100001320000004", "34020100001320000099"
+	const wrong, off = "34020100001320000002", "34020100001320000003"
+	const garbage, unknown = "34020100001320000004", "34020100001320000099"
 	g := startGateway(t, 0, superiorTOML(platform, "12345678", "udp")+
 		cameraTOML("good", channelID, cam.URL(), "admin", "right")+
 		cameraTOML("wrong", wrong, cam.URL(), "admin", "wrong")+
@@ -340,7 +345,9 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"help"}, exitGood, nil},
 		{[]string{"nonsense"}, exitUsage, []string{`no command "nonsense"`}},
 		{[]string{"run", "-c", "/nowhere.toml"}, exitUsage, []string{"/nowhere.toml: no such file"}},
-		{[]string{"run", "-c", bad}, exitUsage, []string{"bad.toml:2: gateway.id:", "bad.toml:3: gateway.sip_lisen: unknown key; was sip_listen meant?"}},
+		{[]string{"run", "-c", bad}, exitUsage, []string{
+			"bad.toml:2: gateway.id:", "bad.toml:3: gateway.sip_lisen: unknown key; was sip_listen meant?",
+		}},
 		{[]string{"run", "extra"}, exitUsage, []string{`what is "extra"?`}},
 		{[]string{"check", "-c", bad}, exitUsage, []string{"gateway.id"}},
 		{[]string{"status", "-c", bad}, exitUsage, []string{"gateway.id"}},

@@ -15,7 +15,8 @@ type presetFile string
 // maxPresetFile is more bytes than 255 presets have.
 const maxPresetFile = 1 << 20
 
-// Load implements onvif.PresetStore. A damaged file is told once and put aside: the numbers are made anew from the camera's list.
+// Load implements onvif.PresetStore. A damaged file is told once and put aside: the numbers are made anew from the
+// camera's list.
 func (f presetFile) Load() ([]onvif.Preset, error) {
 	data, err := statefile.Read(string(f), maxPresetFile)
 	if data == nil || err != nil && !errors.Is(err, statefile.ErrTooLarge) {

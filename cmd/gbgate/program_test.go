@@ -81,7 +81,10 @@ type process struct {
 // start runs a program; it is killed at the end of the test if it still lives.
 func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command(name, args...), name: filepath.Base(name), lines: make(chan string, 1000), exited: make(chan struct{})}
+	p := &process{
+		cmd: exec.Command(name, args...), name: filepath.Base(name), lines: make(chan string, 1000),
+		exited: make(chan struct{}),
+	}
 	var err error
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		t.Fatal(err)

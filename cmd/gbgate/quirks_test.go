@@ -37,7 +37,8 @@ func TestQuirksAreSeenFromAbove(t *testing.T) {
 		}
 		noFaults(t, name, res.Faults)
 		if res.Pictures < 25 || res.Codec != "H.264" || res.Width != 640 || res.LostPackets > 0 {
-			t.Errorf("%s: %d pictures of %s, %d wide, %d packets lost", name, res.Pictures, res.Codec, res.Width, res.LostPackets)
+			t.Errorf("%s: %d pictures of %s, %d wide, %d packets lost", name, res.Pictures, res.Codec, res.Width,
+				res.LostPackets)
 		}
 	}
 	if code := r.gateway.terminate(t); code != exitGood {

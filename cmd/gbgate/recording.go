@@ -44,7 +44,9 @@ func newRecorders(cfg *config.Config, changed func(record.Condition), log *slog.
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) && !cfg.Records() {
 		return nil
 	}
-	r := &recorders{apart: filepath.IsAbs(cfg.Recording.Dir), log: log, of: make(map[string]*recorder), changed: make(chan struct{})}
+	r := &recorders{
+		apart: filepath.IsAbs(cfg.Recording.Dir), log: log, of: make(map[string]*recorder), changed: make(chan struct{}),
+	}
 	r.archive = record.New(record.Config{
 		Dir: dir, MaxAge: time.Duration(cfg.Recording.MaxDays) * 24 * time.Hour,
 		MaxBytes: int64(cfg.Recording.MaxGB * gigabyte), MinFree: int64(cfg.Recording.MinFreeGB * gigabyte),

@@ -54,7 +54,8 @@ func TestCheckRecordings(t *testing.T) {
 	}
 }
 
-// TestStatusHintsAtAnUnmountedDisk: what is to be on a disk of its own and is on the system's is told while it runs too.
+// TestStatusHintsAtAnUnmountedDisk: what is to be on a disk of its own and is on the system's is told while it runs
+// too.
 func TestStatusHintsAtAnUnmountedDisk(t *testing.T) {
 	for folder, want := range map[string]bool{"/gbgate-is-not-here/card": true, "/proc/card": false, "card": false} {
 		cfg := config.Default()
@@ -109,7 +110,8 @@ func TestCheckPrintsRecordings(t *testing.T) {
 			t.Errorf("%v: exit %d\n%s%s", args, code, out.String(), faults.String())
 		}
 		var doc checkDoc
-		if args[1] == "--json" && (json.Unmarshal(out.Bytes(), &doc) != nil || doc.Recordings == nil || doc.Recordings.Verdict != bad) {
+		if args[1] == "--json" &&
+			(json.Unmarshal(out.Bytes(), &doc) != nil || doc.Recordings == nil || doc.Recordings.Verdict != bad) {
 			t.Errorf("%+v", doc.Recordings)
 		}
 	}

@@ -133,7 +133,8 @@ func printRecordings(w io.Writer, d *recordingsDoc, now time.Time) {
 	if d == nil {
 		return
 	}
-	fmt.Fprintf(w, "\nrecordings: %s, %d files, %s, %s free in %s", d.State, d.Segments, size(d.Bytes), size(d.Free), d.Folder)
+	fmt.Fprintf(w, "\nrecordings: %s, %d files, %s, %s free in %s", d.State, d.Segments, size(d.Bytes), size(d.Free),
+		d.Folder)
 	if d.Reason != "" {
 		fmt.Fprintf(w, ": %s", d.Reason)
 	}
@@ -146,7 +147,8 @@ func printRecordings(w io.Writer, d *recordingsDoc, now time.Time) {
 	}
 	table(w, "RECORDED\tMODE\tNOW\tFILES\tSIZE\tFROM\tTO\tLOST\tREASON", func(row func(...any)) {
 		for _, c := range d.Cameras {
-			row(c.Camera, c.Mode, dash(c.Doing), c.Segments, size(c.Bytes), before(c.Oldest, now), before(c.Newest, now), c.Lost, c.Reason)
+			row(c.Camera, c.Mode, dash(c.Doing), c.Segments, size(c.Bytes), before(c.Oldest, now), before(c.Newest, now), c.Lost,
+				c.Reason)
 		}
 	})
 }

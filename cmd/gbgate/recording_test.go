@@ -142,7 +142,8 @@ min_free_gb = 0
 	probe := func(file string) {
 		t.Helper()
 		tool := needTool(t, "ffprobe", "ffmpeg")
-		found, complaints, code := run(t, tool, "-v", "error", "-count_packets", "-show_entries", "stream=codec_name,nb_read_packets", "-of", "csv=p=0", file)
+		found, complaints, code := run(t, tool, "-v", "error", "-count_packets", "-show_entries",
+			"stream=codec_name,nb_read_packets", "-of", "csv=p=0", file)
 		if code != 0 || complaints != "" || len(strings.Fields(found)) != 2 {
 			t.Errorf("%s: ffprobe says %s %s", filepath.Base(file), found, complaints)
 		}
@@ -164,7 +165,8 @@ min_free_gb = 0
 	if code := again.terminate(t); code != exitGood {
 		t.Errorf("exit %d", code)
 	}
-	if out, complaints, code = recordings(t, g, "verify", "--json"); code != exitGood || strings.Contains(out, "unfinished") {
+	if out, complaints, code = recordings(t, g, "verify", "--json"); code != exitGood ||
+		strings.Contains(out, "unfinished") {
 		t.Errorf("after the end: exit %d\n%s%s", code, out, complaints)
 	}
 	out, _, code = recordings(t, g, "list", "--camera", "gate")
@@ -178,7 +180,9 @@ min_free_gb = 0
 		t.Errorf("export: exit %d\n%s%s", code, out, complaints)
 	}
 	probe(clip)
-	if _, _, code := recordings(t, g, "export", "--camera", "roof", "--from", "2020-01-01", "--to", "2020-01-02", "-o", clip+"2"); code != exitBad {
+	_, _, code = recordings(t, g, "export", "--camera", "roof", "--from", "2020-01-01", "--to", "2020-01-02",
+		"-o", clip+"2")
+	if code != exitBad {
 		t.Errorf("export of nothing: exit %d", code)
 	}
 	if _, err := os.Stat(clip + "2"); err == nil {

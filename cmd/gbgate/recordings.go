@@ -282,7 +282,8 @@ func (r *recordingsRun) verify(ctx context.Context) int {
 				fmt.Fprintf(r.stdout, "%s: %s: %s (%.1f s can be read)\n", d.File, d.Verdict, d.Reason, d.Seconds)
 			}
 		}
-		fmt.Fprintf(r.stdout, "%d files, %s: %d damaged\n", len(docs), time.Duration(seconds*float64(time.Second)).Round(time.Second), damaged)
+		fmt.Fprintf(r.stdout, "%d files, %s: %d damaged\n", len(docs),
+			time.Duration(seconds*float64(time.Second)).Round(time.Second), damaged)
 	}
 	if verdict == bad {
 		return exitBad

@@ -72,7 +72,9 @@ func TestListJoinsAsRecordInfoDoes(t *testing.T) {
 		plantRecording(t, dir, "gate", "2026-11-30", clock, length)
 	}
 	var out, faults bytes.Buffer
-	if code := dispatch(t.Context(), env{&out, &faults}, []string{"recordings", "list", "--json", "--dir", dir}); code != exitGood {
+	if code := dispatch(t.Context(), env{&out, &faults}, []string{
+		"recordings", "list", "--json", "--dir", dir,
+	}); code != exitGood {
 		t.Fatal(faults.String())
 	}
 	var doc struct{ Recordings []segmentDoc }
@@ -81,7 +83,8 @@ func TestListJoinsAsRecordInfoDoes(t *testing.T) {
 	}
 	var got []string
 	for _, d := range doc.Recordings {
-		got = append(got, fmt.Sprintf("%s–%s of %d", d.Start.UTC().Format(time.TimeOnly), d.End.UTC().Format(time.TimeOnly), d.Files))
+		got = append(got, fmt.Sprintf("%s–%s of %d", d.Start.UTC().Format(time.TimeOnly), d.End.UTC().Format(time.TimeOnly),
+			d.Files))
 	}
 	if want := "07:55:00–08:10:00 of 4, 08:10:03–08:15:03 of 1"; strings.Join(got, ", ") != want {
 		t.Errorf("listed %s, want %s", strings.Join(got, ", "), want)

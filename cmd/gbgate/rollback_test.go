@@ -18,7 +18,8 @@ func TestStateOfANewerRelease(t *testing.T) {
 	platform := startPlatform(t, rehearsal.Config{Password: "12345678"})
 	file := writeConfig(t, 0, "", superiorTOML(platform, "12345678", "udp")+cameraTOML("gate", "", cam.URL(), "", ""))
 	state := filepath.Join(filepath.Dir(file), "state")
-	const codes = `{"format":9,"cameras":{"gate":"` + channelID + `"},"block":[{"code":"34020100001320000007","use":{}}],"zones":[]}`
+	const codes = `{"format":9,"cameras":{"gate":"` + channelID + `"},` +
+		`"block":[{"code":"34020100001320000007","use":{}}],"zones":[]}`
 	for name, text := range map[string]string{
 		"ids.json":          codes,
 		"settings.json":     `{"format":9,"superiors":{},"schedules":[{}]}`,

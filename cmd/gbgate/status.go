@@ -55,7 +55,8 @@ func printStatus(w io.Writer, doc statusDoc, now time.Time) {
 			if s.RegisteredUntil != nil && s.RegisteredUntil.After(now) {
 				left = "another " + ago(now, *s.RegisteredUntil)
 			}
-			row(s.Name, s.State, ago(s.Since, now), left, before(s.KeepaliveAnswered, now), before(s.RequestReceived, now), s.Calls, s.Reason)
+			row(s.Name, s.State, ago(s.Since, now), left, before(s.KeepaliveAnswered, now), before(s.RequestReceived, now),
+				s.Calls, s.Reason)
 		}
 	})
 	table(w, "\nCAMERA\tSTATUS\tSINCE\tFEED\tVIEWERS\tVIDEO\tAUDIO\tREASON", func(row func(...any)) {
@@ -74,7 +75,8 @@ func printStatus(w io.Writer, doc statusDoc, now time.Time) {
 	}
 	table(w, "\nCALL\tSUPERIOR\tKIND\tTRANSPORT\tTO\tSINCE\tPACKETS\tDROPPED\tLOST\tBURST\tPATH", func(row func(...any)) {
 		for _, c := range doc.Calls {
-			row(c.Camera, c.Superior, c.Kind, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, loss(c), c.MaxBurst, c.Path)
+			row(c.Camera, c.Superior, c.Kind, c.Transport, c.Remote, ago(c.Since, now), c.Packets, c.Dropped, loss(c),
+				c.MaxBurst, c.Path)
 		}
 	})
 }

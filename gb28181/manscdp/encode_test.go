@@ -94,7 +94,8 @@ func TestItemForEdition(t *testing.T) {
 		}},
 		{"2022 fills in", bare, gb28181.Edition2022, Item{
 			DeviceID: camera, Name: "n", Manufacturer: "m", Model: "o", Status: "ON", ParentID: gateway,
-			CivilCode: "340201", Address: "n", RegisterWay: 1, Info: &ItemInfo{GrassrootsCode: "000000"},
+			CivilCode: "340201",
+			Address:   "n", RegisterWay: 1, Info: &ItemInfo{GrassrootsCode: "000000"},
 		}},
 		{
 			"2022 takes out",
@@ -133,7 +134,8 @@ func TestItemForEdition(t *testing.T) {
 			},
 		},
 		{"a platform has no grassroots code", Item{DeviceID: gateway, Name: "n"}, gb28181.Edition2022, Item{
-			DeviceID: gateway, Name: "n", Manufacturer: "Unknown", Model: "Unknown", CivilCode: "340201", Address: "n", RegisterWay: 1,
+			DeviceID: gateway, Name: "n", Manufacturer: "Unknown", Model: "Unknown", CivilCode: "340201",
+			Address: "n", RegisterWay: 1,
 		}},
 		{
 			"groups stay as they are",

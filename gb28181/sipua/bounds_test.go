@@ -167,7 +167,8 @@ func TestTraceShowsNoSecrets(t *testing.T) {
 		{"Authorization", `Digest username="u",nonce="n",response="6a2143ae65b119e2",algorithm=MD5`},
 		{"Proxy-Authorization", "Basic geheim5"},
 	}
-	r.Body = []byte("<Password>geheim1</Password>\r\n<NewPassword >geheim2</NewPassword>\r\npassword=geheim3 rtsp://u:geheim4@h/")
+	r.Body = []byte("<Password>geheim1</Password>\r\n" +
+		"<NewPassword >geheim2</NewPassword>\r\npassword=geheim3 rtsp://u:geheim4@h/")
 	if _, err := e.Do(timeout(t), r, Route{Remote: e.Addr()}); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"gbgate/media"
 )
 
-// Tape is playback.Recordings of one camera that are made up as they are read: 25 pictures a second, a key picture every
-// two seconds from the beginning of a file on, and sound. What it can't do is set before it is used.
+// Tape is playback.Recordings of one camera that are made up as they are read: 25 pictures a second, a key picture
+// every two seconds from the beginning of a file on, and sound. What it can't do is set before it is used.
 type Tape struct {
 	Files []playback.Recording
 	Mute  bool
@@ -193,7 +193,8 @@ func (s *spool) Read(ctx context.Context) (*media.Unit, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if s.at.IsZero() || s.at.Before(s.from) && s.scale < 0 && s.from.Sub(s.at) >= GOP || !s.at.Before(s.to) && s.scale > 0 {
+	if s.at.IsZero() || s.at.Before(s.from) && s.scale < 0 && s.from.Sub(s.at) >= GOP ||
+		!s.at.Before(s.to) && s.scale > 0 {
 		return nil, io.EOF
 	}
 	f := s.file(s.at)

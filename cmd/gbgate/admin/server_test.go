@@ -83,7 +83,8 @@ func TestListenTellsATakenPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer first.Close()
-	if _, err := Listen(Config{Listen: first.Addr().String()}); err == nil || !strings.Contains(err.Error(), "admin.listen") {
+	if _, err := Listen(Config{Listen: first.Addr().String()}); err == nil ||
+		!strings.Contains(err.Error(), "admin.listen") {
 		t.Errorf("got %v, want the key named", err)
 	}
 }

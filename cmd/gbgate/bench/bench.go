@@ -153,7 +153,9 @@ func (r *run) all(ctx context.Context) error {
 // start brings up the cameras and the platform, and the gateway between them.
 func (r *run) start(context.Context) error {
 	var facts cameraFacts
-	if err := r.cameras.ask("start", cameraSetup{Streams: r.Streams, Kbps: r.Kbps, Packetwise: r.Packetwise}, &facts); err != nil {
+	if err := r.cameras.ask("start", cameraSetup{
+		Streams: r.Streams, Kbps: r.Kbps, Packetwise: r.Packetwise,
+	}, &facts); err != nil {
 		return err
 	}
 	r.address = facts.Address
@@ -311,10 +313,12 @@ func (r *run) load(ctx context.Context) error {
 	res.RSSPerStream = (rss - res.RSSBase) / float64(r.Streams)
 	res.PacketsPerSec = float64(after.Packets-before.Packets) / r.underLoad().Seconds()
 	res.Lost, res.MaxBurst = after.Lost, after.MaxBurst
-	res.AddedLatencyP50, res.AddedLatencyP99, res.LatencyMax = after.Latencies.P50, after.Latencies.P99, after.Latencies.Max
+	late := after.Latencies
+	res.AddedLatencyP50, res.AddedLatencyP99, res.LatencyMax = late.P50, late.P99, late.Max
 	res.CameraLate, res.NotKey = facts.Late, cold.NotKey
-	r.say("load: %.3f ms per stream-second, %.1f MB, %.0f packets/s, %d lost, bursts ≤ %d, latency %.2f/%.2f/%.2f ms, cameras late ≤ %v",
-		res.CPU, rss, res.PacketsPerSec, res.Lost, res.MaxBurst, res.AddedLatencyP50, res.AddedLatencyP99, res.LatencyMax, facts.Late)
+	r.say("load: %.3f ms per stream-second, %.1f MB, %.0f packets/s, %d lost, bursts ≤ %d, "+
+		"latency %.2f/%.2f/%.2f ms, cameras late ≤ %v",
+		res.CPU, rss, res.PacketsPerSec, res.Lost, res.MaxBurst, late.P50, late.P99, late.Max, facts.Late)
 	return nil
 }
 

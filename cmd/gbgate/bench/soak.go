@@ -87,8 +87,8 @@ func (r *run) soak(ctx context.Context, calls int) error {
 			first = last
 		}
 		r.say("%d calls, %.0f a second, first packet %.1f / %.1f ms (p50, p99); %d goroutines, %d files, "+
-			"%.1f MB (%.1f live), %d ports, orphans %v", (i+1)*(calls/soakRounds), float64(calls/soakRounds)/took.Seconds(), heard.P50,
-			heard.P99, last.Goroutines, last.Files, last.rss, last.heap, last.Ports, last.Orphans)
+			"%.1f MB (%.1f live), %d ports, orphans %v",
+			(i+1)*(calls/soakRounds), float64(calls/soakRounds)/took.Seconds(), heard.P50, heard.P99, last.Goroutines, last.Files, last.rss, last.heap, last.Ports, last.Orphans)
 		if heard.NotKey > 0 {
 			return fmt.Errorf("bench: %d calls did not begin with a key picture", heard.NotKey)
 		}
@@ -137,7 +137,8 @@ func judge(first, last state, calls int) error {
 	wrong(last.Calls > 0, "%d calls are left", last.Calls)
 	wrong(last.Ports > 0, "%d pairs of ports were not returned", last.Ports)
 	wrong(last.Orphans > 0, "media outlived their calls by %v", last.Orphans)
-	wrong(last.Goroutines > first.Goroutines+moreGoroutines, "goroutines grew from %d to %d", first.Goroutines, last.Goroutines)
+	wrong(last.Goroutines > first.Goroutines+moreGoroutines, "goroutines grew from %d to %d", first.Goroutines,
+		last.Goroutines)
 	wrong(last.Files > first.Files+moreFiles, "open files grew from %d to %d", first.Files, last.Files)
 	wrong(last.heap > first.heap+moreHeap, "live memory grew from %.1f to %.1f MB", first.heap, last.heap)
 	wrong(calls >= warmCalls && last.rss > first.rss+moreMemory, "memory grew from %.1f to %.1f MB", first.rss, last.rss)

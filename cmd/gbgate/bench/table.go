@@ -21,8 +21,8 @@ func Table(ctx context.Context, cfg Config, out io.Writer) error {
 	if cfg.Scale != 0 && (cfg.Scale < cfg.Seconds || cfg.Scale > 60) {
 		return fmt.Errorf("bench: scale must be %d to 60", cfg.Seconds)
 	}
-	fmt.Fprintln(out, "| streams × viewers | kbit/s | gateway | floor | ratio | further viewer (floor, ratio) | MB per stream "+
-		"| packets/s | lost | burst | first packet p50/p99 | added latency p50/p99 | idle ms/s |")
+	fmt.Fprintln(out, "| streams × viewers | kbit/s | gateway | floor | ratio | further viewer (floor, ratio) "+
+		"| MB per stream | packets/s | lost | burst | first packet p50/p99 | added latency p50/p99 | idle ms/s |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, c := range []row{
 		{streams: 1, kbps: 4000, viewers: 1, fanOut: true},
@@ -48,7 +48,8 @@ func Table(ctx context.Context, cfg Config, out io.Writer) error {
 		if c.fanOut {
 			viewer = fmt.Sprintf("%.2f (%.2f, %.2f)", r.ViewerCPU, r.ViewerFloorCPU, r.ViewerCPU/r.ViewerFloorCPU)
 		}
-		fmt.Fprintf(out, "| %d × %d%s | %d | %.2f | %.2f | %.2f | %s | %.2f | %.0f | %d | %d | %.1f / %.1f | %.1f / %.1f | %.1f |\n",
+		fmt.Fprintf(out, "| %d × %d%s | %d | %.2f | %.2f | %.2f | %s | %.2f "+
+			"| %.0f | %d | %d | %.1f / %.1f | %.1f / %.1f | %.1f |\n",
 			c.streams, c.viewers, seconds, c.kbps, r.CPU, r.FloorCPU, r.CPU/r.FloorCPU, viewer, r.RSSPerStream, r.PacketsPerSec,
 			r.Lost, r.MaxBurst, r.FirstPacketP50, r.FirstPacketP99, r.AddedLatencyP50, r.AddedLatencyP99, r.IdleCPU)
 	}

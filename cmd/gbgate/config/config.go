@@ -77,7 +77,7 @@ type Superior struct {
 	KeepaliveInterval time.Duration `toml:"keepalive_interval"`
 	KeepaliveMax      int           `toml:"keepalive_max"`
 	BandwidthKbps     int           `toml:"bandwidth_kbps"`     // 0 = no limit
-	OverBandwidth     string        `toml:"over_bandwidth"`     // "" | sub: what a new call gets when bandwidth_kbps is used up
+	OverBandwidth     string        `toml:"over_bandwidth"`     // "" | sub: what a new call gets when none is left
 	MaxCalls          int           `toml:"max_calls"`          // 0 = no limit
 	MaxDownloadSpeed  float64       `toml:"max_download_speed"` // × real time; 0 = no limit
 	SourceGrace       time.Duration `toml:"source_grace"`       // a call outlives its camera by this

@@ -71,8 +71,8 @@ func (p *parser) recording() {
 	c.between("post_record", r.PostRecord, time.Second, time.Hour)
 }
 
-// MaxRecordedName is the longest name that a recorded camera may have, in bytes: it is part of files' names, where a byte
-// may become three.
+// MaxRecordedName is the longest name that a recorded camera may have, in bytes: it is part of files' names, where a
+// byte may become three.
 const MaxRecordedName = 60
 
 // PortRange returns media_ports as two numbers; 0, 0 lets the kernel pick.

@@ -16,7 +16,8 @@ func (c check) replay(cam Camera) {
 		strings.HasPrefix(cam.Replay, "rtsps://")
 	maker := slices.Contains(replayMakers(), cam.Replay)
 	switch {
-	case cam.Replay == "" && (cam.RecordingToken != "" || cam.ReplayChannel != 0 || cam.ReplayZone != "" || cam.ReplayDays != 0):
+	case cam.Replay == "" &&
+		(cam.RecordingToken != "" || cam.ReplayChannel != 0 || cam.ReplayZone != "" || cam.ReplayDays != 0):
 		c.fault("replay", "is missing; recording_token, replay_channel, replay_zone and replay_days are about it")
 	case cam.Replay == "":
 	case cam.Replay == "onvif" && cam.ONVIF == "":

@@ -110,7 +110,9 @@ func TestErrorsAreWrittenSoon(t *testing.T) {
 func TestAFileTakenAwayIsReplaced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gbgate.log")
 	var opened []string
-	f, err := Open(Config{Path: path, Size: MinSize, Files: 2, OnOpen: func(o *os.File) { opened = append(opened, o.Name()) }})
+	f, err := Open(Config{
+		Path: path, Size: MinSize, Files: 2, OnOpen: func(o *os.File) { opened = append(opened, o.Name()) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

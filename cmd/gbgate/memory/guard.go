@@ -74,7 +74,8 @@ func (g *Guard) look() {
 	}
 	g.state.Short = short
 	if short {
-		g.Log.Error("memory is short, new calls are refused", "left", megabytes(g.state.Available), "limit", megabytes(g.state.Limit))
+		g.Log.Error("memory is short, new calls are refused", "left", megabytes(g.state.Available),
+			"limit", megabytes(g.state.Limit))
 	} else {
 		g.Log.Warn("memory is back, calls are taken again", "left", megabytes(g.state.Available))
 	}

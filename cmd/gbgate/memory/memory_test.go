@@ -134,7 +134,8 @@ func TestGuard(t *testing.T) {
 			available = step.available
 			err := g.Admit()
 			if (err != nil) != step.short || g.State().Short != step.short || reliefs != step.reliefs {
-				t.Errorf("step %d, %d MB: %v, %d reliefs; want short %v, %d reliefs", i, step.available/mb, err, reliefs, step.short, step.reliefs)
+				t.Errorf("step %d, %d MB: %v, %d reliefs; want short %v, %d reliefs", i, step.available/mb, err, reliefs,
+					step.short, step.reliefs)
 			}
 			if err != nil && !strings.Contains(err.Error(), "memory is short") {
 				t.Errorf("reason: %v", err)

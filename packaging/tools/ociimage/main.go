@@ -47,7 +47,9 @@ func write(o options) error {
 			"Entrypoint": []string{"/gbgate"}, "Cmd": []string{"run", "-c", "/etc/gbgate/config.toml"},
 			"User": "65532:65532", "WorkingDir": "/", "StopSignal": "SIGTERM",
 			"Volumes": map[string]any{"/var/lib/gbgate": map[string]any{}, "/etc/gbgate": map[string]any{}},
-			"Labels":  map[string]string{"org.opencontainers.image.version": o.version, "org.opencontainers.image.title": "gbgate"},
+			"Labels": map[string]string{
+				"org.opencontainers.image.version": o.version, "org.opencontainers.image.title": "gbgate",
+			},
 		},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + diffID}},
 		"history": []map[string]any{{"created": time.Unix(0, 0).UTC(), "created_by": "ociimage"}},
@@ -59,14 +61,19 @@ func write(o options) error {
 	type object = map[string]any
 	manifest, err := json.Marshal(object{
 		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-		"config": object{"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:" + configID, "size": len(config)},
-		"layers": []object{{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + diffID, "size": len(layer)}},
+		"config": object{
+			"mediaType": "application/vnd.oci.image.config.v1+json", "digest": "sha256:" + configID, "size": len(config),
+		},
+		"layers": []object{
+			{"mediaType": "application/vnd.oci.image.layer.v1.tar", "digest": "sha256:" + diffID, "size": len(layer)},
+		},
 	})
 	if err != nil {
 		return err
 	}
 	index, err := json.Marshal(object{"schemaVersion": 2, "manifests": []object{{
-		"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": "sha256:" + digest(manifest), "size": len(manifest),
+		"mediaType": "application/vnd.oci.image.manifest.v1+json",
+		"digest":    "sha256:" + digest(manifest), "size": len(manifest),
 		"platform":    object{"architecture": o.arch, "os": "linux", "variant": o.variant},
 		"annotations": object{"org.opencontainers.image.ref.name": o.version},
 	}}})
@@ -75,7 +82,8 @@ func write(o options) error {
 	}
 	// Beside the OCI layout the manifest.json that `docker load` reads.
 	legacy, err := json.Marshal([]object{{
-		"Config": "blobs/sha256/" + configID, "RepoTags": []string{"gbgate:" + o.version}, "Layers": []string{"blobs/sha256/" + diffID},
+		"Config": "blobs/sha256/" + configID, "RepoTags": []string{"gbgate:" + o.version},
+		"Layers": []string{"blobs/sha256/" + diffID},
 	}})
 	if err != nil {
 		return err
@@ -128,7 +136,9 @@ func archive(files []file) ([]byte, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
 	for _, f := range files {
-		h := &tar.Header{Name: f.name, Mode: f.mode, Size: int64(len(f.data)), ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
+		h := &tar.Header{
+			Name: f.name, Mode: f.mode, Size: int64(len(f.data)), ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+		}
 		if f.name == "var/lib/gbgate/" {
 			h.Uid, h.Gid = 65532, 65532
 		}
