@@ -21,6 +21,14 @@ func (c *Client) authorized(ctx context.Context, r request, address string) (*el
 		}
 		return answer, err
 	}
+	// A device that never asks for the password gets none, and any number of calls at once: one may wait for events.
+	if !c.wasAsked() {
+		got := c.tolerant(ctx, r, address, "", c.plain)
+		if answer, err := got.result(); kindOf(err) != NotAuthorized {
+			return answer, err
+		}
+		c.setAsked(hasChallenge(got.header))
+	}
 	if !c.isProven() {
 		select {
 		case c.turn <- struct{}{}:
@@ -31,13 +39,6 @@ func (c *Client) authorized(ctx context.Context, r request, address string) (*el
 	}
 	if err := c.resting(); err != nil {
 		return nil, err
-	}
-	if !c.wasAsked() {
-		got := c.tolerant(ctx, r, address, "", c.plain)
-		if answer, err := got.result(); kindOf(err) != NotAuthorized {
-			return answer, err
-		}
-		c.setAsked(hasChallenge(got.header))
 	}
 	if c.digestWanted() {
 		return c.byDigest(ctx, r, address)

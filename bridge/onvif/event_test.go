@@ -168,6 +168,34 @@ func TestSubscriptionIsKept(t *testing.T) {
 	}
 }
 
+// Whoever waits for events holds up nobody, also where the device asks for no password although we have one.
+func TestListeningHoldsUpNobody(t *testing.T) {
+	for name, cfg := range map[string]simcam.ONVIFConfig{
+		"open": {}, "token": {Username: user, Password: password},
+		"digest": {Username: user, Password: password, Digest: []string{"MD5"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := start(t, cfg)
+			c := client(t, d, account())
+			listen(t, c)
+			for range 4000 { // the first one has the states
+				if d.Calls("PullMessages") > 1 {
+					break
+				}
+				d.Raise("tns1:VideoSource/MotionAlarm", "Source", "vs1", "State", "true")
+				time.Sleep(5 * time.Millisecond)
+			}
+			for range 3 {
+				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+				_, err := c.Relays(ctx)
+				cancel()
+				must(t, err)
+			}
+		})
+	}
+}
+
 // What begins between two subscriptions is asked for behind the second one, and told as a state.
 func TestWhatBeginsBetweenSubscriptions(t *testing.T) {
 	t.Parallel()
