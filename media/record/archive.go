@@ -48,6 +48,8 @@ type Archive struct {
 	written atomic.Int64 // bytes since the last sync
 	pace    atomic.Int64 // bytes between the last two
 
+	crew crew // the recorders whose parts Run writes
+
 	mu        sync.Mutex
 	condition Condition
 	told      State // what Changed was told last
@@ -101,6 +103,7 @@ func New(cfg Config) *Archive {
 		cfg: cfg, volume: cfg.volume, loaded: make(chan struct{}), kick: make(chan struct{}, 1),
 		shelves: make(map[string]*shelf), pins: make(map[pin]int), condition: Condition{Since: time.Now()},
 	}
+	a.crew.joined = make(chan struct{}, 1)
 	if a.volume == nil {
 		a.volume = disk{cfg.Dir}
 	}

@@ -104,7 +104,7 @@ func (f *format) marshal() ([]byte, error) {
 		b = bytes.Replace(b, []byte("ipcm"), []byte(law), 1)
 		b = bytes.Replace(b, []byte("pcmC"), []byte("free"), 1)
 	}
-	return pad(b, 0), nil
+	return appendFree(b, int(padding(int64(len(b))))), nil
 }
 
 // videoCodec puts the first parameter set of each type into the sample entry. All of them stand in the
@@ -129,14 +129,19 @@ func (f *format) videoCodec() (codecs.Codec, error) {
 	return &codecs.H265{VPS: sets[h265VPS], SPS: sets[h265SPS], PPS: sets[h265PPS]}, nil
 }
 
-// pad appends a free box that ends on a page boundary; b ends at offset+len(b).
-func pad(b []byte, offset int64) []byte {
-	n := int(-(offset + int64(len(b))) & (page - 1))
+// padding is how long a free box at an offset is that ends on a page boundary; 0: none is needed.
+func padding(offset int64) int64 {
+	n := -offset & (page - 1)
+	if n > 0 && n < boxHeader {
+		n += page
+	}
+	return n
+}
+
+// appendFree appends a free box of n bytes, none where that is 0.
+func appendFree(b []byte, n int) []byte {
 	if n == 0 {
 		return b
-	}
-	if n < boxHeader {
-		n += page
 	}
 	at := len(b)
 	b, _ = openBox(b, "free")

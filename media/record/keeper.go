@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -35,6 +36,9 @@ func (a *Archive) Run(ctx context.Context) error {
 			unlock()
 		}
 	}()
+	var writing sync.WaitGroup
+	defer writing.Wait()
+	writing.Go(func() { a.crew.run(ctx) })
 	ticker := time.NewTicker(a.cfg.Sync)
 	defer ticker.Stop()
 	for {

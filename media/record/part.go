@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"gbgate/media"
 )
@@ -16,33 +17,37 @@ type sample struct {
 	key      bool
 }
 
-// part gathers up to a second of units and becomes one moof with its mdat, written with one call. The
-// pictures are laid down where they will be in the file, so they are copied once, while the processor still
-// has them at hand.
+// part gathers up to a second of units and becomes one moof with its mdat, written with one call. The pictures stay
+// where they are, in their units: the kernel gathers them from there, so that only it copies them.
 type part struct {
-	room     int    // left free in front of the pictures for the boxes' heads
-	buf      []byte // room, then the pictures
-	sounds   []byte // the audio, which follows the pictures in the mdat
+	held     []*media.Unit // retained for the pictures' sake
+	data     [][]byte      // the pictures: by turns the length of a NAL unit, and it
+	lengths  []byte        // where those lengths are
+	sounds   []byte        // the audio, which follows the pictures in the mdat
 	pictures []sample
 	frames   []sample
-	first    int64 // dts of the first unit
+	video    int       // bytes of the pictures
+	first    int64     // dts of the first unit
+	began    time.Time // its arrival
+	interval int64     // between the last two pictures, also of the parts before
 	head     []byte
+	tail     []byte
 }
 
-const (
-	firstRoom  = 2048
-	entryBytes = 16 // of a sample in a trun
-	moofBytes  = 8 + 16 + 2*(8+16+20+20)
-)
+// maxNALs is how many pieces a picture is written as; one of more is copied.
+const maxNALs = 32
 
 func (p *part) empty() bool { return len(p.pictures) == 0 && len(p.frames) == 0 }
 
-func (p *part) bytes() int { return max(0, len(p.buf)-p.room) + len(p.sounds) }
+// units is how many are in it.
+func (p *part) units() int { return len(p.pictures) + len(p.frames) }
+
+func (p *part) bytes() int { return p.video + len(p.sounds) }
 
 // add takes a unit in at dts. adts is the length of the header that an AAC frame loses.
 func (p *part) add(u *media.Unit, dts, duration int64, adts int) {
 	if p.empty() {
-		p.first = dts
+		p.first, p.began = dts, u.Arrived
 	}
 	s := sample{dts: dts, pts: dts + u.PTS - u.DTS, duration: duration, key: u.Key}
 	if !u.Codec.IsVideo() {
@@ -56,26 +61,48 @@ func (p *part) add(u *media.Unit, dts, duration int64, adts int) {
 		return
 	}
 	if n := len(p.pictures); n > 0 {
-		p.pictures[n-1].duration = dts - p.pictures[n-1].dts
+		p.interval = dts - p.pictures[n-1].dts
+		p.pictures[n-1].duration = p.interval
 	}
 	s.size = int32(len(u.Data))
 	p.pictures = append(p.pictures, s)
-	if len(p.buf) == 0 {
-		p.room = max(p.room, firstRoom)
-		p.buf = append(p.buf, make([]byte, p.room)...)
+	p.video += len(u.Data)
+	p.lay(u)
+}
+
+// lay takes a picture's NAL units with their lengths in front, where the unit has start codes.
+func (p *part) lay(u *media.Unit) {
+	data, lengths := len(p.data), len(p.lengths)
+	for rest := u.Data; len(rest) >= len(startCode); {
+		n := nalLength(rest)
+		if len(p.data) >= data+2*maxNALs {
+			p.data, p.lengths = p.data[:data], p.lengths[:lengths]
+			whole := bytes.Clone(u.Data)
+			toLengths(whole)
+			p.data = append(p.data, whole)
+			return
+		}
+		at := len(p.lengths)
+		p.lengths = binary.BigEndian.AppendUint32(p.lengths, uint32(n))
+		p.data = append(p.data, p.lengths[at:], rest[len(startCode):][:n])
+		rest = rest[len(startCode)+n:]
 	}
-	at := len(p.buf)
-	p.buf = append(p.buf, u.Data...)
-	toLengths(p.buf[at:])
+	u.Retain()
+	p.held = append(p.held, u)
+}
+
+// nalLength is that of the NAL unit behind the start code with which data begins.
+func nalLength(data []byte) int {
+	if n := bytes.Index(data[len(startCode):], startCode); n >= 0 {
+		return n
+	}
+	return len(data) - len(startCode)
 }
 
 // toLengths replaces the start codes of Annex B data by the lengths of the NAL units, in place.
 func toLengths(data []byte) {
 	for len(data) >= len(startCode) {
-		n := bytes.Index(data[len(startCode):], startCode)
-		if n < 0 {
-			n = len(data) - len(startCode)
-		}
+		n := nalLength(data)
 		binary.BigEndian.PutUint32(data, uint32(n))
 		data = data[len(startCode)+n:]
 	}
@@ -97,52 +124,42 @@ func toStartCodes(data []byte) bool {
 	return true
 }
 
-// finish returns the part's bytes for a file in which they come at offset, valid until the next add, and
-// begins anew. next is the dts of the picture that follows, < 0: not known.
-func (p *part) finish(f *format, sequence uint32, offset, next int64) []byte {
+// finish returns the part's pieces for a file in which they come at offset, valid until reset. next is the dts of the
+// picture that follows, < 0: not known.
+func (p *part) finish(f *format, sequence uint32, offset, next int64) (pieces [][]byte, size int64) {
 	if n := len(p.pictures); n > 0 {
-		switch last := &p.pictures[n-1]; {
-		case next > last.dts:
-			last.duration = next - last.dts
-		case n > 1:
-			last.duration = p.pictures[n-2].duration
-		}
+		p.interval = p.last(next)
+		p.pictures[n-1].duration = p.interval
 	}
-	p.makeRoom(moofBytes + entryBytes*(len(p.pictures)+len(p.frames)) + boxHeader)
-	video := len(p.buf) - p.room
-	p.buf = slices.Grow(p.buf, len(p.sounds)+page+boxHeader) // and for what pad appends
-	p.buf = append(p.buf, p.sounds...)
-	head := p.moof(f, sequence, video)
-	start := p.room - len(head)
-	copy(p.buf[start:], head)
-	b := p.buf[start:]
+	head := p.moof(f, sequence, p.video)
+	size = int64(len(head) + p.bytes())
+	p.tail = append(p.tail[:0], p.sounds...)
 	// Where it costs little, the next part begins on a page of its own, so that a sync in between does not
 	// make flash write a page twice.
-	if padded := pad(b, offset); len(padded)-len(b) <= len(b)/16 {
-		b = padded
+	if n := padding(offset + size); n <= size/16 {
+		p.tail = appendFree(p.tail, int(n))
+		size += n
 	}
-	p.reset()
-	return b
+	return slices.Concat([][]byte{head}, p.data, [][]byte{p.tail}), size
+}
+
+// last is how long the last picture is shown: until next, or as long as the one before it.
+func (p *part) last(next int64) int64 {
+	if n := len(p.pictures); n > 0 && next > p.pictures[n-1].dts {
+		return next - p.pictures[n-1].dts
+	}
+	return min(p.interval, media.Clock)
 }
 
 // reset forgets what was added.
 func (p *part) reset() {
-	p.buf, p.sounds, p.pictures, p.frames = p.buf[:0], p.sounds[:0], p.pictures[:0], p.frames[:0]
-}
-
-// makeRoom sees to it that there are need bytes in front of the pictures.
-func (p *part) makeRoom(need int) {
-	if len(p.buf) == 0 {
-		p.room = max(p.room, need)
-		p.buf = append(p.buf, make([]byte, p.room)...)
-		return
+	for i, u := range p.held {
+		u.Release()
+		p.held[i] = nil
 	}
-	if need <= p.room {
-		return
-	}
-	bigger := make([]byte, need+len(p.buf)-p.room, need+cap(p.buf))
-	copy(bigger[need:], p.buf[p.room:])
-	p.buf, p.room = bigger, need
+	clear(p.data)
+	p.held, p.data, p.lengths, p.sounds = p.held[:0], p.data[:0], p.lengths[:0], p.sounds[:0]
+	p.pictures, p.frames, p.video = p.pictures[:0], p.frames[:0], 0
 }
 
 // moof returns the moof box and the head of the mdat, which begins with so many bytes of video.

@@ -79,7 +79,7 @@ func (p *Player) Play(_ context.Context, at time.Time, scale float64) error {
 	default:
 		p.mode = allUnits
 	}
-	p.desc = nil
+	p.desc, p.lastEnd = nil, math.MinInt64/2 // none: sound may be all that is read before the next segment
 	return nil
 }
 

@@ -215,15 +215,21 @@ func (r *reader) walk(f func(at int64, places []place)) (end int64, err error) {
 
 // length tells when the last whole part ends, and its offset.
 func (r *reader) length() (ticks, end int64) {
-	video := r.format.video.Codec.IsVideo()
-	end, _ = r.walk(func(_ int64, places []place) {
-		for _, p := range places {
-			if p.audio != video {
-				ticks = max(ticks, p.dts+p.duration)
-			}
-		}
-	})
+	end, _ = r.walk(func(_ int64, places []place) { ticks = max(ticks, endOfPart(places)) })
 	return ticks, end
+}
+
+// endOfPart is when a part ends.
+func endOfPart(places []place) int64 {
+	pictures, sounds := int64(-1), int64(0)
+	for _, p := range places {
+		if p.audio {
+			sounds = max(sounds, p.dts+p.duration)
+		} else {
+			pictures = max(pictures, p.dts+p.duration)
+		}
+	}
+	return endOf(pictures, sounds)
 }
 
 // tableKeys reads the mfra box (ISO/IEC 14496-12 8.8.9), whose length stands in the file's last bytes.

@@ -20,10 +20,13 @@ const (
 )
 
 const (
-	partLength = media.Clock * 9 / 10 // a part ends with the first picture after this
-	partBytes  = 8 << 20              // or when it has grown to this
-	stallAfter = 2 * time.Second      // without units a part is written out
-	gapTicks   = 3 * media.Clock      // a longer step between two units begins a new segment
+	// A part ends with the first picture after partLength, or with whatever comes partPatience after its first unit, so
+	// that a second is what a kill costs, though it may wait for writeEvery.
+	partLength   = media.Clock * 8 / 10
+	partPatience = 900 * time.Millisecond
+	partBytes    = 8 << 20         // it ends also when it has grown to this
+	stallAfter   = 2 * time.Second // without units a part is written out
+	gapTicks     = 3 * media.Clock // a longer step between two units begins a new segment
 	// A camera's clock runs a little differently from ours; units of one that stalls come late.
 	jitter   = 500 * time.Millisecond // so much between two segments is none
 	maxDrift = 2 * time.Second        // more in a segment begins a new one
@@ -44,6 +47,8 @@ type Recorder struct {
 	mode    Mode
 	log     *slog.Logger
 
+	disk sync.Mutex // held while something is written; taken before mu
+
 	mu     sync.Mutex // taken by whoever writes to the stream, so nothing is done under it that can block
 	until  time.Time  // an alarm's recording lasts until then
 	held   time.Time  // or then, while what it is about goes on
@@ -51,6 +56,8 @@ type Recorder struct {
 	kick   context.CancelFunc // wakes Run from its Read
 	ring   ring
 	take   take
+	full   fullPart  // waits for the archive to write it
+	broken bool      // writing that has failed: the segment is to be given up
 	newest time.Time // arrival of the newest unit
 	stats  RecorderStatus
 	lagged uint64 // units that the present reader has dropped
@@ -147,6 +154,7 @@ func (r *Recorder) Run(ctx context.Context, units Units) error {
 	units.Inline(r.inline)
 	loss, lossy := units.(interface{ Dropped() uint64 })
 	defer r.end()
+	defer r.archive.attach(r)()
 	patience := stallAfter
 	for {
 		wait, cancel := context.WithTimeoutCause(ctx, patience, errStall)
@@ -181,6 +189,8 @@ func (r *Recorder) end() {
 	r.stats.Lost += r.lagged
 	r.lagged = 0
 	r.mu.Unlock()
+	r.disk.Lock()
+	defer r.disk.Unlock()
 	r.close(-1)
 }
 
@@ -198,7 +208,13 @@ func (r *Recorder) accept(u *media.Unit) bool {
 	r.newest = u.Arrived
 	switch {
 	case r.take.recording():
-		if r.due(u) != goOn {
+		switch r.due(u) {
+		case goOn:
+		case flush:
+			if !r.swap(r.take.following(u)) {
+				return false
+			}
+		default:
 			return false
 		}
 		r.take.add(u)
@@ -245,6 +261,7 @@ func (r *Recorder) put(u *media.Unit) {
 	}
 	v := r.due(u)
 	r.mu.Unlock()
+	r.disk.Lock()
 	switch v {
 	case goOn:
 	case flush:
@@ -254,6 +271,7 @@ func (r *Recorder) put(u *media.Unit) {
 	case forsake:
 		r.abandon(nil)
 	}
+	r.disk.Unlock()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
@@ -269,20 +287,24 @@ func (r *Recorder) put(u *media.Unit) {
 // begin starts a segment with u, if one can start with it. Its file is made with its first part. r.mu is held.
 func (r *Recorder) begin(u *media.Unit) {
 	kind := r.wanted()
-	if kind == None || !r.take.begins(u) {
+	if kind == None {
 		return
 	}
 	if !r.archive.working.Load() {
 		r.stats.Lost++
 		return
 	}
+	if !r.take.begins(u) {
+		return
+	}
 	r.take.begin(u, kind)
 }
 
-// flush writes the part out. next is the time of the unit that follows, < 0: not known.
+// flush writes out what is in memory. next is the time of the unit that follows, < 0: not known. r.disk is held, and the
+// stream's writer does not touch the take, since Run is outside of Read.
 func (r *Recorder) flush(next int64) {
-	t := &r.take // the stream's writer does not touch it while Run is outside of Read
-	if t.part.empty() {
+	t := &r.take
+	if t.part.empty() && !r.full.waits {
 		return
 	}
 	if t.segment == nil {
@@ -294,13 +316,29 @@ func (r *Recorder) flush(next int64) {
 		t.segment = s
 		r.archive.began(r.camera, s)
 	}
-	before := t.segment.size
-	err := t.segment.append(&t.part, t.ticks(next))
-	if err != nil {
-		r.abandon(err)
+	if r.full.waits {
+		if err := r.write(&r.full.part, r.full.next); err != nil {
+			r.abandon(err)
+			return
+		}
+		r.full.waits = false
+	}
+	if t.part.empty() {
 		return
 	}
-	r.archive.written.Add(t.segment.size - before)
+	if err := r.write(&t.part, t.ticks(next)); err != nil {
+		r.abandon(err)
+	}
+}
+
+// write appends a part to the segment. r.disk is held.
+func (r *Recorder) write(p *part, next int64) error {
+	s := r.take.segment
+	before := s.size
+	if err := s.append(p, next); err != nil {
+		return err
+	}
+	r.archive.written.Add(s.size - before)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stats.Err != nil {
@@ -308,11 +346,12 @@ func (r *Recorder) flush(next int64) {
 	}
 	r.stats.Err = nil
 	r.stats.Parts++
-	r.stats.Bytes += uint64(t.segment.size - before)
-	r.stats.Recording, r.stats.Since = t.kind, time.UnixMilli(t.segment.name.start)
+	r.stats.Bytes += uint64(s.size - before)
+	r.stats.Recording, r.stats.Since = r.take.kind, time.UnixMilli(s.name.start)
+	return nil
 }
 
-// close ends the segment, if there is one.
+// close ends the segment, if there is one. r.disk is held.
 func (r *Recorder) close(next int64) {
 	r.flush(next)
 	t := &r.take
@@ -328,10 +367,10 @@ func (r *Recorder) close(next int64) {
 }
 
 // abandon ends the segment as it is, because the volume (err nil: as others have found) or the camera does
-// not let it go on.
+// not let it go on. r.disk is held.
 func (r *Recorder) abandon(err error) {
 	t := &r.take
-	lost := len(t.part.pictures) + len(t.part.frames)
+	lost := t.part.units() + r.full.part.units()
 	if err != nil {
 		r.fail(err)
 	}
@@ -342,7 +381,8 @@ func (r *Recorder) abandon(err error) {
 	defer r.mu.Unlock()
 	r.stats.Lost += uint64(lost)
 	r.stats.Recording, r.stats.Since = None, time.Time{}
-	t.part.reset()
+	r.full.reset()
+	r.broken = false
 	t.end()
 }
 
@@ -375,6 +415,8 @@ func (r *Recorder) idle() (patience time.Duration) {
 		r.put(u)
 		u.Release()
 	}
+	r.disk.Lock()
+	defer r.disk.Unlock()
 	switch {
 	case !recording && len(queued) == 0:
 	case silence >= 5*stallAfter, recording && wanted == None && silence >= stallAfter:

@@ -25,6 +25,7 @@ type seat struct {
 	places []place // of the part, those still to be read
 	buffer []place
 
+	waiting bool // for a key picture: what comes in front of it was not read
 	resumed int  // index of the first key picture that reading may go on at after damage
 	told    bool // that something here is damaged
 }
@@ -41,7 +42,37 @@ func (p *Player) stand(t int64) {
 		c.offset = c.reader.first
 		if key < len(c.reader.keys) {
 			c.standAt(c.reader.keys[key])
+			if t-c.reader.keys[key].pts > longGroup {
+				c.pass(t, c.reader.keys[key])
+			}
 		}
+	}
+}
+
+// longGroup is longer than groups of pictures are; so far behind a key picture it is looked whether pictures came at all.
+const longGroup = 20 * media.Clock
+
+// pass goes on to the part that holds t where the camera has sent sound only for a while before it: nobody who asks for
+// the sound of nine o'clock wants to see the picture at which the camera stopped at eight.
+func (c *seat) pass(t int64, key keyPlace) {
+	var places []place
+	holds, newest, offset := int64(-1), key.pts, key.offset
+	for range maxParts {
+		var at, next int64
+		var err error
+		places, at, next, err = c.reader.part(offset, places[:0])
+		if err != nil || len(places) == 0 || places[0].dts > t {
+			break
+		}
+		for _, s := range places {
+			if !s.audio && s.dts <= t {
+				newest = s.dts
+			}
+		}
+		holds, offset = at, next
+	}
+	if holds >= 0 && t-newest > gapTicks {
+		c.offset, c.places, c.waiting = holds, nil, true
 	}
 }
 
@@ -206,16 +237,7 @@ func (p *Player) grown() bool {
 func (p *Player) sample() (place, error) {
 	c := &p.at
 	if p.mode == allUnits {
-		for len(c.places) == 0 {
-			places, _, next, err := c.reader.part(c.offset, c.buffer[:0])
-			if err != nil {
-				return place{}, err
-			}
-			c.places, c.buffer, c.offset = places, places, next
-		}
-		s := c.places[0]
-		c.places = c.places[1:]
-		return s, nil
+		return c.following()
 	}
 	if c.key < 0 || c.key >= len(c.reader.keys) {
 		return place{}, io.EOF
@@ -236,4 +258,26 @@ func (p *Player) sample() (place, error) {
 		return place{}, errBox
 	}
 	return c.places[0], nil
+}
+
+// following returns the next sample of all.
+func (c *seat) following() (place, error) {
+	for {
+		for len(c.places) == 0 {
+			places, _, next, err := c.reader.part(c.offset, c.buffer[:0])
+			if err != nil {
+				return place{}, err
+			}
+			c.places, c.buffer, c.offset = places, places, next
+		}
+		s := c.places[0]
+		c.places = c.places[1:]
+		if c.waiting && !s.audio {
+			if !s.key {
+				continue
+			}
+			c.waiting = false
+		}
+		return s, nil
+	}
 }

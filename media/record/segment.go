@@ -3,9 +3,9 @@ package record
 import (
 	"encoding/binary"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,13 +14,6 @@ import (
 
 // maxLength is more than a segment ever lasts.
 const maxLength = 24 * time.Hour
-
-// file is what a segment is written to: an *os.File, or one that fails in a test.
-type file interface {
-	io.Writer
-	Truncate(size int64) error
-	Close() error
-}
 
 // segment is a file that is being written. Only its recorder's goroutine changes it; readers ask progress.
 type segment struct {
@@ -44,10 +37,6 @@ type keyPlace struct {
 	pts    int64 // ticks since the segment's start
 	offset int64 // of the moof
 	sample int   // which of the pictures in it, from 0
-}
-
-func createFile(path string) (file, error) {
-	return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o644)
 }
 
 // newSegment creates the file; its first bytes come with the first part. Where the name is taken (the clock
@@ -79,7 +68,7 @@ func newSegment(dir string, n name, f *format, create func(string) (file, error)
 	return nil, os.ErrExist
 }
 
-// append writes a part: with the first one also what stands at a file's beginning, in one call.
+// append writes a part and empties it: with the first one also what stands at a file's beginning, in one call.
 func (s *segment) append(p *part, next int64) error {
 	var init []byte
 	if s.size == 0 {
@@ -90,18 +79,19 @@ func (s *segment) append(p *part, next int64) error {
 	}
 	offset := s.size + int64(len(init))
 	end := p.end(next)
-	keys := p.keys(offset)
-	b := p.finish(s.format, s.sequence+1, offset, next)
+	keys := p.keys(offset, s.track())
+	pieces, size := p.finish(s.format, s.sequence+1, offset, next)
 	if init != nil {
-		b = append(init, b...)
+		pieces = slices.Insert(pieces, 0, init)
 	}
-	if err := s.write(b); err != nil {
+	if err := s.write(pieces...); err != nil {
 		return err
 	}
+	p.reset()
 	s.sequence++
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.size += int64(len(b))
+	s.size = offset + size
 	s.end = max(s.end, end)
 	s.keys = append(s.keys, keys...)
 	return nil
@@ -111,11 +101,8 @@ func (s *segment) append(p *part, next int64) error {
 type formatError struct{ error }
 
 // write takes back what a failing disk has taken half.
-func (s *segment) write(b []byte) error {
-	n, err := s.file.Write(b)
-	if err == nil && n < len(b) {
-		err = io.ErrShortWrite
-	}
+func (s *segment) write(pieces ...[]byte) error {
+	err := s.file.Append(pieces)
 	if err != nil {
 		_ = s.file.Truncate(s.size)
 	}
@@ -193,34 +180,40 @@ func (s *segment) progress(keysFrom int) progress {
 	return p
 }
 
-// end is where a part ends, before it is finished: its pictures, if it has any.
+// end is where a part ends, before it is finished.
 func (p *part) end(next int64) int64 {
-	end := int64(0)
+	pictures, sounds := int64(-1), int64(0)
 	if n := len(p.pictures); n > 0 {
-		last := p.pictures[n-1]
-		end = last.dts + last.duration
-		if n > 1 && last.duration == 0 {
-			end = last.dts + p.pictures[n-2].duration
-		}
-		if next > last.dts {
-			end = next
-		}
-	} else if n := len(p.frames); n > 0 {
-		last := p.frames[n-1]
-		end = last.dts + last.duration
+		pictures = p.pictures[n-1].dts + p.last(next)
 	}
-	return end
+	if n := len(p.frames); n > 0 {
+		sounds = p.frames[n-1].dts + p.frames[n-1].duration
+	}
+	return endOf(pictures, sounds)
 }
 
-// keys lists what a reader may begin at in a part whose moof is at offset.
-func (p *part) keys(offset int64) []keyPlace {
+// endOf is where something ends of which the pictures (< 0: there are none) and the sounds end then: with the pictures,
+// unless those have stopped while the sound goes on.
+func endOf(pictures, sounds int64) int64 {
+	if pictures >= 0 && sounds-pictures < soundAlone {
+		return pictures
+	}
+	return sounds
+}
+
+// soundAlone is more than sound is ahead of pictures, in ticks.
+const soundAlone = media.Clock / 2
+
+// keys lists what a reader may begin at in a part whose moof is at offset: key pictures, or the beginning of a part of
+// a segment that has sound only.
+func (p *part) keys(offset int64, track uint32) []keyPlace {
 	var keys []keyPlace
 	for i, s := range p.pictures {
 		if s.key {
 			keys = append(keys, keyPlace{s.pts, offset, i})
 		}
 	}
-	if len(p.pictures) == 0 && len(p.frames) > 0 {
+	if track == audioTrack && len(p.frames) > 0 {
 		keys = append(keys, keyPlace{p.frames[0].dts, offset, 0})
 	}
 	return keys

@@ -99,12 +99,13 @@ func adtsLength(frame []byte) int {
 	return adtsHeader
 }
 
-// full tells whether the part ends in front of u.
+// full tells whether the part ends in front of u: with a picture as a rule, but a camera whose encoder hangs goes on
+// with sound alone, and what came must not wait in memory for a picture.
 func (t *take) full(u *media.Unit) bool {
 	if t.part.empty() {
 		return false
 	}
-	if t.part.bytes()+len(u.Data) > partBytes {
+	if t.part.bytes()+len(u.Data) > partBytes || u.Arrived.Sub(t.part.began) >= partPatience {
 		return true
 	}
 	leads := u.Codec.IsVideo() || !t.format.video.Codec.IsVideo()
@@ -144,5 +145,6 @@ func (t *take) end() {
 		t.overEnd, t.overMS = t.base+end, t.segment.name.start+end/(media.Clock/1000)
 	}
 	t.kind, t.segment, t.format = None, nil, nil
+	t.part.reset()
 	t.part = part{} // its memory too: the next one may be long in coming, or of another size
 }

@@ -20,7 +20,7 @@ const (
 // due judges a unit. r.mu is held.
 func (r *Recorder) due(u *media.Unit) verdict {
 	t := &r.take
-	if !r.archive.working.Load() {
+	if r.broken || !r.archive.working.Load() {
 		return forsake
 	}
 	begins := u.Key || !u.Desc.HasVideo()
@@ -30,6 +30,9 @@ func (r *Recorder) due(u *media.Unit) verdict {
 		}
 		if u.Codec.IsVideo() && u.Codec != t.format.video.Codec {
 			return renew // with the next key picture
+		}
+		if t.age(u) > maxLength-time.Minute {
+			return renew // a camera without key pictures
 		}
 		if t.full(u) {
 			return flush

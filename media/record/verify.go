@@ -56,15 +56,12 @@ func (a *Archive) Verify(ctx context.Context, s Segment, deep bool) Verdict {
 
 // look counts what is in a segment, and lists its key pictures.
 func (v *Verdict) look(ctx context.Context, r *reader, deep bool) (keys []keyPlace) {
-	video := r.format.video.Codec.IsVideo()
 	end := int64(0)
 	whole, err := r.walk(func(at int64, places []place) {
 		v.Parts++
 		keys = r.appendKeys(keys, at, places)
+		end = max(end, endOfPart(places))
 		for _, p := range places {
-			if p.audio != video {
-				end = max(end, p.dts+p.duration)
-			}
 			switch {
 			case p.audio:
 				v.Sounds++
