@@ -26,8 +26,11 @@ func (r *run) fresh(ctx context.Context) error {
 	return media.Wait(ctx, 2*time.Second)
 }
 
-// fanOut measures what seven more viewers of one camera cost, with the floor beside: the machine has room for both, and
-// what is the difference of two small figures takes no drift between them.
+// fanOutMost bounds the length of one of the measurements of fanOut.
+const fanOutMost = 30 * time.Second
+
+// fanOut measures what seven more viewers of one camera cost, for twice as long as the rest and with the floor beside:
+// the machine has room for both, and the difference of two small figures takes no drift between them.
 func (r *run) fanOut(ctx context.Context) error {
 	if r.Viewers > 1 || r.noFanOut {
 		return nil
@@ -53,7 +56,7 @@ func (r *run) fanOut(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if floor[i], ours[i], _, err = r.measureBeside(ctx, r.seconds()); err != nil {
+		if floor[i], ours[i], _, err = r.measureBeside(ctx, min(2*r.seconds(), fanOutMost)); err != nil {
 			return err
 		}
 	}
