@@ -70,7 +70,7 @@ func Discover(ctx context.Context, cfg DiscoverConfig) ([]Found, error) {
 	var wg sync.WaitGroup
 	for _, nic := range cfg.Interfaces {
 		wg.Go(func() {
-			err := probeOn(ctx, cfg, nic, func(f Found) {
+			err := probeFromAll(ctx, cfg, nic, func(f Found) {
 				mu.Lock()
 				defer mu.Unlock()
 				if len(answers) < maxFound {
@@ -98,7 +98,7 @@ func interfaces() ([]net.Interface, error) {
 		return nil, err
 	}
 	all = slices.DeleteFunc(all, func(i net.Interface) bool {
-		return i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || !ipv4Address(i).IsValid()
+		return i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 || len(ipv4Addresses(i)) == 0
 	})
 	if len(all) == 0 {
 		return nil, errors.New("no network interface is up")
@@ -106,29 +106,49 @@ func interfaces() ([]net.Interface, error) {
 	return all, nil
 }
 
-// ipv4Address returns an interface's first IPv4 address.
-func ipv4Address(nic net.Interface) netip.Addr {
+// ipv4Addresses returns an interface's IPv4 addresses, not all of them where they are many.
+func ipv4Addresses(nic net.Interface) []netip.Addr {
 	addrs, err := nic.Addrs()
 	if err != nil {
-		return netip.Addr{}
+		return nil
 	}
+	var list []netip.Addr
 	for _, a := range addrs {
-		if n, ok := a.(*net.IPNet); ok {
+		if n, ok := a.(*net.IPNet); ok && len(list) < maxAddresses {
 			if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap().Is4() {
-				return ip.Unmap()
+				list = append(list, ip.Unmap())
 			}
 		}
 	}
-	return netip.Addr{}
+	return list
+}
+
+// probeFromAll asks on one interface from each of its addresses: a camera answers to networks that it is in, and to what
+// its router reaches.
+func probeFromAll(ctx context.Context, cfg DiscoverConfig, nic net.Interface, found func(Found)) error {
+	locals := ipv4Addresses(nic)
+	if len(locals) == 0 {
+		return errors.New("no IPv4 address")
+	}
+	faults := make(chan error, len(locals))
+	for _, local := range locals {
+		go func() { faults <- probeOn(ctx, cfg, nic, local, found) }()
+	}
+	var all []error
+	for range locals {
+		if err := <-faults; err != nil {
+			all = append(all, err)
+		}
+	}
+	if len(all) < len(locals) {
+		return nil
+	}
+	return errors.Join(all...)
 }
 
 // probeOn asks on one interface and hands on what answers until ctx ends. The question goes out
 // twice, as UDP loses.
-func probeOn(ctx context.Context, cfg DiscoverConfig, nic net.Interface, found func(Found)) error {
-	local := ipv4Address(nic)
-	if !local.IsValid() {
-		return errors.New("no IPv4 address")
-	}
+func probeOn(ctx context.Context, cfg DiscoverConfig, nic net.Interface, local netip.Addr, found func(Found)) error {
 	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: local.AsSlice()})
 	if err != nil {
 		return err
@@ -193,6 +213,7 @@ func readMatches(data []byte, from netip.Addr) []Found {
 		if len(f.Addresses) == 0 {
 			continue
 		}
+		f.Addresses = withSender(f.Addresses, from)
 		for scope := range strings.FieldsSeq(m.str("Scopes")) {
 			f.scope(scope)
 		}
@@ -233,6 +254,20 @@ func addresses(xaddrs string, from netip.Addr) []string {
 	return list
 }
 
+// withSender adds the same service at who answered, where none of the addresses is that host's: cameras name the address
+// that they had before, or have behind a router.
+func withSender(list []string, from netip.Addr) []string {
+	u, err := url.Parse(list[0])
+	if err != nil || slices.ContainsFunc(list, func(a string) bool {
+		other, err := url.Parse(a)
+		return err == nil && other.Hostname() == from.String()
+	}) {
+		return list
+	}
+	u.Host = hostPort(from, u.Port())
+	return append(list, u.String())
+}
+
 func hostPort(a netip.Addr, port string) string {
 	host := a.WithZone("").String()
 	if a.Is6() {
@@ -269,17 +304,17 @@ func (f *Found) scope(s string) {
 	}
 }
 
-// distinct keeps one of each device, by endpoint or, where that is missing, by address, ordered by
-// who answered. A device that answers from several addresses has them all.
+// distinct keeps one of each device, ordered by who answered. A device that answers from several addresses, or again,
+// has them all. An endpoint alone is no proof: makers copy it from camera to camera, and one that is left out is never found.
 func distinct(answers []Found) []Found {
 	slices.SortStableFunc(answers, func(a, b Found) int { return a.From.Compare(b.From) })
-	seen := make(map[string]int)
 	var list []Found
 	for _, f := range answers {
-		key := cmp.Or(f.ID, f.Addresses[0])
-		i, again := seen[key]
-		if !again {
-			seen[key] = len(list)
+		i := slices.IndexFunc(list, func(known Found) bool {
+			return known.ID == f.ID &&
+				slices.ContainsFunc(f.Addresses, func(a string) bool { return slices.Contains(known.Addresses, a) })
+		})
+		if i < 0 {
 			list = append(list, f)
 			continue
 		}

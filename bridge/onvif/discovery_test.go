@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,33 @@ func TestDiscover(t *testing.T) {
 		got[i].ID = ""
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+		t.Errorf("found (-want +got):\n%s", diff)
+	}
+}
+
+// Cameras whose maker gave all of them one endpoint are found each; one that names another address than it has is found
+// at its own, too.
+func TestDiscoverCopiesAndWrongAddresses(t *testing.T) {
+	nic, port := loopback(t), freePort(t)
+	cfg := simcam.ONVIFConfig{Discovery: []net.Interface{nic}, DiscoveryPort: port, Quirks: simcam.ONVIFQuirks{CopiedID: true}}
+	one, two := start(t, cfg), start(t, cfg)
+	cfg.Quirks.Host = "192.0.2.99:81"
+	start(t, cfg)
+	got, err := onvif.Discover(t.Context(), onvif.DiscoverConfig{
+		Interfaces: []net.Interface{nic}, Port: port, Wait: 500 * time.Millisecond,
+	})
+	must(t, err)
+	var found []string
+	for _, f := range got {
+		found = append(found, strings.Join(f.Addresses, " "))
+	}
+	slices.Sort(found)
+	want := []string{
+		one.URL(), two.URL(),
+		"http://192.0.2.99:81/onvif/device_service http://127.0.0.1:81/onvif/device_service",
+	}
+	slices.Sort(want)
+	if diff := cmp.Diff(want, found); diff != "" {
 		t.Errorf("found (-want +got):\n%s", diff)
 	}
 }

@@ -34,7 +34,11 @@ func listenFinder(d *ONVIF) (*finder, error) {
 			return nil, fmt.Errorf("%s: %w", nic.Name, err)
 		}
 	}
-	id := fmt.Sprintf("urn:uuid:5f5a69c2-e0ae-504f-829b-00000000%04x", d.Addr().Port())
+	at := d.Addr().Addr().As16()
+	id := fmt.Sprintf("urn:uuid:5f5a69c2-e0ae-504f-829b-%x%04x", at[12:], d.Addr().Port())
+	if d.cfg.Quirks.CopiedID {
+		id = "urn:uuid:5f5a69c2-e0ae-504f-829b-000000000000"
+	}
 	return &finder{d: d, conn: conn, id: id}, nil
 }
 

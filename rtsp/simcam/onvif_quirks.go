@@ -12,6 +12,7 @@ import (
 type ONVIFQuirks struct {
 	Host          string // every address the device reports has this host[:port] (behind NAT; 0.0.0.0)
 	UserinfoInURI bool   // stream addresses hold an account
+	CopiedID      bool   // its endpoint is every other camera's of that maker, too
 	NonceOnce     bool   // a digest nonce is good for one request (Dahua)
 
 	TimeNeedsPassword bool // GetSystemDateAndTime too (Panasonic)
