@@ -22,6 +22,8 @@ type discoverDoc struct {
 	Verdict string     `json:"verdict"`
 	Reason  string     `json:"reason,omitempty"`
 	Cameras []foundDoc `json:"cameras"`
+	// Strangers were heard on our cables, with addresses in networks that we are not in.
+	Strangers []strangerDoc `json:"strangers,omitempty"`
 }
 
 // foundDoc is a camera on the site. What was not learned is left out.
@@ -35,6 +37,7 @@ type foundDoc struct {
 	Brand      string   `json:"brand,omitempty"`
 	Model      string   `json:"model,omitempty"`
 	Title      string   `json:"title,omitempty"`
+	Server     string   `json:"server,omitempty"` // what its RTSP server calls itself
 	Firmware   string   `json:"firmware,omitempty"`
 	Interface  string   `json:"interface,omitempty"`
 	Also       []string `json:"also,omitempty"` // other addresses of the same device
@@ -46,6 +49,8 @@ type foundDoc struct {
 	Code       string   `json:"code,omitempty"`        // a free code of the block
 	CodeReason string   `json:"code_reason,omitempty"` // why there is none
 	id         string   // ONVIF endpoint
+	from       string   // the host that answered discovery
+	user       string   // of an account that it let in
 	hosts      []string // all its addresses, without ports
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -18,8 +20,12 @@ func refusedPassword(err error) bool {
 
 // printFound prints a table for people.
 func (e env) printFound(doc discoverDoc) {
+	defer e.printStrangers(doc)
 	if len(doc.Cameras) == 0 {
 		fmt.Fprintln(e.stdout, "no camera answers")
+		if os.Geteuid() != 0 && len(doc.Strangers) == 0 {
+			fmt.Fprintln(e.stdout, "as root, discover hears cameras whose addresses are in other networks, too")
+		}
 		return
 	}
 	table(e.stdout, "HOST\tBRAND\tMODEL\tONVIF\tRTSP\tCLOCK\tCAMERA\tCODE\tNOTE", func(row func(...any)) {
@@ -28,7 +34,7 @@ func (e env) printFound(doc discoverDoc) {
 			if f.Configured != "" {
 				code = "configured"
 			}
-			row(f.Host, dash(f.Brand), dash(f.Model), yes(f.ONVIF), yes(f.RTSP), skew(f.ClockSkew), f.Name, dash(code), f.Reason)
+			row(f.Host, dash(cmp.Or(f.Brand, f.Server)), dash(f.Model), yes(f.ONVIF), yes(f.RTSP), skew(f.ClockSkew), f.Name, dash(code), f.Reason)
 		}
 	})
 }
@@ -48,7 +54,25 @@ func skew(s *float64) string {
 	if d.Abs() <= skewAllowed {
 		return "right"
 	}
-	return fmt.Sprintf("%+v", d)
+	if d.Abs() > time.Minute {
+		d = d.Round(time.Minute)
+	}
+	text := d.String()
+	if d%time.Minute == 0 {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if d > 0 {
+		text = "+" + text
+	}
+	return text
+}
+
+// printStrangers tells of cameras that can't answer us, and how they could.
+func (e env) printStrangers(doc discoverDoc) {
+	for _, s := range doc.Strangers {
+		fmt.Fprintf(e.stdout, "\n%s (%s) is heard on %s, but is in a network that we are not in. To look at it:\n  %s\n",
+			s.Host, s.Card, s.Interface, s.Fix)
+	}
 }
 
 // printCameras prints [[camera]] blocks for what is not in the configuration yet.
@@ -58,6 +82,9 @@ func (e env) printCameras(doc discoverDoc) {
 			continue
 		}
 		fmt.Fprint(e.stdout, f.block())
+	}
+	for _, s := range doc.Strangers {
+		fmt.Fprintf(e.stdout, "\n# %s is heard on %s in a network that we are not in: %s\n", s.Host, s.Interface, s.Fix)
 	}
 }
 
@@ -85,7 +112,7 @@ func (f *foundDoc) block() string {
 	} else {
 		key("url", f.RTSP+strings.TrimPrefix(vendorPath(f.Brand), "/"))
 	}
-	key("username", "admin")
+	key("username", cmp.Or(f.user, "admin"))
 	key("password", "")
 	if f.Brand != "" {
 		key("manufacturer", f.Brand)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -44,7 +45,13 @@ func discover(ctx context.Context, opt discoverOptions, known knownSiteConfig) d
 	if opt.scan {
 		wg.Go(func() { knocked = scan(ctx, hostsOf(opt.networks), opt.rtspPorts) })
 	}
+	listening, enough := context.WithCancel(ctx)
+	defer enough()
+	strangers := make(chan []strangerDoc, 1)
+	go func() { strangers <- hearStrangers(listening) }()
 	wg.Wait()
+	enough()
+	doc.Strangers = <-strangers
 	if onvifErr != nil {
 		doc.Verdict, doc.Reason = bad, onvifErr.Error()
 	}
@@ -65,7 +72,7 @@ func discover(ctx context.Context, opt discoverOptions, known knownSiteConfig) d
 		})
 	}
 	wg.Wait()
-	doubles(doc.Cameras)
+	doubles(doc.Cameras, networkCards())
 	known.mark(doc.Cameras)
 	for i := range doc.Cameras {
 		f := &doc.Cameras[i]
@@ -80,7 +87,7 @@ func discover(ctx context.Context, opt discoverOptions, known knownSiteConfig) d
 func fromDevice(d onvif.Found) foundDoc {
 	f := foundDoc{
 		ONVIF: d.Addresses[0], Model: d.Hardware, Title: d.Name, Interface: d.Interface, id: d.ID,
-		Brand: brand(d.Name + " " + d.Hardware),
+		Brand: brand(d.Name + " " + d.Hardware), from: d.From.String(),
 	}
 	for _, a := range d.Addresses {
 		u, err := url.Parse(a)
@@ -116,11 +123,11 @@ func addDoor(list []foundDoc, k rtspDoor) []foundDoc {
 		if f.Brand == "" {
 			f.Brand = brand(k.server)
 		}
-		f.RTSP = cmp.Or(f.RTSP, address)
+		f.RTSP, f.Server = cmp.Or(f.RTSP, address), cmp.Or(f.Server, k.server)
 		return list
 	}
 	return append(list, foundDoc{
-		Host: host, hosts: []string{host}, RTSP: address, Brand: brand(k.server), Title: k.server,
+		Host: host, hosts: []string{host}, RTSP: address, Brand: brand(k.server), Server: k.server,
 	})
 }
 
@@ -171,7 +178,7 @@ func scan(ctx context.Context, hosts []netip.Addr, ports []uint16) []rtspDoor {
 			slots <- struct{}{}
 			wg.Go(func() {
 				defer func() { <-slots }()
-				if server, ok := knock(ctx, netip.AddrPortFrom(h, port)); ok {
+				if server, ok, _ := knock(ctx, netip.AddrPortFrom(h, port).String(), knockTime); ok {
 					mu.Lock()
 					defer mu.Unlock()
 					doors = append(doors, rtspDoor{netip.AddrPortFrom(h, port), server})
@@ -184,12 +191,13 @@ func scan(ctx context.Context, hosts []netip.Addr, ports []uint16) []rtspDoor {
 	return doors
 }
 
-// knock asks OPTIONS, which needs no password, and returns the Server header of whoever speaks RTSP.
-func knock(ctx context.Context, to netip.AddrPort) (server string, ok bool) {
-	dialer := net.Dialer{Timeout: knockTime}
-	conn, err := dialer.DialContext(ctx, "tcp", to.String())
+// knock asks OPTIONS, which needs no password, and returns the Server header of whoever speaks RTSP. An error is one of
+// connecting.
+func knock(ctx context.Context, to string, patience time.Duration) (server string, ok bool, err error) {
+	dialer := net.Dialer{Timeout: patience}
+	conn, err := dialer.DialContext(ctx, "tcp", to)
 	if err != nil {
-		return "", false
+		return "", false, err
 	}
 	defer conn.Close() //nolint:errcheck // it was only asked
 	_ = conn.SetDeadline(time.Now().Add(optionsTime))
@@ -197,15 +205,15 @@ func knock(ctx context.Context, to netip.AddrPort) (server string, ok bool) {
 	defer stop()
 	_, err = fmt.Fprintf(conn, "OPTIONS rtsp://%s/ RTSP/1.0\r\nCSeq: 1\r\nUser-Agent: gbgate\r\n\r\n", to)
 	if err != nil {
-		return "", false
+		return "", false, nil
 	}
 	reader := textproto.NewReader(bufio.NewReader(io.LimitReader(conn, 8<<10)))
 	line, err := reader.ReadLine()
 	if err != nil || !strings.HasPrefix(line, "RTSP/1.") {
-		return "", false
+		return "", false, nil
 	}
 	header, _ := reader.ReadMIMEHeader()
-	return strings.ToValidUTF8(header.Get("Server"), "?"), true
+	return strings.ToValidUTF8(header.Get("Server"), "?"), true, nil
 }
 
 // factoryAccounts are what cameras are shipped with most often: two, as that is what a camera
@@ -215,6 +223,7 @@ func factoryAccounts() [2][2]string { return [2][2]string{{"admin", "admin"}, {"
 // look asks a device for its clock and, as far as it may, for who it is.
 func look(ctx context.Context, opt discoverOptions, f *foundDoc) {
 	if f.ONVIF == "" {
+		f.because("no ONVIF: switch it on in the camera, or look its URL up in the manual")
 		return
 	}
 	ask := func(user, password string) (onvif.Info, error) {
@@ -235,6 +244,11 @@ func look(ctx context.Context, opt discoverOptions, f *foundDoc) {
 		return c.Info(ctx)
 	}
 	info, err := ask("", "")
+	for told := f.Host; unreachable(err) && f.elsewhere(); {
+		if info, err = ask("", ""); !unreachable(err) {
+			f.because("says that it is at " + told + ", where nobody answers")
+		}
+	}
 	f.Open = err == nil
 	switch {
 	case f.Open:
@@ -243,7 +257,7 @@ func look(ctx context.Context, opt discoverOptions, f *foundDoc) {
 		f.because(err.Error())
 	case opt.user != "":
 		if info, err = ask(opt.user, opt.password); err == nil {
-			f.Password = good
+			f.Password, f.user = good, opt.user
 		} else {
 			f.Password = bad
 			f.because(err.Error())
@@ -251,7 +265,7 @@ func look(ctx context.Context, opt discoverOptions, f *foundDoc) {
 	case opt.factory:
 		for _, a := range factoryAccounts() {
 			if info, err = ask(a[0], a[1]); err == nil {
-				f.Factory = true
+				f.Factory, f.user = true, a[0]
 				f.because("has the password it was shipped with")
 				break
 			}
@@ -260,8 +274,27 @@ func look(ctx context.Context, opt discoverOptions, f *foundDoc) {
 	f.Model, f.Firmware = cmp.Or(info.Model, f.Model), info.Firmware
 	f.Brand = cmp.Or(brand(info.Manufacturer), info.Manufacturer, f.Brand)
 	if f.ClockSkew != nil && max(*f.ClockSkew, -*f.ClockSkew) > skewAllowed.Seconds() {
-		f.because(fmt.Sprintf("its clock is off by %v", time.Duration(*f.ClockSkew)*time.Second))
+		f.because("its clock is off by " + skew(f.ClockSkew))
 	}
+}
+
+// unreachable tells whether nobody was met who could answer.
+func unreachable(err error) bool {
+	e, ok := errors.AsType[*onvif.Error](err)
+	return ok && (e.Kind == onvif.Unreachable || e.Kind == onvif.Refused)
+}
+
+// elsewhere takes the address that the answer came from in the place of one that the device told.
+func (f *foundDoc) elsewhere() bool {
+	for i, a := range f.Also {
+		u, err := url.Parse(a)
+		if err != nil || u.Hostname() != f.from || f.Host == f.from {
+			continue
+		}
+		f.ONVIF, f.Also[i], f.Host = a, f.ONVIF, f.from
+		return true
+	}
+	return false
 }
 
 // because adds a reason.
@@ -272,18 +305,35 @@ func (f *foundDoc) because(reason string) {
 	f.Reason += reason
 }
 
-// doubles tells of devices that share an address, as two with the address they were shipped with do.
-func doubles(list []foundDoc) {
-	at := make(map[string][]int)
+// doubles tells of devices that share an address, as two with the address they were shipped with do, and of addresses
+// that seem to be one device's: they are not joined, as makers copy endpoints, and radio bridges show one card for many.
+func doubles(list []foundDoc, cards map[string]string) {
+	at, endpoints, hosts := make(map[string][]int), make(map[string][]int), make(map[string][]int)
 	for i, f := range list {
 		if u, err := url.Parse(f.ONVIF); err == nil && f.ONVIF != "" {
 			at[u.Host] = append(at[u.Host], i)
+			endpoints[f.id] = append(endpoints[f.id], i)
+		}
+		if card := cards[f.Host]; card != "" {
+			hosts[card] = append(hosts[card], i)
 		}
 	}
 	for _, same := range at {
 		for _, i := range same {
 			if len(same) > 1 {
 				list[i].because(fmt.Sprintf("%d devices answer from this address", len(same)))
+			}
+		}
+	}
+	for _, c := range []struct {
+		groups map[string][]int
+		words  string
+	}{{endpoints, "calls itself the same as "}, {hosts, "has the network card of "}} {
+		for key, same := range c.groups {
+			for _, i := range same[1:] {
+				if first := list[same[0]].Host; key != "" && list[i].Host != first {
+					list[i].because(c.words + first + ": one device with two addresses, or two")
+				}
 			}
 		}
 	}
@@ -317,9 +367,6 @@ func brand(words string) string {
 		{"vivotek", "Vivotek"},
 		{"h264dvr", "Xiongmai"},
 		{"xiongmai", "Xiongmai"},
-		{"gstreamer", "GStreamer"},
-		{"gortsplib", "gortsplib"},
-		{"live555", "LIVE555"},
 	} {
 		if strings.Contains(words, b[0]) {
 			return b[1]

@@ -296,6 +296,35 @@ func TestProbeNothing(t *testing.T) {
 	}
 }
 
+// Nobody tries every usual address of a host where no port answers, or asks for ONVIF where RTSP is.
+func TestProbeFindsTheDoor(t *testing.T) {
+	t.Parallel()
+	camera := startCamera(t, simcam.Config{Username: "admin", Password: "x"})
+	doc := probeCamera(t, exitBad, camera.Addr().String())
+	if doc.ONVIF != nil || len(doc.Streams) != 1 || !strings.Contains(doc.Reason, "none is configured") ||
+		len(doc.Fixes) != 1 || !strings.Contains(doc.Fixes[0], "--password-file") {
+		t.Errorf("RTSP at an unusual port: %+v", doc)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for c, err := l.Accept(); err == nil; c, err = l.Accept() {
+			_ = c.Close()
+		}
+	}()
+	defer l.Close()
+	doc = probeCamera(t, exitBad, l.Addr().String())
+	if !strings.Contains(doc.Reason, "neither ONVIF nor RTSP") {
+		t.Errorf("something else: %+v", doc)
+	}
+	doc = probeCamera(t, exitBad, "nobody.invalid")
+	if !strings.Contains(doc.Reason, "nobody knows a host of that name") {
+		t.Errorf("no such name: %+v", doc)
+	}
+}
+
 func TestProbeAim(t *testing.T) {
 	for in, want := range map[string]prober{
 		"192.0.2.64": {host: "192.0.2.64", name: "192.0.2.64"},
@@ -312,7 +341,7 @@ func TestProbeAim(t *testing.T) {
 			t.Errorf("%s: %v", in, err)
 			continue
 		}
-		got.tcpPorts, got.rtspPort = nil, 0
+		got.tcpPorts, got.rtspPorts = nil, nil
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(prober{})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", in, diff)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -36,6 +37,7 @@ type probeONVIFDoc struct {
 	Talk         bool     `json:"back_channel"`
 	Snapshot     bool     `json:"snapshot"`
 	Recordings   int      `json:"recordings,omitempty"`
+	refused      bool     // the password was, or there was none
 }
 
 // probeStreamDoc is one stream: what was promised and what came.
@@ -57,6 +59,7 @@ type probeStreamDoc struct {
 	BackChannel string   `json:"back_channel,omitempty"` // what its loudspeaker takes; main only
 	LeftOut     []string `json:"left_out,omitempty"`     // tracks that can't go upward
 	refused     bool     // the password was
+	watched     time.Duration
 }
 
 const probeUsage = "usage: gbgate probe camera URL|IP [--user NAME] [--password-file FILE] [--seconds N] [--json]"
@@ -126,16 +129,20 @@ type prober struct {
 	onvif          string // address of the device service
 	url            string // of an RTSP stream
 	tcpPorts       []int  // where ONVIF is looked for on a host
-	rtspPort       int
+	rtspPorts      []int  // and RTSP
 }
 
 // aim takes what the installer wrote: an address, an ONVIF or an RTSP URL, with an account inside or not.
 func (p *prober) aim(s string) error {
-	p.tcpPorts, p.rtspPort = []int{80, 8080, 8000, 2020, 8899, 5000}, 554
+	p.tcpPorts, p.rtspPorts = []int{80, 8080, 8000, 2020, 8899, 5000}, []int{554, 8554}
 	if !strings.Contains(s, "://") {
 		if host, port, err := net.SplitHostPort(s); err == nil {
-			p.onvif, p.name = "http://"+net.JoinHostPort(host, port), s
-			p.host = host
+			number, err := strconv.ParseUint(port, 10, 16)
+			if err != nil || number == 0 {
+				return fmt.Errorf("probe: %q is no port", port)
+			}
+			p.host, p.name = host, s
+			p.tcpPorts, p.rtspPorts = []int{int(number)}, []int{int(number)}
 			return nil
 		}
 		if strings.ContainsAny(s, "/@ ") || s == "" {

@@ -3,11 +3,16 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
+	"slices"
 	"strconv"
+	"sync"
+	"syscall"
 	"time"
 
 	"gbgate/bridge/onvif"
@@ -24,6 +29,11 @@ func (p *prober) run(ctx context.Context) probeDoc {
 	case p.url != "":
 		streams = [][2]string{{"main", p.url}}
 	default:
+		if p.host != "" {
+			if err := p.reach(ctx); err != nil {
+				return p.nobody(doc, err)
+			}
+		}
 		doc.ONVIF, streams = p.device(ctx)
 		if doc.ONVIF == nil && len(streams) == 0 {
 			streams = p.guess()
@@ -38,16 +48,117 @@ func (p *prober) run(ctx context.Context) probeDoc {
 			break
 		}
 	}
-	doc.judge(guessing)
+	p.judge(&doc, guessing)
 	return doc
+}
+
+// reachTime is how long a port is waited for.
+const reachTime = 3 * time.Second
+
+// reach leaves those ports that somebody answers on; the error is why there are none.
+func (p *prober) reach(ctx context.Context) error {
+	type port struct {
+		number     int
+		rtsp, open bool
+		err        error
+	}
+	ports := make([]port, 0, len(p.tcpPorts)+len(p.rtspPorts))
+	for _, n := range p.tcpPorts {
+		ports = append(ports, port{number: n})
+	}
+	for _, n := range p.rtspPorts {
+		ports = append(ports, port{number: n, rtsp: true})
+	}
+	var wg sync.WaitGroup
+	for i := range ports {
+		wg.Go(func() {
+			at := &ports[i]
+			address := net.JoinHostPort(p.host, strconv.Itoa(at.number))
+			if at.rtsp {
+				_, at.open, at.err = knock(ctx, address, reachTime)
+				return
+			}
+			dialer := net.Dialer{Timeout: reachTime}
+			var conn net.Conn
+			if conn, at.err = dialer.DialContext(ctx, "tcp", address); at.err == nil {
+				at.open = true
+				_ = conn.Close()
+			}
+		})
+	}
+	wg.Wait()
+	p.tcpPorts, p.rtspPorts = nil, nil
+	var why error
+	for _, at := range ports {
+		switch {
+		case at.open && at.rtsp:
+			p.rtspPorts = append(p.rtspPorts, at.number)
+		case at.open:
+			p.tcpPorts = append(p.tcpPorts, at.number)
+		case at.err != nil && (why == nil || errors.Is(at.err, syscall.ECONNREFUSED)):
+			why = at.err // who refuses is there
+		}
+	}
+	p.tcpPorts = slices.DeleteFunc(p.tcpPorts, func(n int) bool { return slices.Contains(p.rtspPorts, n) })
+	if len(p.tcpPorts)+len(p.rtspPorts) > 0 {
+		return nil
+	}
+	return why
+}
+
+// nobody is the verdict on a host where no port answers.
+func (p *prober) nobody(doc probeDoc, why error) probeDoc {
+	doc.Verdict = bad
+	if errors.Is(why, syscall.ECONNREFUSED) {
+		doc.Reason = "the host is there, but connections to every port where a camera answers are refused"
+		doc.Fixes = append(doc.Fixes, "switch ONVIF or RTSP on in the camera, or give the port: gbgate probe camera "+p.host+":PORT")
+		return doc
+	}
+	doc.Reason = "no answer from " + p.host + ": " + plainly(why)
+	doc.Fixes = append(doc.Fixes, "look at its cable, its power and its address; gbgate discover finds cameras by themselves")
+	host, err := netip.ParseAddr(p.host)
+	if err == nil && host.Is4() && host.IsPrivate() && !isOwn(ownNetworks(), host) {
+		doc.Fixes = append([]string{
+			"it is in no network of this box; if it is on the same cable, let us reach it: " + addressFix(host, cardInUse()),
+		}, doc.Fixes...)
+	}
+	return doc
+}
+
+// cardInUse is the first network card that is in use.
+func cardInUse() string {
+	all, _ := net.Interfaces()
+	for _, nic := range all {
+		if addrs, _ := nic.Addrs(); nic.Flags&net.FlagUp != 0 && nic.Flags&net.FlagLoopback == 0 && len(addrs) > 0 {
+			return nic.Name
+		}
+	}
+	return "CARD"
+}
+
+// plainly tells a failure to connect in the words of an operator.
+func plainly(err error) string {
+	var name *net.DNSError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &name):
+		return "nobody knows a host of that name"
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
+		return "no route to host"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "it is silent"
+	}
+	return err.Error()
 }
 
 // guess lists URLs that cameras without ONVIF may have.
 func (p *prober) guess() [][2]string {
 	var list [][2]string
-	for _, brand := range []string{"Hikvision", "Dahua", "Uniview", "TP-Link", "Reolink", "Vivotek"} {
-		u := "rtsp://" + net.JoinHostPort(p.host, strconv.Itoa(p.rtspPort)) + vendorPath(brand)
-		list = append(list, [2]string{"main", u})
+	for _, port := range p.rtspPorts {
+		for _, brand := range []string{"Hikvision", "Dahua", "Uniview", "TP-Link", "Reolink", "Vivotek"} {
+			u := "rtsp://" + net.JoinHostPort(p.host, strconv.Itoa(port)) + vendorPath(brand)
+			list = append(list, [2]string{"main", u})
+		}
 	}
 	return list
 }
@@ -86,7 +197,7 @@ func (p *prober) device(ctx context.Context) (*probeONVIFDoc, [][2]string) {
 			continue
 		}
 		doc.Manufacturer, doc.Model, doc.Firmware = info.Manufacturer, info.Model, info.Firmware
-		if err != nil {
+		if doc.refused = err != nil; doc.refused {
 			doc.Verdict, doc.Reason = bad, err.Error()
 			return doc, nil
 		}
@@ -197,6 +308,7 @@ func (p *prober) stream(ctx context.Context, name, address string) probeStreamDo
 		return fail(err)
 	}
 	w.tell(&doc)
+	doc.watched = time.Since(w.began).Round(time.Second)
 	if name == "main" {
 		if codec, err := source.BackChannel(ctx); err == nil {
 			doc.BackChannel = codec.String()
@@ -222,19 +334,27 @@ func (w *watcher) tell(doc *probeStreamDoc) {
 }
 
 // judge sums up and says what to change.
-func (d *probeDoc) judge(guessed bool) {
+func (p *prober) judge(d *probeDoc, guessed bool) {
 	fix := func(format string, args ...any) { d.Fixes = append(d.Fixes, fmt.Sprintf(format, args...)) }
 	spoil := func(reason string) {
 		d.Verdict, d.Reason = bad, cmp.Or(d.Reason, reason)
 	}
+	account := "give an account: --user NAME --password-file FILE"
+	if p.user != "" {
+		account = "give the right account, then wait five minutes if it was wrong several times"
+	}
 	if o := d.ONVIF; o != nil {
 		if o.Verdict != good {
 			spoil("ONVIF: " + o.Reason)
-			fix("give the right account: many cameras keep one for ONVIF apart from the one of their web page")
+		}
+		switch {
+		case o.refused && p.user != "":
+			fix("%s: many cameras keep one for ONVIF apart from the one of their web page", account)
+		case o.refused:
+			fix("%s", account)
 		}
 		if o.ClockSkew != nil && math.Abs(*o.ClockSkew) > skewAllowed.Seconds() {
-			fix("set the camera's clock (it is off by %v) and let it follow an NTP server",
-				time.Duration(*o.ClockSkew)*time.Second)
+			fix("set the camera's clock (it is off by %v) and let it follow an NTP server", skew(o.ClockSkew))
 		}
 	}
 	if d.ONVIF != nil && d.ONVIF.Recordings > 0 {
@@ -249,12 +369,16 @@ func (d *probeDoc) judge(guessed bool) {
 		}
 		spoil(s.Stream + " stream: " + s.Reason)
 		if s.refused {
-			fix("give the right account: --user and --password-file, then wait five minutes if it was wrong several times")
+			fix("%s", account)
 		}
 	}
 	if guessed && good1 == 0 && len(d.Streams) > 0 && !d.Streams[0].refused {
 		d.Streams = d.Streams[:0]
-		d.Reason = "nothing that is known answers there: no ONVIF, no usual RTSP path"
+		d.Reason = "it speaks RTSP, but knows no usual path, and no ONVIF"
+		fix("switch ONVIF on in the camera, or give the RTSP URL from its manual")
+	}
+	if guessed && len(p.rtspPorts) == 0 && len(d.Streams) == 0 {
+		spoil("what answers there is neither ONVIF nor RTSP")
 		fix("switch ONVIF on in the camera, or give the RTSP URL from its manual")
 	}
 	if len(d.Streams) == 0 {
@@ -266,8 +390,8 @@ func (d *probeDoc) judge(guessed bool) {
 func (s *probeStreamDoc) advise(fix func(string, ...any)) {
 	switch {
 	case s.GOP == 0:
-		fix("%s stream: no second key picture came; set the key picture interval to 2 s and switch smart codecs "+
-			"(H.264+, H.265+) off", s.Stream)
+		fix("%s stream: no second key picture came in %v; set the key picture interval to 2 s and switch smart codecs "+
+			"(H.264+, H.265+) off", s.Stream, s.watched)
 	case s.GOPSeconds > 4:
 		fix("%s stream: set the key picture interval to 2 s (it is %.1f s): viewers wait that long", s.Stream, s.GOPSeconds)
 	}

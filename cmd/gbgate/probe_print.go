@@ -37,8 +37,12 @@ func (e env) printProbe(doc probeDoc) {
 			continue
 		}
 		say("  %-9s %s %s", s.Stream, s.Verdict, s.URL)
-		say("            %s %dx%d, %.1f pictures/s, %d kbit/s, key picture every %.1f s, first after %d ms, audio %s",
-			s.Codec, s.Width, s.Height, s.FPS, s.BitrateKbps, s.GOPSeconds, s.FirstMS, dash(s.Audio))
+		keys := fmt.Sprintf("a key picture every %.1f s", s.GOPSeconds)
+		if s.GOP == 0 {
+			keys = "one key picture only"
+		}
+		say("            %s %dx%d, %.1f pictures/s, %d kbit/s, %s, first after %d ms, audio %s",
+			s.Codec, s.Width, s.Height, s.FPS, s.BitrateKbps, keys, s.FirstMS, dash(s.Audio))
 		if s.BackChannel != "" {
 			say("            back channel: yes, %s", s.BackChannel)
 		} else if s.Stream == "main" {
