@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"gbgate/bridge/ledger"
 	"gbgate/gb28181/manscdp"
 )
 
@@ -18,8 +19,8 @@ type duty struct {
 // duties holds the duty of each device by the code that the superior knows it by. Devices
 // without an entry are armed. Its size is bounded by the devices that exist: callers check.
 type duties struct {
-	latch   time.Duration                   // a latch is released after it; not positive: there is none
-	changed func(device string, g guardSet) // of what is to be kept; nil: nobody is told
+	latch   time.Duration                       // a latch is released after it; not positive: there is none
+	changed func(device string, g ledger.Guard) // of what is to be kept; nil: nobody is told
 
 	mu sync.Mutex
 	of map[string]*duty
@@ -48,7 +49,7 @@ func (d *duties) arm(id string, armed bool) {
 func (d *duties) tell(id string) {
 	if d.changed != nil {
 		one := d.of[id]
-		d.changed(id, guardSet{
+		d.changed(id, ledger.Guard{
 			Disarmed: one.disarmed, Motion: switchedOff(one.report.MotionDetection),
 			Intrusion: switchedOff(one.report.FieldDetection),
 		})
@@ -64,7 +65,7 @@ func switchedOff(flag *int) *int {
 }
 
 // restore takes over what was kept and returns how many devices are disarmed.
-func (d *duties) restore(kept map[string]guardSet) (disarmed int) {
+func (d *duties) restore(kept map[string]ledger.Guard) (disarmed int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for id, g := range kept {

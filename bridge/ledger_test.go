@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/bridge/ledger"
 	"gbgate/gb28181/manscdp"
 )
 
@@ -26,11 +26,11 @@ type living struct {
 
 func live(t *testing.T, path string, usual registration) *living {
 	t.Helper()
-	ledger := OpenLedger(path, quiet())
+	kept := ledger.Open(path, quiet())
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); _ = ledger.Run(ctx) }()
-	site := NewSite(Config{Ledger: ledger}, []Camera{
+	go func() { defer close(done); _ = kept.Run(ctx) }()
+	site := NewSite(Config{Ledger: kept}, []Camera{
 		{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}, PTZ: &head{}}, {Name: "yard", ID: yard, Source: &camera{}},
 	})
 	l := &living{tuning: &usual}
@@ -125,29 +125,8 @@ func TestConfigurationOverridesTheSuperior(t *testing.T) {
 	c.end()
 }
 
-// A file that is damaged or far too large costs what is in it and nothing else.
-func TestDamagedLedger(t *testing.T) {
-	for name, text := range map[string]string{
-		"empty": "", "cut off": `{"format": 1, "superiors": {"a/b": {"na`, "garbage": "\x00\xff\x00",
-		"no format": `{}`, "other types": `{"format": 1, "superiors": []}`,
-		"huge": strings.Repeat(" ", maxLedger+1), "null": "null",
-	} {
-		path := filepath.Join(t.TempDir(), "settings.json")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		l := live(t, path, registration{time.Minute, time.Hour, 3})
-		l.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "ResetGuard"})
-		l.end()
-		kept, err := os.ReadFile(path + ".damaged")
-		if err != nil || string(kept) != text {
-			t.Errorf("%s: the file is not kept aside: %v", name, err)
-		}
-		if got := OpenLedger(path, quiet()).superior("a/b").Guards[yard]; !got.Disarmed {
-			t.Errorf("%s: afterwards nothing is kept", name)
-		}
-	}
-	// Values that no superior could have set.
+// What no superior could have set, somebody has written into the file: it is held to what one may.
+func TestHeartbeatOfAFileIsBounded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "settings.json")
 	text := `{"format": 1, "superiors": {"a/b": {"heartbeat": {"interval": 0, "count": -1, "expires": 1},
 "over": {"interval": 60, "count": 3, "expires": 3600}}}}`
@@ -159,95 +138,4 @@ func TestDamagedLedger(t *testing.T) {
 		t.Errorf("the heartbeat is %+v, want %+v", *l.tuning, want)
 	}
 	l.end()
-}
-
-// A file that is whole as far as anybody can tell is not touched: the next release reads it, or the mended disk.
-func TestLedgerLeavesAloneWhatItCannotRead(t *testing.T) {
-	for name, make := range map[string]func(path string) error{
-		"a newer release": func(path string) error {
-			return os.WriteFile(path, []byte(`{"format": 99, "superiors": []}`), 0o600)
-		},
-		"it can't be read": func(path string) error { return os.Mkdir(path, 0o700) },
-	} {
-		dir := t.TempDir()
-		path := filepath.Join(dir, "settings.json")
-		if err := make(path); err != nil {
-			t.Fatal(err)
-		}
-		before, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l := live(t, path, registration{time.Minute, time.Hour, 3})
-		l.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "ResetGuard"})
-		if got := l.duties.status(yard, node); got != "OFFDUTY" {
-			t.Errorf("%s: the disarmed camera is %s", name, got)
-		}
-		l.end()
-		after, err := os.Stat(path)
-		if err != nil || !os.SameFile(before, after) || !after.ModTime().Equal(before.ModTime()) {
-			t.Errorf("%s: the file is not left alone: %v", name, err)
-		}
-		if list, err := os.ReadDir(dir); err != nil || len(list) != 1 {
-			t.Errorf("%s: in the folder are %v, %v", name, list, err)
-		}
-	}
-}
-
-// The same command again and again costs no writes, and the file has a bound.
-func TestLedgerIsBounded(t *testing.T) {
-	l := OpenLedger(filepath.Join(t.TempDir(), "settings.json"), quiet())
-	for range 3 {
-		l.noteGuard("a", gate, guardSet{Disarmed: true})
-	}
-	if err := l.save(); err != nil {
-		t.Fatal(err)
-	}
-	l.noteGuard("a", gate, guardSet{Disarmed: true})
-	l.noteGuard("a", yard, guardSet{Motion: new(1)})
-	if l.changed {
-		t.Error("what is the same is written again")
-	}
-	for i := range maxSigners + 10 {
-		l.noteGuard(string(rune('a'+i)), gate, guardSet{Disarmed: true})
-	}
-	if n := len(l.book.Superiors); n > maxSigners {
-		t.Errorf("%d superiors", n)
-	}
-	for i := range maxGuards + 10 {
-		l.noteGuard("a", string(rune(i)), guardSet{Disarmed: true})
-		l.noteHome(string(rune(i)), &manscdp.HomePosition{Enabled: 1})
-	}
-	if n := len(l.book.Superiors["a"].Guards); n > maxGuards {
-		t.Errorf("%d devices", n)
-	}
-	if n := len(l.book.Homes); n > maxHomes {
-		t.Errorf("%d home positions", n)
-	}
-}
-
-// Changes are collected, and a disk that refuses is tried again.
-func TestLedgerWritesBehind(t *testing.T) {
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(dir, "state", "settings.json")
-		if err := os.WriteFile(filepath.Join(dir, "state"), nil, 0o600); err != nil { // a file where the folder should be
-			t.Fatal(err)
-		}
-		l := &Ledger{path: path, log: quiet(), dirty: make(chan struct{}, 1)}
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan struct{})
-		go func() { defer close(done); _ = l.Run(ctx) }()
-		l.noteGuard("a", gate, guardSet{Disarmed: true})
-		time.Sleep(ledgerDelay + time.Second)
-		if err := os.Remove(filepath.Join(dir, "state")); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(ledgerAgain)
-		if _, err := os.Stat(path); err != nil {
-			t.Errorf("after the disk is well again: %v", err)
-		}
-		cancel()
-		<-done
-	})
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gbgate/bridge/ledger"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 )
@@ -82,7 +83,7 @@ func (*stranger) Look(_ context.Context, forget func() error) (bool, error) { re
 
 func TestAnotherCameraStartsClean(t *testing.T) {
 	dir := t.TempDir()
-	ledger := OpenLedger(filepath.Join(dir, "settings.json"), quiet())
+	kept := ledger.Open(filepath.Join(dir, "settings.json"), quiet())
 	for _, c := range []struct {
 		name  string
 		scout Scout
@@ -91,7 +92,7 @@ func TestAnotherCameraStartsClean(t *testing.T) {
 		{"the camera", nil, true}, {"after a restart", nil, true}, {"another", &stranger{}, false}, {"and then", nil, false},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			site := NewSite(Config{Ledger: ledger, StateDir: dir}, []Camera{
+			site := NewSite(Config{Ledger: kept, StateDir: dir}, []Camera{
 				{Name: "gate", ID: gate, Source: &probe{}, PTZ: &head{}, Scout: c.scout},
 			})
 			v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})

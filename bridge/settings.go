@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"gbgate/bridge/ledger"
 	"gbgate/gb28181/manscdp"
 )
 
@@ -34,7 +35,7 @@ func (v *View) SetTuning(t Tuning) {
 	v.mu.Lock()
 	v.tuning, v.usual = t, heartbeatOf(t)
 	v.mu.Unlock()
-	set := v.site.cfg.Ledger.superior(v.account())
+	set := v.site.cfg.Ledger.Superior(v.account())
 	switch {
 	case set.Heartbeat == nil:
 	case set.Over == nil || *set.Over != v.usual:
@@ -48,23 +49,25 @@ func (v *View) SetTuning(t Tuning) {
 	}
 }
 
-func heartbeatOf(t Tuning) heartbeat {
+func heartbeatOf(t Tuning) ledger.Heartbeat {
 	interval, count, expires := t.Tuned()
-	return heartbeat{int(interval / time.Second), count, int(expires / time.Second)}
+	return ledger.Heartbeat{
+		Interval: int(interval / time.Second), Count: count, Expires: int(expires / time.Second),
+	}
 }
 
 // setHeartbeat sets what was kept, within bounds: the file may have been written by hand.
-func setHeartbeat(t Tuning, h heartbeat) {
+func setHeartbeat(t Tuning, h ledger.Heartbeat) {
 	t.Tune(bounded(h.Interval, minInterval, maxInterval), min(max(h.Count, minCount), maxCount),
 		bounded(h.Expires, minExpires, maxExpires))
 }
 
 // noteHeartbeat keeps what the superior has set; what the configuration says anyway needs no keeping.
-func (v *View) noteHeartbeat(h heartbeat) {
+func (v *View) noteHeartbeat(h ledger.Heartbeat) {
 	v.mu.Lock()
 	usual := v.usual
 	v.mu.Unlock()
-	v.site.cfg.Ledger.note(v.account(), func(s *superiorSet) bool {
+	v.site.cfg.Ledger.Note(v.account(), func(s *ledger.Superior) bool {
 		was, over := s.Heartbeat, s.Over
 		s.Heartbeat, s.Over = &h, &usual
 		if h == usual {
@@ -231,7 +234,7 @@ func (v *View) rename(name string) {
 	v.called = name
 	v.mu.Unlock()
 	if changed {
-		v.site.cfg.Ledger.note(v.account(), func(s *superiorSet) bool { s.Name = name; return true })
+		v.site.cfg.Ledger.Note(v.account(), func(s *ledger.Superior) bool { s.Name = name; return true })
 	}
 }
 

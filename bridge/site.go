@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gbgate/bridge/ledger"
 	"gbgate/bridge/playback"
 	"gbgate/bridge/ptz"
 	"gbgate/gb28181"
@@ -52,7 +53,7 @@ type Config struct {
 	Wheel   *rtpout.Wheel // paces all senders over UDP; nil: each paces itself
 	Log     *slog.Logger
 
-	Ledger     *Ledger             // what superiors have set; nil: kept until the end of the process
+	Ledger     *ledger.Ledger      // what superiors have set; nil: kept until the end of the process
 	StateDir   string              // where cruises and scans are kept; "" = in memory
 	Groups     []Group             // business groups and virtual organisations
 	Districts  []District          // names of administrative divisions; a camera's division needs none
@@ -92,7 +93,7 @@ func NewSite(cfg Config, cameras []Camera) *Site {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	if cfg.Ledger == nil {
-		cfg.Ledger = &Ledger{}
+		cfg.Ledger = &ledger.Ledger{}
 	}
 	s := &Site{cfg: cfg, calls: make(map[sender]struct{}), slots: newSlots(), scouts: newSlots()}
 	s.now.Store(s.tabulate(nil, cameras, cfg.Groups))

@@ -65,6 +65,6 @@ func (v *View) setHome(channel *Channel, h *manscdp.HomePosition) error {
 		return errBadValue
 	}
 	mount.SetHome(*h)
-	v.site.cfg.Ledger.noteHome(channel.Name, h)
+	v.site.cfg.Ledger.NoteHome(channel.Name, h)
 	return nil
 }

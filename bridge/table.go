@@ -106,13 +106,13 @@ func (s *Site) newGear(cam Camera) *gear {
 		g.mount = ptz.New(ptz.Config{
 			Head: cam.PTZ, Camera: cam.Name, Dir: s.cfg.StateDir, Tasks: &s.tasks, Log: log,
 		})
-		if home := s.cfg.Ledger.home(cam.Name); home != nil {
+		if home := s.cfg.Ledger.Home(cam.Name); home != nil {
 			g.mount.SetHome(*home)
 		}
 	}
 	if cam.Scout != nil {
 		g.scout = &scouting{scout: cam.Scout, slots: s.scouts, changed: s.refresh, log: log, forget: func() error {
-			s.cfg.Ledger.forgetHome(cam.Name)
+			s.cfg.Ledger.ForgetHome(cam.Name)
 			if g.mount == nil {
 				return nil
 			}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"gbgate/bridge/ledger"
 	"gbgate/bridge/ptz"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
@@ -90,10 +91,10 @@ type View struct {
 	snapshots     *snapshots
 
 	mu     sync.Mutex
-	tuning Tuning    // nil: none
-	usual  heartbeat // tuning's before the superior set it
-	called string    // the name that the superior gave us; "" = none
-	tree   *tree     // of the table seen last
+	tuning Tuning           // nil: none
+	usual  ledger.Heartbeat // tuning's before the superior set it
+	called string           // the name that the superior gave us; "" = none
+	tree   *tree            // of the table seen last
 	calls  map[*gear]int
 }
 
@@ -120,10 +121,10 @@ func (s *Site) View(cfg ViewConfig) *View {
 
 // remember takes over what the superior had set before our start.
 func (v *View) remember() {
-	set := v.site.cfg.Ledger.superior(v.account())
+	set := v.site.cfg.Ledger.Superior(v.account())
 	v.called = set.Name
 	v.duties.latch = v.cfg.AlarmLatch
-	v.duties.changed = func(device string, g guardSet) { v.site.cfg.Ledger.noteGuard(v.account(), device, g) }
+	v.duties.changed = func(device string, g ledger.Guard) { v.site.cfg.Ledger.NoteGuard(v.account(), device, g) }
 	if n := v.duties.restore(set.Guards); n > 0 {
 		v.log.Warn("the platform has disarmed devices: their alarms do not go upward", "devices", n)
 	}

@@ -39,9 +39,10 @@ var arrows = map[string][]string{
 	"bridge": {
 		"media", "media/*",
 		"gb28181", "gb28181/manscdp", "gb28181/sdp", "gb28181/mansrtsp",
-		"bridge/playback", "bridge/ptz", "bridge/statefile",
+		"bridge/ledger", "bridge/playback", "bridge/ptz", "bridge/statefile",
 	},
 	"bridge/idstore":       {"bridge/statefile"},
+	"bridge/ledger":        {"gb28181/manscdp", "bridge/statefile"},
 	"bridge/statefile":     {},
 	"bridge/onvif":         {},
 	"bridge/playback":      {"media", "gb28181", "gb28181/mansrtsp"},

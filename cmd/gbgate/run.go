@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gbgate/bridge"
+	"gbgate/bridge/ledger"
 	"gbgate/cascade"
 	"gbgate/cmd/gbgate/admin"
 	"gbgate/cmd/gbgate/config"
@@ -39,7 +40,7 @@ type gateway struct {
 	wheel   *rtpout.Wheel
 	poller  *rtsp.Poller
 	memory  *memory.Guard
-	ledger  *bridge.Ledger
+	ledger  *ledger.Ledger
 
 	recorders *recorders // nil: nothing is recorded
 }
@@ -63,7 +64,7 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	if cfg.Gateway.GPSD != "" {
 		g.gpsd = &bridge.GPSD{Address: cfg.Gateway.GPSD, Log: log}
 	}
-	g.ledger = bridge.OpenLedger(filepath.Join(cfg.Gateway.StateDir, "settings.json"), log)
+	g.ledger = ledger.Open(filepath.Join(cfg.Gateway.StateDir, "settings.json"), log)
 	if g.poller, err = rtsp.NewPoller(); err != nil {
 		return nil, err
 	}

@@ -1,4 +1,5 @@
-package bridge
+// Package ledger keeps what superiors have set over restarts: heartbeat, name, guards, alarm reports, home positions.
+package ledger
 
 import (
 	"context"
@@ -16,15 +17,15 @@ import (
 )
 
 const (
-	ledgerFormat = 1
-	maxLedger    = 8 << 20 // bytes of the file
-	maxSigners   = 256     // superiors in it
-	maxGuards    = 20_000  // devices of one superior in it
-	maxHomes     = 20_000
-	// ledgerDelay is how long a change waits for others: a superior that arms and disarms all night must not wear
+	format     = 1
+	maxFile    = 8 << 20 // bytes of the file
+	maxSigners = 256     // superiors in it
+	maxGuards  = 20_000  // devices of one superior in it
+	maxHomes   = 20_000
+	// writeDelay is how long a change waits for others: a superior that arms and disarms all night must not wear
 	// out a flash disk.
-	ledgerDelay = 2 * time.Second
-	ledgerAgain = 30 * time.Second // after a write that failed
+	writeDelay = 2 * time.Second
+	writeAgain = 30 * time.Second // after a write that failed
 )
 
 // Ledger keeps what superiors have set over restarts: heartbeat and name (BasicParam), guard and alarm reports, home
@@ -35,42 +36,42 @@ type Ledger struct {
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	book    ledgerBook
+	book    book
 	changed bool
 	dirty   chan struct{} // holds one token when changed
 }
 
-// ledgerBook is the file.
-type ledgerBook struct {
-	Format    int                    `json:"format"`
-	Superiors map[string]superiorSet `json:"superiors,omitempty"` // by ViewConfig.Account
-	Homes     map[string]homeSet     `json:"home_positions,omitempty"`
+// book is the file.
+type book struct {
+	Format    int                 `json:"format"`
+	Superiors map[string]Superior `json:"superiors,omitempty"` // by account
+	Homes     map[string]home     `json:"home_positions,omitempty"`
 }
 
-// superiorSet is what one superior has set.
-type superiorSet struct {
-	Name      string              `json:"name,omitempty"` // what it calls us
-	Heartbeat *heartbeat          `json:"heartbeat,omitempty"`
-	Over      *heartbeat          `json:"over,omitempty"` // the configuration's when Heartbeat was set
-	Guards    map[string]guardSet `json:"guards,omitempty"`
+// Superior is what one superior has set.
+type Superior struct {
+	Name      string           `json:"name,omitempty"` // what it calls us
+	Heartbeat *Heartbeat       `json:"heartbeat,omitempty"`
+	Over      *Heartbeat       `json:"over,omitempty"` // the configuration's when Heartbeat was set
+	Guards    map[string]Guard `json:"guards,omitempty"`
 }
 
-// heartbeat is a Tuning's values in seconds.
-type heartbeat struct {
+// Heartbeat is a registration's times in seconds, and how many keepalives may go unanswered.
+type Heartbeat struct {
 	Interval int `json:"interval"`
 	Count    int `json:"count"`
 	Expires  int `json:"expires"`
 }
 
-// guardSet is what a superior has said about the alarms of one device, where that is not the default.
-type guardSet struct {
+// Guard is what a superior has said about the alarms of one device, where that is not the default.
+type Guard struct {
 	Disarmed  bool `json:"disarmed,omitempty"`
 	Motion    *int `json:"motion,omitempty"`
 	Intrusion *int `json:"intrusion,omitempty"`
 }
 
-// homeSet is a home position (看守位) in the file.
-type homeSet struct {
+// home is a home position (看守位) in the file.
+type home struct {
 	Enabled   int  `json:"enabled"`
 	ResetTime int  `json:"reset_time"`
 	Preset    *int `json:"preset,omitempty"`
@@ -79,12 +80,12 @@ type homeSet struct {
 // errNewer is of a ledger that a later release has written.
 var errNewer = errors.New("the file is of a newer release")
 
-// OpenLedger reads a ledger. A damaged file is put aside, one that can't be read or is of a newer release stays as it
+// Open reads a ledger. A damaged file is put aside, one that can't be read or is of a newer release stays as it
 // is while this process keeps everything in memory; either is told in the log: what superiors had set does not hold
 // then, which they can set again, and everything else works.
-func OpenLedger(path string, log *slog.Logger) *Ledger {
+func Open(path string, log *slog.Logger) *Ledger {
 	l := &Ledger{path: path, log: log, dirty: make(chan struct{}, 1)}
-	text, err := statefile.Read(path, maxLedger)
+	text, err := statefile.Read(path, maxFile)
 	whole := err != nil && !errors.Is(err, statefile.ErrTooLarge) // as far as anybody can tell
 	if err == nil && text != nil {
 		err = l.decode(text)
@@ -111,12 +112,12 @@ func (l *Ledger) decode(text []byte) error {
 		return err
 	}
 	switch {
-	case kind.Format > ledgerFormat:
-		return fmt.Errorf("%w: it has format %d, this one knows %d", errNewer, kind.Format, ledgerFormat)
-	case kind.Format != ledgerFormat:
-		return fmt.Errorf("it has format %d, this program knows %d", kind.Format, ledgerFormat)
+	case kind.Format > format:
+		return fmt.Errorf("%w: it has format %d, this one knows %d", errNewer, kind.Format, format)
+	case kind.Format != format:
+		return fmt.Errorf("it has format %d, this program knows %d", kind.Format, format)
 	}
-	var b ledgerBook
+	var b book
 	if err := json.Unmarshal(text, &b); err != nil {
 		return err
 	}
@@ -126,7 +127,7 @@ func (l *Ledger) decode(text []byte) error {
 
 // Run writes what changes, until ctx ends.
 func (l *Ledger) Run(ctx context.Context) error {
-	for wait := ledgerDelay; ; {
+	for wait := writeDelay; ; {
 		select {
 		case <-l.dirty:
 		case <-ctx.Done():
@@ -141,10 +142,10 @@ func (l *Ledger) Run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 		timer.Stop()
-		wait = ledgerDelay
+		wait = writeDelay
 		if err := l.save(); err != nil {
 			l.log.Warn("what superiors have set is not saved yet", "error", err)
-			wait = ledgerAgain
+			wait = writeAgain
 		}
 	}
 }
@@ -157,7 +158,7 @@ func (l *Ledger) save() error {
 		return nil
 	}
 	l.changed = false
-	l.book.Format = ledgerFormat
+	l.book.Format = format
 	text, err := json.MarshalIndent(l.book, "", " ")
 	l.mu.Unlock()
 	if err == nil {
@@ -180,8 +181,8 @@ func (l *Ledger) touch() {
 	}
 }
 
-// superior is what one has set; the guards are the caller's own.
-func (l *Ledger) superior(account string) superiorSet {
+// Superior is what one has set; the guards are the caller's own.
+func (l *Ledger) Superior(account string) Superior {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.book.Superiors[account]
@@ -189,8 +190,8 @@ func (l *Ledger) superior(account string) superiorSet {
 	return s
 }
 
-// note changes what a superior has set; change says whether it did.
-func (l *Ledger) note(account string, change func(*superiorSet) bool) {
+// Note changes what a superior has set; change says whether it did.
+func (l *Ledger) Note(account string, change func(*Superior) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s, known := l.book.Superiors[account]
@@ -201,23 +202,23 @@ func (l *Ledger) note(account string, change func(*superiorSet) bool) {
 		return
 	}
 	if l.book.Superiors == nil {
-		l.book.Superiors = make(map[string]superiorSet)
+		l.book.Superiors = make(map[string]Superior)
 	}
 	l.book.Superiors[account] = s
 	l.touch()
 }
 
-// noteGuard keeps what a superior has said about a device; the zero value is the default and takes no room.
-func (l *Ledger) noteGuard(account, device string, g guardSet) {
-	l.note(account, func(s *superiorSet) bool {
+// NoteGuard keeps what a superior has said about a device; the zero value is the default and takes no room.
+func (l *Ledger) NoteGuard(account, device string, g Guard) {
+	l.Note(account, func(s *Superior) bool {
 		was, known := s.Guards[device]
 		switch {
 		case was.equal(g), !known && len(s.Guards) >= maxGuards:
 			return false
-		case g.equal(guardSet{}):
+		case g.equal(Guard{}):
 			delete(s.Guards, device)
 		case s.Guards == nil:
-			s.Guards = map[string]guardSet{device: g}
+			s.Guards = map[string]Guard{device: g}
 		default:
 			s.Guards[device] = g
 		}
@@ -225,12 +226,15 @@ func (l *Ledger) noteGuard(account, device string, g guardSet) {
 	})
 }
 
-func (g guardSet) equal(h guardSet) bool {
+// on tells whether a flag is on, as it is where nobody has set it.
+func on(flag *int) bool { return flag == nil || *flag != 0 }
+
+func (g Guard) equal(h Guard) bool {
 	return g.Disarmed == h.Disarmed && on(g.Motion) == on(h.Motion) && on(g.Intrusion) == on(h.Intrusion)
 }
 
-// home is the home position of a camera; nil: never set.
-func (l *Ledger) home(camera string) *manscdp.HomePosition {
+// Home is the home position of a camera; nil: never set.
+func (l *Ledger) Home(camera string) *manscdp.HomePosition {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h, ok := l.book.Homes[camera]
@@ -240,8 +244,8 @@ func (l *Ledger) home(camera string) *manscdp.HomePosition {
 	return &manscdp.HomePosition{Enabled: h.Enabled, ResetTime: h.ResetTime, PresetIndex: h.Preset}
 }
 
-// forgetHome forgets a camera's home position.
-func (l *Ledger) forgetHome(camera string) {
+// ForgetHome forgets a camera's home position.
+func (l *Ledger) ForgetHome(camera string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if _, known := l.book.Homes[camera]; known {
@@ -250,17 +254,17 @@ func (l *Ledger) forgetHome(camera string) {
 	}
 }
 
-// noteHome keeps a camera's home position.
-func (l *Ledger) noteHome(camera string, h *manscdp.HomePosition) {
+// NoteHome keeps a camera's home position.
+func (l *Ledger) NoteHome(camera string, h *manscdp.HomePosition) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.book.Homes == nil {
-		l.book.Homes = make(map[string]homeSet)
+		l.book.Homes = make(map[string]home)
 	}
 	if _, known := l.book.Homes[camera]; !known && len(l.book.Homes) >= maxHomes {
 		return
 	}
-	set := homeSet{Enabled: h.Enabled, ResetTime: h.ResetTime, Preset: h.PresetIndex}
+	set := home{Enabled: h.Enabled, ResetTime: h.ResetTime, Preset: h.PresetIndex}
 	if reflect.DeepEqual(set, l.book.Homes[camera]) {
 		return
 	}
