@@ -83,6 +83,7 @@ var (
 type goPackage struct {
 	ImportPath   string
 	Name         string
+	Doc          string // its first sentence
 	Imports      []string
 	TestImports  []string
 	XTestImports []string
@@ -97,6 +98,37 @@ func TestArrows(t *testing.T) {
 		for _, fault := range archFaults(p) {
 			t.Error(fault)
 		}
+	}
+}
+
+// Every package says in one sentence what it is for, in the code and in docs/ARCHITECTURE.md, which names no others.
+func TestPackagesHaveAPurpose(t *testing.T) {
+	text, err := os.ReadFile("../../docs/ARCHITECTURE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "\n## Packages\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var told []string
+	for line := range strings.SplitSeq(section, "\n") {
+		if row := strings.Split(line, "|"); len(row) > 2 {
+			for i, name := range strings.Split(row[1], "`") {
+				if i%2 == 1 {
+					told = append(told, name)
+				}
+			}
+		}
+	}
+	var there []string
+	for _, p := range listPackages(t) {
+		there = append(there, strings.TrimPrefix(p.ImportPath, "gbgate/"))
+		if p.Doc == "" {
+			t.Errorf("%s has no comment that says what it is for", p.ImportPath)
+		}
+	}
+	slices.Sort(told)
+	if diff := cmp.Diff(there, told); diff != "" {
+		t.Errorf("packages (-in the tree +in docs/ARCHITECTURE.md):\n%s", diff)
 	}
 }
 
@@ -210,7 +242,7 @@ func TestTopLevelIsHeld(t *testing.T) {
 func listPackages(t *testing.T) []goPackage {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-e",
-		"-json=ImportPath,Name,Imports,TestImports,XTestImports", "./...")
+		"-json=ImportPath,Name,Doc,Imports,TestImports,XTestImports", "./...")
 	cmd.Dir = "../.."
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
