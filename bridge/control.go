@@ -116,7 +116,9 @@ func (v *View) record(channel *Channel, c *manscdp.DeviceControl) error {
 		return errBadValue
 	}
 	v.log.Info("platform records a camera", "camera", channel.Name, "command", c.RecordCmd)
-	channel.Recorder.Manual(c.RecordCmd == "Record")
+	on := c.RecordCmd == "Record"
+	channel.Recorder.Manual(on)
+	v.site.cfg.Ledger.NoteManual(channel.Name, on)
 	return nil
 }
 

@@ -21,19 +21,26 @@ func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 type living struct {
 	*View
 	tuning *registration
+	hand   *hand // records yard
 	end    func()
 }
 
+// hand is a Recorder: whether it records by hand.
+type hand bool
+
+func (h *hand) Manual(on bool) { *h = hand(on) }
+
 func live(t *testing.T, path string, usual registration) *living {
 	t.Helper()
-	kept := ledger.Open(path, quiet())
+	kept, by := ledger.Open(path, quiet()), new(hand)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = kept.Run(ctx) }()
 	site := NewSite(Config{Ledger: kept}, []Camera{
-		{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}, PTZ: &head{}}, {Name: "yard", ID: yard, Source: &camera{}},
+		{Name: "gate", Title: "Gate", ID: gate, Source: &camera{}, PTZ: &head{}},
+		{Name: "yard", ID: yard, Source: &camera{}, Recorder: by},
 	})
-	l := &living{tuning: &usual}
+	l := &living{tuning: &usual, hand: by}
 	l.View = site.View(ViewConfig{
 		Superior: "province", Account: "a/b", NodeID: node, Channels: []string{"*"}, Name: "box", AllowConfig: allowed,
 	})
@@ -72,9 +79,13 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	a.order(t, manscdp.DeviceControl{Header: header(gate), HomePosition: &manscdp.HomePosition{
 		Enabled: 1, ResetTime: 60, PresetIndex: new(3),
 	}})
+	a.order(t, manscdp.DeviceControl{Header: header(yard), RecordCmd: "Record"})
 	a.end()
 
 	b := live(t, path, usual)
+	if !*b.hand {
+		t.Error("what was recorded by hand is not any more")
+	}
 	if want := (registration{30 * time.Second, time.Hour, 5}); *b.tuning != want {
 		t.Errorf("the heartbeat is %+v, want %+v", *b.tuning, want)
 	}
@@ -98,10 +109,12 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	})
 	b.set(t, gate, manscdp.Settings{AlarmReport: &manscdp.AlarmReport{MotionDetection: new(1)}})
 	b.order(t, manscdp.DeviceControl{Header: header(yard), GuardCmd: "SetGuard"})
+	b.order(t, manscdp.DeviceControl{Header: header(yard), RecordCmd: "StopRecord"})
 	b.end()
 
 	text, err := os.ReadFile(path)
-	if err != nil || strings.Contains(string(text), gate) || strings.Contains(string(text), "heartbeat") {
+	if err != nil || strings.Contains(string(text), gate) || strings.Contains(string(text), "heartbeat") ||
+		strings.Contains(string(text), "manual") {
 		t.Errorf("%v: what was taken back is kept:\n%s", err, text)
 	}
 }

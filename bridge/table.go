@@ -71,6 +71,9 @@ func (s *Site) tabulate(before *table, cameras []Camera, groups []Group) *table 
 		if c.gear == nil {
 			c.gear = s.newGear(cam)
 		}
+		if cam.Recorder != nil && s.cfg.Ledger.Manual(cam.Name) {
+			cam.Recorder.Manual(true) // as before the restart, or before another recorder took over
+		}
 		t.channels = append(t.channels, c)
 		t.names[cam.Name] = c
 	}

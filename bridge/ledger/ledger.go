@@ -22,6 +22,7 @@ const (
 	maxSigners = 256     // superiors in it
 	maxGuards  = 20_000  // devices of one superior in it
 	maxHomes   = 20_000
+	maxManual  = 20_000 // cameras recorded by hand
 	// writeDelay is how long a change waits for others: a superior that arms and disarms all night must not wear
 	// out a flash disk.
 	writeDelay = 2 * time.Second
@@ -29,7 +30,7 @@ const (
 )
 
 // Ledger keeps what superiors have set over restarts: heartbeat and name (BasicParam), guard and alarm reports, home
-// positions. It is one file; what happens less than two seconds before the power fails may be missing in it. The zero
+// positions, cameras recorded by hand. It is one file; what happens less than two seconds before the power fails may be missing in it. The zero
 // value keeps everything until the end of the process.
 type Ledger struct {
 	path string // "" = no file
@@ -46,6 +47,7 @@ type book struct {
 	Format    int                 `json:"format"`
 	Superiors map[string]Superior `json:"superiors,omitempty"` // by account
 	Homes     map[string]home     `json:"home_positions,omitempty"`
+	Manual    map[string]bool     `json:"manual_recordings,omitempty"` // by camera
 }
 
 // Superior is what one superior has set.
@@ -269,5 +271,29 @@ func (l *Ledger) NoteHome(camera string, h *manscdp.HomePosition) {
 		return
 	}
 	l.book.Homes[camera] = set
+	l.touch()
+}
+
+// Manual tells whether a camera is recorded by hand (手动录像).
+func (l *Ledger) Manual(camera string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.book.Manual[camera]
+}
+
+// NoteManual keeps whether a camera is recorded by hand.
+func (l *Ledger) NoteManual(camera string, on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.book.Manual[camera] == on, on && len(l.book.Manual) >= maxManual:
+		return
+	case !on:
+		delete(l.book.Manual, camera)
+	case l.book.Manual == nil:
+		l.book.Manual = map[string]bool{camera: true}
+	default:
+		l.book.Manual[camera] = true
+	}
 	l.touch()
 }
