@@ -128,6 +128,11 @@ func (a *Archive) Find(ctx context.Context, camera string, from, to time.Time, k
 
 // find returns at most so many of the segments that overlap from–to (ms).
 func (a *Archive) find(ctx context.Context, camera string, from, to int64, most int) ([]Segment, error) {
+	if !a.indexed() {
+		if found, ok := a.browse(ctx, camera, from, to); ok {
+			return found[:min(most, len(found))], nil
+		}
+	}
 	if err := a.ready(ctx); err != nil {
 		return nil, err
 	}

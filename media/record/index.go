@@ -272,15 +272,21 @@ func loadDay(day string, add func(name, entry)) {
 
 // measure finds out how long a segment lasts that was never finished, and keeps it.
 func (a *Archive) measure(camera string, e entry) {
-	e.length = 0 // nothing can be read of it
+	e = a.measured(camera, e)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.shelf(camera).replace(e, e)
+}
+
+// measured returns an entry with the length that its file has, 0 where nothing can be read of it.
+func (a *Archive) measured(camera string, e entry) entry {
+	e.length = 0
 	if r, closeFile, err := openReader(a.path(e.name(camera)), -1); err == nil {
 		end, _ := r.length()
 		closeFile()
 		e.length = milliseconds(end)
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.shelf(camera).replace(e, e)
+	return e
 }
 
 // replace puts what is now known of a segment in the place of its entry, if that is still there.

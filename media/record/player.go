@@ -51,6 +51,9 @@ func (a *Archive) Open(ctx context.Context, camera string, from, to time.Time) (
 	if p.to <= p.from {
 		return nil, fmt.Errorf("%w: the span ends before it begins", ErrNothing)
 	}
+	if err := a.ready(ctx); err != nil { // reading goes by the index
+		return nil, err
+	}
 	found, err := a.find(ctx, camera, p.from, p.to, 1)
 	if err != nil {
 		return nil, err
