@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"gbgate/media"
@@ -346,28 +347,43 @@ func (r *run) measureBeside(ctx context.Context, d time.Duration) (floor, spent,
 	return floor, spent, rss, err
 }
 
-// record measures the same load once more, with every camera recorded, and without.
+// recordPairs is how often recording is switched on and off again: what else the machine does in one window must not
+// count as recording.
+const (
+	recordPairs  = 3
+	recordWindow = 4 * time.Second
+)
+
+// record measures the same load by turns without and with every camera recorded, and takes the middle one of what the
+// windows cost more than those around them.
 func (r *run) record(ctx context.Context) error {
 	if !r.Record {
 		return nil
 	}
-	var spent [2]float64
-	for i, on := range []bool{true, false} {
-		if err := r.gateway.ask("record", on, nil); err != nil {
+	var spent []float64 // by turns off and on
+	for i := range 2*recordPairs + 1 {
+		if err := r.gateway.ask("record", i%2 == 1, nil); err != nil {
 			return err
 		}
 		if err := media.Wait(ctx, settle); err != nil {
 			return err
 		}
-		var err error
-		if spent[i], _, err = r.measure(ctx, r.gateway, r.seconds()); err != nil {
+		cpu, _, err := r.measure(ctx, r.gateway, min(r.seconds(), recordWindow))
+		if err != nil {
 			return err
 		}
+		spent = append(spent, cpu/float64(r.Streams))
 	}
-	without := (r.result.CPU + spent[1]/float64(r.Streams)) / 2
-	r.result.RecordCPU = spent[0]/float64(r.Streams) - without
-	r.say("recording: %.3f ms per stream-second, %.0f %% on top of %.3f",
-		r.result.RecordCPU, 100*r.result.RecordCPU/without, without)
+	var more, without []float64
+	for i := 1; i < len(spent); i += 2 {
+		base := (spent[i-1] + spent[i+1]) / 2
+		more, without = append(more, spent[i]-base), append(without, base)
+	}
+	slices.Sort(more)
+	slices.Sort(without)
+	r.result.RecordCPU = more[recordPairs/2]
+	r.say("recording: %.3f ms per stream-second, %.0f %% on top of %.3f (%.3f to %.3f)", r.result.RecordCPU,
+		100*r.result.RecordCPU/without[recordPairs/2], without[recordPairs/2], more[0], more[recordPairs-1])
 	return nil
 }
 
