@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"gbgate/bridge/onvif"
 	"gbgate/cmd/gbgate/config"
-	"gbgate/rtsp"
 )
 
 // checkDoc is what `check --json` prints.
@@ -95,18 +95,38 @@ func checkCameras(ctx context.Context, cfg *config.Config) []checkCameraDoc {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	docs := make([]checkCameraDoc, len(cfg.Cameras))
+	shared, silent := make(clients), slog.New(slog.DiscardHandler)
 	var wg sync.WaitGroup
 	for i, c := range cfg.Cameras {
-		wg.Go(func() {
-			docs[i] = checkCamera(ctx, c.Name, newSource(c, c.URL, nil, slog.New(slog.DiscardHandler)).pull)
-		})
+		src := newSource(c, c.URL, nil, silent)
+		if c.ONVIF != "" {
+			client, err := shared.client(c, silent)
+			if err == nil {
+				src.onvif, err = onvif.NewCamera(onvif.CameraConfig{Client: client, Channel: c.ONVIFChannel})
+			}
+			if err != nil {
+				docs[i] = checkCameraDoc{Name: c.Name, Verdict: bad, Reason: "ONVIF: " + err.Error()}
+				continue
+			}
+		}
+		wg.Go(func() { docs[i] = checkCamera(ctx, c.Name, src) })
 	}
 	wg.Wait()
 	return docs
 }
 
-func checkCamera(ctx context.Context, name string, src *rtsp.Source) checkCameraDoc {
-	found, err := src.Check(ctx)
+// checkCamera asks what a camera offers, by ONVIF first: what it refuses there needs no second try.
+func checkCamera(ctx context.Context, name string, src *source) checkCameraDoc {
+	if src.onvif != nil {
+		_, _, err := src.onvif.Streams(ctx)
+		if err == nil {
+			err = src.locate(ctx)
+		}
+		if err != nil {
+			return checkCameraDoc{Name: name, Verdict: bad, Reason: "ONVIF: " + err.Error()}
+		}
+	}
+	found, err := src.pull.Check(ctx)
 	if err != nil {
 		return checkCameraDoc{Name: name, Verdict: bad, Reason: err.Error()}
 	}
