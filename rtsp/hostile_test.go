@@ -57,7 +57,8 @@ func TestHostileQuirks(t *testing.T) {
 				ended <- src.Run(ctx, (*media.Unit).Release)
 			}()
 			var err error
-			for deadline := time.Now().Add(time.Minute); err == nil && (len(bad.Asked("DESCRIBE")) == 0 || bad.Sent() < w.bytes); {
+			deadline := time.Now().Add(time.Minute)
+			for err == nil && (len(bad.Asked("DESCRIBE")) == 0 || bad.Sent() < w.bytes) {
 				if time.Now().After(deadline) {
 					t.Fatal("it does not send")
 				}

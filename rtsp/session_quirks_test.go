@@ -140,7 +140,8 @@ func (cam *fakeCamera) lives(src *Source, refused int, then string) error {
 func (cam *fakeCamera) signs(method string) []*camRequest {
 	var all []*camRequest
 	for _, r := range cam.Requests() {
-		if r.Get("Session") != "" && (r.Method == method || method == "" && (r.Method == "OPTIONS" || r.Method == "GET_PARAMETER")) {
+		sign := r.Get("Session") != "" && (r.Method == "OPTIONS" || r.Method == "GET_PARAMETER")
+		if sign && (r.Method == method || method == "") {
 			all = append(all, r)
 		}
 	}

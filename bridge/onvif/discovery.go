@@ -123,8 +123,8 @@ func ipv4Addresses(nic net.Interface) []netip.Addr {
 	return list
 }
 
-// probeFromAll asks on one interface from each of its addresses: a camera answers to networks that it is in, and to what
-// its router reaches.
+// probeFromAll asks on one interface from each of its addresses: a camera answers to networks that it is in, and to
+// what its router reaches.
 func probeFromAll(ctx context.Context, cfg DiscoverConfig, nic net.Interface, found func(Found)) error {
 	locals := ipv4Addresses(nic)
 	if len(locals) == 0 {
@@ -254,8 +254,8 @@ func addresses(xaddrs string, from netip.Addr) []string {
 	return list
 }
 
-// withSender adds the same service at who answered, where none of the addresses is that host's: cameras name the address
-// that they had before, or have behind a router.
+// withSender adds the same service at who answered, where none of the addresses is that host's: cameras name the
+// address that they had before, or have behind a router.
 func withSender(list []string, from netip.Addr) []string {
 	u, err := url.Parse(list[0])
 	if err != nil || slices.ContainsFunc(list, func(a string) bool {
@@ -305,7 +305,8 @@ func (f *Found) scope(s string) {
 }
 
 // distinct keeps one of each device, ordered by who answered. A device that answers from several addresses, or again,
-// has them all. An endpoint alone is no proof: makers copy it from camera to camera, and one that is left out is never found.
+// has them all. An endpoint alone is no proof: makers copy it from camera to camera, and one that is left out is never
+// found.
 func distinct(answers []Found) []Found {
 	slices.SortStableFunc(answers, func(a, b Found) int { return a.From.Compare(b.From) })
 	var list []Found

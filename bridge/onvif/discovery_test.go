@@ -71,7 +71,9 @@ func TestDiscover(t *testing.T) {
 // at its own, too.
 func TestDiscoverCopiesAndWrongAddresses(t *testing.T) {
 	nic, port := loopback(t), freePort(t)
-	cfg := simcam.ONVIFConfig{Discovery: []net.Interface{nic}, DiscoveryPort: port, Quirks: simcam.ONVIFQuirks{CopiedID: true}}
+	cfg := simcam.ONVIFConfig{
+		Discovery: []net.Interface{nic}, DiscoveryPort: port, Quirks: simcam.ONVIFQuirks{CopiedID: true},
+	}
 	one, two := start(t, cfg), start(t, cfg)
 	cfg.Quirks.Host = "192.0.2.99:81"
 	start(t, cfg)

@@ -20,8 +20,8 @@ func TestCheckAsksONVIF(t *testing.T) {
 	device, _ := startDevice(t, simcam.ONVIFConfig{Username: "admin", Password: "right", StreamURL: camera.URL()})
 	file := filepath.Join(t.TempDir(), "config.toml")
 	block := func(n int, more, password string) string {
-		return fmt.Sprintf("[[camera]]\nname = \"c%d\"\nid = \"3402010000132000000%d\"\nonvif = %q\n%s\nusername = \"admin\"\n"+
-			"password = %q\n", n, n, device.URL(), more, password)
+		return fmt.Sprintf("[[camera]]\nname = \"c%d\"\nid = \"3402010000132000000%d\"\nonvif = %q\n%s\n"+
+			"username = \"admin\"\npassword = %q\n", n, n, device.URL(), more, password)
 	}
 	text := "[gateway]\nid = \"34020100002000000001\"\nstate_dir = \"" + t.TempDir() + "\"\n" +
 		block(1, "", "right") + block(2, "", "wrong") + block(3, fmt.Sprintf("url = %q", camera.URL()), "other")

@@ -34,7 +34,8 @@ func (e env) printFound(doc discoverDoc) {
 			if f.Configured != "" {
 				code = "configured"
 			}
-			row(f.Host, dash(cmp.Or(f.Brand, f.Server)), dash(f.Model), yes(f.ONVIF), yes(f.RTSP), skew(f.ClockSkew), f.Name, dash(code), f.Reason)
+			row(f.Host, dash(cmp.Or(f.Brand, f.Server)), dash(f.Model), yes(f.ONVIF), yes(f.RTSP), skew(f.ClockSkew),
+				f.Name, dash(code), f.Reason)
 		}
 	})
 }

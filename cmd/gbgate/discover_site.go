@@ -76,6 +76,9 @@ func discover(ctx context.Context, opt discoverOptions, known knownSiteConfig) d
 	known.mark(doc.Cameras)
 	for i := range doc.Cameras {
 		f := &doc.Cameras[i]
+		if f.ONVIF == "" && f.Configured == "" {
+			f.because("no ONVIF: switch it on in the camera, or look its URL up in the manual")
+		}
 		f.Verdict = good
 		if f.Reason != "" {
 			f.Verdict = bad
@@ -223,7 +226,6 @@ func factoryAccounts() [2][2]string { return [2][2]string{{"admin", "admin"}, {"
 // look asks a device for its clock and, as far as it may, for who it is.
 func look(ctx context.Context, opt discoverOptions, f *foundDoc) {
 	if f.ONVIF == "" {
-		f.because("no ONVIF: switch it on in the camera, or look its URL up in the manual")
 		return
 	}
 	ask := func(user, password string) (onvif.Info, error) {
@@ -306,7 +308,8 @@ func (f *foundDoc) because(reason string) {
 }
 
 // doubles tells of devices that share an address, as two with the address they were shipped with do, and of addresses
-// that seem to be one device's: they are not joined, as makers copy endpoints, and radio bridges show one card for many.
+// that seem to be one device's: they are not joined, as makers copy endpoints, and radio bridges show one card for
+// many.
 func doubles(list []foundDoc, cards map[string]string) {
 	at, endpoints, hosts := make(map[string][]int), make(map[string][]int), make(map[string][]int)
 	for i, f := range list {

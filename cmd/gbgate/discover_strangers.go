@@ -26,8 +26,8 @@ type strangerDoc struct {
 
 const maxStrangers = 64
 
-// hearStrangers listens until ctx ends to ARP: who wants to answer us from another network asks for its router. Only root
-// may listen; others hear nobody.
+// hearStrangers listens until ctx ends to ARP: who wants to answer us from another network asks for its router. Only
+// root may listen; others hear nobody.
 func hearStrangers(ctx context.Context) []strangerDoc {
 	arp := int(binary.NativeEndian.Uint16([]byte{unix.ETH_P_ARP >> 8, unix.ETH_P_ARP & 0xff})) // in the network's order
 	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, arp)

@@ -11,8 +11,8 @@ import (
 	"gbgate/rtsp/simcam"
 )
 
-// A camera that has the address it was shipped with, in another network than the box, is heard, and found once the box has
-// an address there. It asks for its router before it answers.
+// A camera that has the address it was shipped with, in another network than the box, is heard, and found once the box
+// has an address there. It asks for its router before it answers.
 func TestNetworkCameraElsewhere(t *testing.T) {
 	if !inNamespace(t) {
 		return
@@ -23,7 +23,9 @@ func TestNetworkCameraElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	startDevice(t, simcam.ONVIFConfig{Listen: "192.168.1.64:80", Discovery: []net.Interface{*nic}, Username: "admin", Password: "x"})
+	startDevice(t, simcam.ONVIFConfig{
+		Listen: "192.168.1.64:80", Discovery: []net.Interface{*nic}, Username: "admin", Password: "x",
+	})
 	search := func() (doc discoverDoc) {
 		out, err := exec.CommandContext(t.Context(), "ip", "netns", "exec", gatewayNS, program(t),
 			"discover", "--json", "--net", "192.168.1.64").Output()
@@ -103,7 +105,8 @@ func TestDeviceIsLookedAtWhereItAnswered(t *testing.T) {
 	dead := "http://127.0.0.2:" + strings.TrimPrefix(device.Addr().String(), "127.0.0.1:") + "/onvif/device_service"
 	f := foundDoc{ONVIF: dead, Host: "127.0.0.2", from: "127.0.0.1", Also: []string{device.URL()}}
 	look(t.Context(), discoverOptions{}, &f)
-	if f.Host != "127.0.0.1" || f.ONVIF != device.URL() || f.Model != "M1" || !strings.Contains(f.Reason, "says that it is at 127.0.0.2") {
+	if f.Host != "127.0.0.1" || f.ONVIF != device.URL() || f.Model != "M1" ||
+		!strings.Contains(f.Reason, "says that it is at 127.0.0.2") {
 		t.Errorf("%+v", f)
 	}
 }

@@ -111,11 +111,13 @@ func (p *prober) nobody(doc probeDoc, why error) probeDoc {
 	doc.Verdict = bad
 	if errors.Is(why, syscall.ECONNREFUSED) {
 		doc.Reason = "the host is there, but connections to every port where a camera answers are refused"
-		doc.Fixes = append(doc.Fixes, "switch ONVIF or RTSP on in the camera, or give the port: gbgate probe camera "+p.host+":PORT")
+		doc.Fixes = append(doc.Fixes,
+			"switch ONVIF or RTSP on in the camera, or give the port: gbgate probe camera "+p.host+":PORT")
 		return doc
 	}
 	doc.Reason = "no answer from " + p.host + ": " + plainly(why)
-	doc.Fixes = append(doc.Fixes, "look at its cable, its power and its address; gbgate discover finds cameras by themselves")
+	doc.Fixes = append(doc.Fixes,
+		"look at its cable, its power and its address; gbgate discover finds cameras by themselves")
 	host, err := netip.ParseAddr(p.host)
 	if err == nil && host.Is4() && host.IsPrivate() && !isOwn(ownNetworks(), host) {
 		doc.Fixes = append([]string{
@@ -155,9 +157,12 @@ func plainly(err error) string {
 func (p *prober) guess() [][2]string {
 	var list [][2]string
 	for _, port := range p.rtspPorts {
-		for _, brand := range []string{"Hikvision", "Dahua", "Uniview", "TP-Link", "Reolink", "Vivotek"} {
-			u := "rtsp://" + net.JoinHostPort(p.host, strconv.Itoa(port)) + vendorPath(brand)
-			list = append(list, [2]string{"main", u})
+		paths := []string{"/live/ch00_0", "/11", "/onvif1", "/live", "/0"} // of cameras without a name
+		for _, brand := range []string{"Vivotek", "Hanwha", "Axis", "Reolink", "TP-Link", "Uniview", "Dahua", "Hikvision"} {
+			paths = slices.Insert(paths, 0, vendorPath(brand))
+		}
+		for _, path := range paths {
+			list = append(list, [2]string{"main", "rtsp://" + net.JoinHostPort(p.host, strconv.Itoa(port)) + path})
 		}
 	}
 	return list

@@ -43,14 +43,15 @@ func floods(method, head, piece string, pause time.Duration) Answer {
 func hostileReplies() []RTSPQuirk {
 	const ok = "RTSP/1.0 200 OK\r\n"
 	return answers("", map[string]Answer{
-		"10 GB body":            say("DESCRIBE", ok+"Content-Length: 10737418240\r\n\r\nv=0"),
-		"lying length":          ReplaceInReply("DESCRIBE", "Content-Length: ", "Content-Length: 9"),
-		"endless headers":       say("DESCRIBE", ok+strings.Repeat("X: y\r\n", 20000)),
-		"endless line":          say("DESCRIBE", ok+"X: "+strings.Repeat("y", 200000)),
-		"header byte by byte":   floods("DESCRIBE", ok+"X: ", "y", time.Millisecond),
-		"body byte by byte":     floods("DESCRIBE", ok+"Content-Length: 200000\r\n\r\n", "v", time.Millisecond),
-		"100 Continue for ever": floods("DESCRIBE", "", strings.Repeat("RTSP/1.0 100 Continue\r\n\r\n", 1000), time.Millisecond),
-		"channels beyond 255":   ReplaceInReply("SETUP", "interleaved=", "interleaved=6553"),
+		"10 GB body":          say("DESCRIBE", ok+"Content-Length: 10737418240\r\n\r\nv=0"),
+		"lying length":        ReplaceInReply("DESCRIBE", "Content-Length: ", "Content-Length: 9"),
+		"endless headers":     say("DESCRIBE", ok+strings.Repeat("X: y\r\n", 20000)),
+		"endless line":        say("DESCRIBE", ok+"X: "+strings.Repeat("y", 200000)),
+		"header byte by byte": floods("DESCRIBE", ok+"X: ", "y", time.Millisecond),
+		"body byte by byte":   floods("DESCRIBE", ok+"Content-Length: 200000\r\n\r\n", "v", time.Millisecond),
+		"100 Continue for ever": floods("DESCRIBE", "",
+			strings.Repeat("RTSP/1.0 100 Continue\r\n\r\n", 1000), time.Millisecond),
+		"channels beyond 255": ReplaceInReply("SETUP", "interleaved=", "interleaved=6553"),
 	})
 }
 
@@ -87,7 +88,8 @@ func hostileStreams() []RTSPQuirk {
 		{"pictures without a pause", "", instead(func(c *ScriptedConn) {
 			var many []byte
 			for n := range uint16(1000) {
-				many = append(many, Interleave(byte(c.Video), RTPPacket(96, n, uint32(n)*90, 0x11223344, true, []byte{0x65, 0x88}))...)
+				packet := RTPPacket(96, n, uint32(n)*90, 0x11223344, true, []byte{0x65, 0x88})
+				many = append(many, Interleave(byte(c.Video), packet)...)
 			}
 			flood(c, many, 0)
 		})},

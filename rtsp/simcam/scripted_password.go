@@ -51,7 +51,9 @@ func PasswordQuirks() []RTSPQuirk {
 			},
 			takes: signature{algorithm: "SHA-256"},
 		}},
-		{"two challenges in one header", "Sony", door{ask: []string{`Basic realm="cam", Digest realm="cam", nonce="{nonce}"`}}},
+		{"two challenges in one header", "Sony", door{
+			ask: []string{`Basic realm="cam", Digest realm="cam", nonce="{nonce}"`},
+		}},
 		{"challenge that nobody knows", "Sony", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}", algorithm=SHA-512-256`, `Digest realm="cam", nonce="{nonce}"`},
 		}},
@@ -62,7 +64,9 @@ func PasswordQuirks() []RTSPQuirk {
 		{"new nonce called stale", "Dahua, Imou", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}", stale=true`}, once: true,
 		}},
-		{"hangs up behind the challenge", "several", door{ask: []string{`Digest realm="cam", nonce="{nonce}"`}, hangsUp: true}},
+		{"hangs up behind the challenge", "several", door{
+			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, hangsUp: true,
+		}},
 		{"account locked by the third wrong password", "Hikvision, Dahua (by the fifth to seventh)", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, locks: 3,
 		}},

@@ -44,7 +44,8 @@ func streamNoise() []RTSPQuirk {
 		{"rtp of all CSRCs and none there", "", between(Interleave(0, []byte{0x8f, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4, 5}))},
 		{"rtp with an extension beyond its end", "", between(Interleave(0, append(
 			[]byte{0x90, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4, 0xab, 0xac, 0xff, 0xff}, make([]byte, 500)...)))},
-		{"rtp with more padding than bytes", "", between(Interleave(0, []byte{0xa0, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4, 0x41, 0xff}))},
+		{"rtp with more padding than bytes", "", between(Interleave(0,
+			[]byte{0xa0, 96, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4, 0x41, 0xff}))},
 	}
 }
 
