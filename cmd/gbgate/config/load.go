@@ -162,7 +162,6 @@ func (p *parser) superior(i int, prim toml.Primitive) (s Superior, ok bool) {
 
 var (
 	lineInText = regexp.MustCompile(`line (\d+)`)                                            //nolint:gochecknoglobals // compiled once
-	bigInteger = regexp.MustCompile(`(\d{19,})`)                                             //nolint:gochecknoglobals // compiled once
 	wrongType  = regexp.MustCompile(`TOML value has type (\w+); destination has type (\w+)`) //nolint:gochecknoglobals // compiled once
 	tomlPrefix = regexp.MustCompile(`^toml: (line \d+[^:]*: )?`)                             //nolint:gochecknoglobals // compiled once
 )
@@ -184,11 +183,17 @@ func (p *parser) decodeFault(err error, key string) {
 	}
 	if m := wrongType.FindStringSubmatch(text); m != nil {
 		text = fmt.Sprintf("is a value of type %s where %s is expected", m[1], m[2])
+		if m[2] == "string" {
+			text = "is text: write it between quotes"
+		}
 	}
 	lines := strings.Split(p.text, "\n")
 	if line > 0 && line <= len(lines) {
-		if n := bigInteger.FindString(lines[line-1]); n != "" && !strings.Contains(lines[line-1], `"`+n) {
-			text = fmt.Sprintf("a 20-digit code is text: write \"%s\" with quotes", n)
+		if name, _, assigns := strings.Cut(lines[line-1], "="); assigns && strings.HasSuffix(key, "]") {
+			key += "." + strings.TrimSpace(name) // the decoder names no key inside of a list
+		}
+		if plain := slip(lines[line-1], text); plain != "" {
+			text = plain
 		}
 	}
 	p.fault(line, key, "%s", tomlPrefix.ReplaceAllString(text, ""))

@@ -159,7 +159,9 @@ func (p *parser) oneSuperior(i int, names map[string]string) {
 	c := check{p, "superior", i, keyOf("superior", i, s.Name)}
 	c.name(s.Name, names)
 	// Real platforms carry codes that are not 20 digits: only what cannot be sent is refused.
-	if s.ID == "" || strings.ContainsAny(s.ID, " \t\r\n<>@:;\"") {
+	if fullWidth(s.ID) {
+		c.fault("id", "%q is written with full-width characters; type it with the input method switched off", s.ID)
+	} else if !sendable(s.ID) {
 		c.fault("id", "%q can't be a platform's code; it is on the sheet as 20 digits", s.ID)
 	} else if s.Domain == "" {
 		s.Domain = s.ID[:min(10, len(s.ID))]
@@ -173,6 +175,9 @@ func (p *parser) oneSuperior(i int, names map[string]string) {
 	}
 	if s.Username == "" {
 		s.Username = s.NodeID
+	}
+	if s.Domain != "" && !sendable(s.Domain) {
+		c.fault("domain", "%q can't be a SIP domain; it is on the sheet as 10 or 20 digits", s.Domain)
 	}
 	c.oneOf("version", s.Version, "auto", "2016", "2022")
 	c.oneOf("audio", s.Audio, "auto", "pcma", "off")
@@ -282,6 +287,8 @@ func (c check) id(key, id string, kinds ...string) bool {
 	switch {
 	case id == "":
 		c.fault(key, "is missing; it is one of the 20-digit codes on the platform's sheet")
+	case fullWidth(id):
+		c.fault(key, "%q is written with full-width characters; type it with the input method switched off", id)
 	case !digits(id):
 		c.fault(key, "%q has characters that are not digits", id)
 	case len(id) != 20:
@@ -304,7 +311,10 @@ func (c check) oneOf(key, value string, allowed ...string) {
 }
 
 func (c check) between(key string, d, low, high time.Duration) {
-	if d < low || d > high {
+	switch {
+	case d > 0 && d < time.Millisecond: // TOML takes a bare number for nanoseconds
+		c.fault(key, "is the number %d without a unit; write \"%ds\" for seconds", d, d)
+	case d < low || d > high:
 		c.fault(key, "is %v; %v to %v make sense", d, low, high)
 	}
 }
@@ -369,6 +379,17 @@ func redact(raw string) string {
 		return "…" + raw[at:]
 	}
 	return raw
+}
+
+// fullWidth tells of characters that a Chinese input method makes of digits, letters and signs.
+func fullWidth(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r >= '！' && r <= '～' || r == '　' })
+}
+
+// sendable says that a text can stand in a SIP URI as it is, as a user or a host.
+func sendable(s string) bool {
+	return s != "" && !strings.ContainsAny(s, `<>@:;"`) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 func digits(s string) bool {
