@@ -66,7 +66,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 		}
 		return exitUsage
 	}
-	doc.Cameras, doc.Hints = checkCameras(ctx, cfg), thisBox().hints(cfg)
+	doc.Cameras, doc.Hints = checkCameras(ctx, cfg), append(sheetHints(cfg), thisBox().hints(cfg)...)
 	for _, c := range doc.Cameras {
 		doc.Verdict = worse(doc.Verdict, c.Verdict)
 	}
