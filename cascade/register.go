@@ -47,6 +47,10 @@ type registration struct {
 	kicked      bool        // a request from above has already shortened this back-off
 	remapped    bool        // the superior saw us elsewhere since
 	resets      []time.Time // resets answered at once, within RegisterRetry
+
+	told     string // the fault that the log has; empty after a success
+	toldAt   time.Time
+	repeated bool // the last fault was the one that the log has
 }
 
 // registering is state Registering: a binding from nothing.
@@ -313,7 +317,7 @@ func (p *Platform) locate(ctx context.Context, stay bool) error {
 	}
 	local, err := p.ua.LocalFor(remote)
 	if err != nil {
-		return fmt.Errorf("no route to %s: %w", remote, err)
+		return unsent(remote, err)
 	}
 	p.mu.Lock()
 	p.status.Remote, p.status.Local = remote, local

@@ -38,9 +38,24 @@ func (p *Platform) send(ctx context.Context, r *sipua.Request, to sipua.Route, l
 	case errors.Is(err, sipua.ErrLost):
 		return nil, fmt.Errorf("%w by %s", errReset, to.Remote)
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return nil, fmt.Errorf("%s refuses the connection over %s: %w", to.Remote, to.Transport, err)
+		return nil, fmt.Errorf("%s refuses the connection over %s: %w", to.Remote, to.Transport, syscall.ECONNREFUSED)
 	}
-	return nil, err
+	return nil, unsent(to.Remote, err)
+}
+
+// unsent says in plain words why this box could not send: the libraries wrap the system's reason in their own.
+func unsent(to netip.AddrPort, err error) error {
+	var errno syscall.Errno
+	if !errors.As(err, &errno) {
+		return err
+	}
+	switch errno {
+	case syscall.EPERM, syscall.EACCES:
+		return fmt.Errorf("a firewall of this box forbids sending to %s: %w", to, errno)
+	case syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN:
+		return fmt.Errorf("no route to %s: %w", to, errno)
+	}
+	return fmt.Errorf("nothing can be sent to %s: %w", to, errno)
 }
 
 // message makes a MESSAGE to the superior, addressed to the ID that asked.

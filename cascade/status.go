@@ -1,6 +1,8 @@
 package cascade
 
 import (
+	"context"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"time"
@@ -73,14 +75,34 @@ func (p *Platform) setState(s State) {
 		p.status.State, p.status.Since = s, time.Now()
 	}
 	p.mu.Unlock()
-	if from != s {
-		p.log.Info("registration", "from", from.String(), "to", s.String())
+	if from == s {
+		return
 	}
+	level := slog.LevelInfo
+	switch {
+	case s == Online:
+		p.reg.told, p.reg.repeated = "", false
+	case from == Backoff && s == Registering, s == Backoff && p.reg.repeated:
+		level = slog.LevelDebug // one more attempt of a night full of them
+	}
+	p.log.Log(context.Background(), level, "registration", "from", from.String(), "to", s.String())
 }
 
+// tellAgain is how often the log says that a fault goes on.
+const tellAgain = time.Hour
+
+// fault notes why the machine does not go on. The log has it when it is news: each attempt at a platform that is
+// away for a night must not push what happened before out of a small log.
 func (p *Platform) fault(err error) {
+	now := time.Now()
 	p.mu.Lock()
-	p.status.LastError, p.status.LastErrorAt = err.Error(), time.Now()
+	p.status.LastError, p.status.LastErrorAt = err.Error(), now
 	p.mu.Unlock()
+	p.reg.repeated = err.Error() == p.reg.told && now.Sub(p.reg.toldAt) < tellAgain
+	if p.reg.repeated {
+		p.log.Debug("superior", "error", err)
+		return
+	}
+	p.reg.told, p.reg.toldAt = err.Error(), now
 	p.log.Warn("superior", "error", err)
 }
