@@ -126,8 +126,13 @@ func (f *Feed) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
+// tellAgain is how often the log says that a camera still does not deliver, for the same reason: one that is recorded
+// is tried twice a minute, for weeks if need be.
+const tellAgain = time.Hour
+
 // pull runs the source again and again until nobody wants it.
 func (f *Feed) pull(ctx context.Context) {
+	told, toldAt := "", time.Time{} // the reason that the log has, and since when
 	for failures := 0; ; {
 		f.begin()
 		began := time.Now()
@@ -139,13 +144,19 @@ func (f *Feed) pull(ctx context.Context) {
 		case errors.Is(err, errReopen):
 			continue
 		}
-		if f.State() == Live && time.Since(began) > f.Backoff.Max {
+		wasLive := f.State() == Live
+		if wasLive && time.Since(began) > f.Backoff.Max {
 			failures = 0 // it had been well: begin with the short delays again
 		}
 		failures++
 		f.set(Backoff, err)
 		delay := f.Backoff.delay(failures, err)
-		f.Log.Warn("camera does not deliver", "reason", err.Error(), "retry_in", delay.Round(time.Millisecond*100).String())
+		level := slog.LevelDebug
+		if reason := err.Error(); wasLive || reason != told || time.Since(toldAt) > tellAgain {
+			told, toldAt, level = reason, time.Now(), slog.LevelWarn
+		}
+		f.Log.Log(ctx, level, "camera does not deliver", "reason", err.Error(),
+			"retry_in", delay.Round(time.Millisecond*100).String())
 		timer := time.NewTimer(delay)
 		err = f.await(ctx, func() bool { return f.viewers == 0 }, timer.C)
 		timer.Stop()

@@ -1,10 +1,12 @@
 package bridge
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -232,6 +234,29 @@ func TestBackoffDoublesUpToItsBound(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A camera that is off for a night has a line an hour in the log, not one for each attempt; another reason, and an end
+// after it was well, are told at once.
+func TestTheSameReasonIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		off, refused := act{err: errors.New("no answer")}, act{err: errors.New("connection refused")}
+		cam := &camera{acts: []act{off, off, off, refused, refused, {play: time.Minute, err: refused.err}}, always: off}
+		var log bytes.Buffer
+		f := NewFeed(cam, 10*time.Second, testRetry, media.Limits{}, slog.New(slog.NewTextHandler(&log, nil)))
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = f.Run(ctx) }()
+		viewer := f.Subscribe(media.FromCachedGOP)
+		time.Sleep(3 * time.Hour)
+		cancel()
+		<-done
+		viewer.Close()
+		if got, want := strings.Count(log.String(), "does not deliver"), 6; got != want {
+			runs, _, _ := cam.count()
+			t.Errorf("%d lines after %d attempts, want %d:\n%s", got, runs, want, log.String())
+		}
+	})
 }
 
 func TestHealthBelievesBadNewsWhenTheySayItTwice(t *testing.T) {

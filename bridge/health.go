@@ -179,7 +179,8 @@ func (h *health) check(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	ctx, cancel := context.WithTimeout(ctx, h.probing.Timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, h.probing.Timeout,
+		fmt.Errorf("camera did not tell what it has within %v", h.probing.Timeout))
 	defer cancel()
 	return h.feed.Source.Check(ctx)
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,5 +114,18 @@ func TestAFeedEndsThoughItHasViewers(t *testing.T) {
 		time.Sleep(time.Second)
 		stop()
 		lease.Close()
+	})
+}
+
+// What an operator reads is in his words, not "context deadline exceeded".
+func TestCheckThatTakesTooLongIsSaidInPlainWords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := NewFeed(&probe{takes: time.Hour}, time.Second, testRetry, media.Limits{}, slog.New(slog.DiscardHandler))
+		h := newHealth(f, Probing{}, newSlots())
+		condition, reason, err := h.look(t.Context())
+		if want := "camera did not tell what it has within 15s"; err != nil || condition != OFF || reason != want {
+			t.Errorf("got %v %q %v, want %v %q", condition, reason, err, OFF, want)
+		}
+		f.stream.Close(nil)
 	})
 }

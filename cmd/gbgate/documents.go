@@ -309,6 +309,7 @@ func (g *gateway) metrics(w io.Writer) {
 	gauge("gbgate_media_port_pairs_in_use", float64(g.portsInUse()))
 	set.WritePrometheus(w)
 	metrics.WriteProcessMetrics(w)
+	metrics.WriteFDMetrics(w)
 }
 
 func boolean(b bool) float64 {
