@@ -269,6 +269,23 @@ func TestProbeStream(t *testing.T) {
 	}
 }
 
+// A camera that is still busy with the question what it has is asked for pictures once more.
+func TestProbeOfCameraWithOneSession(t *testing.T) {
+	t.Parallel()
+	cam := startScripted(t, simcam.RTSPQuirk{Name: "one session", Script: func(cam *simcam.Scripted) {
+		cam.Answer = func(c *simcam.ScriptedConn, r *simcam.ScriptedRequest) string {
+			if c.Number == 1 && r.Method == "DESCRIBE" {
+				return simcam.Reply(r, "503 Service Unavailable")
+			}
+			return ""
+		}
+	}})
+	doc := probeCamera(t, exitGood, cam.URL())
+	if len(doc.Streams) != 1 || doc.Streams[0].Codec != "H.264" || doc.Streams[0].Width != 640 {
+		t.Errorf("document: %+v", doc)
+	}
+}
+
 // A wrong password goes out twice at most, to both sides of the camera together.
 func TestProbeWithWrongPassword(t *testing.T) {
 	camera := startCamera(t, simcam.Config{Username: "admin", Password: "right"})

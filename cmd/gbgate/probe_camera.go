@@ -302,14 +302,12 @@ func (p *prober) stream(ctx context.Context, name, address string) probeStreamDo
 		return fail(err)
 	}
 	doc.Server, doc.LeftOut, doc.Codec = found.Server, found.LeftOut, found.Video.Codec.String()
-	watching, enough := context.WithTimeout(ctx, p.watch)
-	defer enough()
-	w := &watcher{began: time.Now(), enough: enough, wantKeys: 2, wantTime: 3}
-	err = source.Run(watching, w.take)
-	if w.pictures == 0 {
-		if err == nil || watching.Err() != nil {
-			err = fmt.Errorf("RTSP up, no picture within %v", p.watch)
-		}
+	w, err := p.watchStream(ctx, source)
+	if known, ok := asRTSP(err); ok && known.Kind == rtsp.Busy && media.Wait(ctx, sessionEnds) == nil {
+		// It may still have been busy with the session that asked what there is, as GStreamer's server is.
+		w, err = p.watchStream(ctx, source)
+	}
+	if err != nil {
 		return fail(err)
 	}
 	w.tell(&doc)
@@ -320,6 +318,24 @@ func (p *prober) stream(ctx context.Context, name, address string) probeStreamDo
 		}
 	}
 	return doc
+}
+
+// sessionEnds is how long a camera may need to have a session free again that was ended.
+const sessionEnds = 2 * time.Second
+
+// watchStream plays a stream for a while; an error tells why no picture came.
+func (p *prober) watchStream(ctx context.Context, source *rtsp.Source) (*watcher, error) {
+	watching, enough := context.WithTimeout(ctx, p.watch)
+	defer enough()
+	w := &watcher{began: time.Now(), enough: enough, wantKeys: 2, wantTime: 3}
+	err := source.Run(watching, w.take)
+	switch {
+	case w.pictures > 0:
+		return w, nil
+	case err == nil || watching.Err() != nil:
+		err = fmt.Errorf("RTSP up, no picture within %v", p.watch)
+	}
+	return w, err
 }
 
 // tell puts the measurements into the document.
