@@ -41,6 +41,8 @@ func (m *many) below(cfg Config, site Site, h MediaHandler) *Platform {
 	cfg.Password = password
 	if cfg.Timers == (Timers{}) {
 		cfg.Timers = shortNotify()
+		// Many nodes of one machine that may be busy with others, too: only silence is to count, not slowness.
+		cfg.Timers.Reply, cfg.Timers.ACK = waitFor, waitFor
 	}
 	p := NewPlatform(cfg, m.ua, site, h)
 	m.router.Add(p)

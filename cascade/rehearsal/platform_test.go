@@ -259,7 +259,11 @@ func TestCatalog(t *testing.T) {
 	for _, tt := range tests {
 		for _, transport := range []string{"udp", "tcp"} {
 			t.Run(tt.name+" "+transport, func(t *testing.T) {
-				p := startPlatform(t, Config{ReplyTimeout: 5 * time.Second, PartGap: 150 * time.Millisecond})
+				gap := 300 * time.Millisecond // the wait for what never comes
+				if tt.want == nil {
+					gap = 20 * time.Second
+				}
+				p := startPlatform(t, Config{ReplyTimeout: 20 * time.Second, PartGap: gap})
 				fake := startNode(t, p, transport, func(n *fakeNode) {
 					n.answers = tt.answers
 					n.rewrite = rewrites[tt.name]
