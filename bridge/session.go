@@ -58,7 +58,10 @@ func (v *View) ServeMedia(ctx context.Context, call Call) error {
 	}
 	v.callBegins(channel)
 	defer v.callEnds(channel)
-	s := &session{leg: newLeg(v, channel, line, offer), lease: lease}
+	s := &session{
+		leg: newLeg(v, channel, line, offer), lease: lease,
+		sender: line.Sender, audio: v.cfg.Audio, share: v.share,
+	}
 	v.site.add(s)
 	defer v.site.remove(s)
 	err = s.serve(ctx, call, sdp.Answer{
@@ -141,8 +144,16 @@ func (v *View) sending(offer *sdp.Offer, local netip.Addr, ssrc uint32) rtpout.C
 type session struct {
 	*leg
 	lease *Lease
-	torn  bool  // a pack was left out: the call goes on at its next key picture
-	after int64 // the line has sent up to this place on the stream's clock
+
+	// What every picture needs. It is cold when its turn comes, and by way of the leg, its line and its view it would
+	// be cold four times.
+	sender *rtpout.Sender // the line's
+	audio  ps.AudioPolicy
+	share  *share
+	clock  pacer
+	torn   bool  // a pack was left out: the call goes on at its next key picture
+	after  int64 // the call before has sent up to this place on the stream's clock
+	last   int64 // and this one up to here
 }
 
 // serve answers and sends until ctx ends, the receiver is gone, or the camera is for too long.
@@ -152,9 +163,10 @@ func (s *session) serve(ctx context.Context, call Call, answer sdp.Answer) error
 	}
 	defer s.line.release()
 	if s.line.feed == s.lease.feed {
-		s.after = s.line.last
+		s.after, s.last = s.line.last, s.line.last
 	}
 	s.line.feed = s.lease.feed
+	defer func() { s.line.last = s.last }()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	guarded := make(chan struct{})
@@ -186,17 +198,16 @@ func (s *session) guard(ctx context.Context, cancel context.CancelCauseFunc) {
 
 // pump is the data path of a viewer: unit, pack, packets.
 func (s *session) pump(ctx context.Context) error {
-	var clock pacer
 	if s.line.udp {
-		s.lease.Inline(func(u *media.Unit) bool { return s.inline(u, &clock) })
+		s.lease.Inline(s.inline)
 	}
 	for {
 		u, err := s.lease.Read(ctx)
 		if err != nil {
 			return err
 		}
-		if pack := ps.Of(u, s.view.cfg.Audio); pack != nil && s.admit(u, pack) {
-			err = s.send(ctx, u, pack, &clock)
+		if pack := ps.Of(u, s.audio); pack != nil && s.admit(u, pack) {
+			err = s.send(ctx, u, pack)
 		}
 		u.Release()
 		switch {
@@ -210,17 +221,17 @@ func (s *session) pump(ctx context.Context) error {
 }
 
 // inline is the short way of a unit, on the goroutine of its camera: see media.Reader.Inline.
-func (s *session) inline(u *media.Unit, clock *pacer) bool {
-	pack := ps.Of(u, s.view.cfg.Audio)
+func (s *session) inline(u *media.Unit) bool {
+	pack := ps.Of(u, s.audio)
 	if pack == nil || !s.admit(u, pack) {
 		return true
 	}
-	if !s.line.Offer(uint32(pack.Clock()), clock.spread(u), pack.Bufs(), u) {
-		s.view.share.giveBack(pack.Len()) // it will be asked for again
+	if !s.sender.Offer(uint32(pack.Clock()), s.clock.spread(u), pack.Bufs(), u) {
+		s.share.giveBack(pack.Len()) // it will be asked for again
 		return false
 	}
-	s.line.last = u.Clock
-	clock.level()
+	s.last = u.Clock
+	s.clock.level()
 	return true
 }
 
@@ -232,7 +243,7 @@ func (s *session) admit(u *media.Unit, pack *ps.Pack) bool {
 		return false
 	}
 	s.torn = s.torn && !u.Key
-	if !s.torn && !s.view.share.take(pack.Len(), u.Key) {
+	if !s.torn && !s.share.take(pack.Len(), u.Key) {
 		s.torn = true
 	}
 	if s.torn {
@@ -242,12 +253,12 @@ func (s *session) admit(u *media.Unit, pack *ps.Pack) bool {
 }
 
 // send hands one pack to the sender when it is due.
-func (s *session) send(ctx context.Context, u *media.Unit, pack *ps.Pack, clock *pacer) error {
-	if err := clock.wait(ctx, u.DTS, s.lease.Queued() > 0); err != nil {
+func (s *session) send(ctx context.Context, u *media.Unit, pack *ps.Pack) error {
+	if err := s.clock.wait(ctx, u.DTS, s.lease.Queued() > 0); err != nil {
 		return err
 	}
-	s.line.last = u.Clock
-	return s.line.WritePack(ctx, uint32(pack.Clock()), clock.spread(u), pack.Bufs())
+	s.last = u.Clock
+	return s.sender.WritePack(ctx, uint32(pack.Clock()), s.clock.spread(u), pack.Bufs())
 }
 
 // pacer holds a viewer that starts in the past to catchUp times real time until it is level.
