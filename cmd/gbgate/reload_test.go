@@ -35,8 +35,13 @@ func TestReload(t *testing.T) {
 		}
 	}
 
-	hangup("[gateway]\nid = \"1\"\n")
+	hangup(strings.Replace(string(text), "\nid = \"", "\nid = \"1", 1))
 	waitFor(t, "the fault", func() bool { return strings.Contains(g.output(), "configuration not reloaded") })
+	out, complaints, code := run(t, program(t), "status", "-c", g.config)
+	if code != exitBad || !strings.Contains(out, "gate") || !strings.Contains(complaints, "21 digits") ||
+		!strings.Contains(complaints, "would not start") {
+		t.Errorf("status beside a bad file: exit %d\n%s%s", code, out, complaints)
+	}
 	if items, err := n.Catalog(t.Context()); err != nil || len(items) != 1 {
 		t.Errorf("after a bad file: %d channels, %v", len(items), err)
 	}

@@ -198,4 +198,6 @@ func tellInactive(cfg *config.Config, log *slog.Logger) {
 }
 
 // socketPath is where the running process answers the commands of the same box.
-func socketPath(cfg *config.Config) string { return filepath.Join(cfg.Gateway.StateDir, "gbgate.sock") }
+func socketPath(cfg *config.Config) string { return socketIn(cfg.Gateway.StateDir) }
+
+func socketIn(stateDir string) string { return filepath.Join(stateDir, "gbgate.sock") }

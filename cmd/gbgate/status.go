@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gbgate/cmd/gbgate/admin"
+	"gbgate/cmd/gbgate/config"
 )
 
 // statusCommand is `gbgate status`: it asks the running process. Exit 1 when something is bad.
@@ -19,13 +20,13 @@ func statusCommand(ctx context.Context, e env, args []string) int {
 	if code, done := e.parse(fs, args); done {
 		return code
 	}
-	cfg, err := loadConfig(*file)
-	if err != nil {
-		fmt.Fprintln(e.stderr, err)
+	_, faults := loadConfig(*file)
+	body, err := admin.Get(ctx, socketIn(config.StateDir(*file)), "/api/v1/status")
+	switch {
+	case err != nil && faults != nil:
+		fmt.Fprintln(e.stderr, faults)
 		return exitUsage
-	}
-	body, err := admin.Get(ctx, socketPath(cfg), "/api/v1/status")
-	if err != nil {
+	case err != nil:
 		return e.fail(exitBad, err)
 	}
 	var doc statusDoc
@@ -36,6 +37,10 @@ func statusCommand(ctx context.Context, e env, args []string) int {
 		_, _ = e.stdout.Write(body)
 	} else {
 		printStatus(e.stdout, doc, time.Now())
+	}
+	if faults != nil { // somebody is just changing it, and wants to know what runs
+		fmt.Fprintf(e.stderr, "\n%v\nThe gateway runs with the configuration before; it would not start with this one.\n", faults)
+		return exitBad
 	}
 	if doc.Verdict != good {
 		return exitBad

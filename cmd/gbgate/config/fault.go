@@ -2,8 +2,11 @@ package config
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
+
+	"github.com/BurntSushi/toml"
 )
 
 // Fault is one thing wrong with the file.
@@ -39,6 +42,17 @@ func (fs Faults) Error() string {
 		lines[i] = f.String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// StateDir is the gateway.state_dir of a file, also of one with faults; the default where it gives none that can be read.
+func StateDir(path string) string {
+	found := Gateway{StateDir: Default().Gateway.StateDir}
+	text, err := os.ReadFile(path)
+	if n := position(string(text), "gateway", -1, "state_dir"); err == nil && n > 0 {
+		line := strings.TrimSpace(strings.Split(string(text), "\n")[n-1])
+		_, _ = toml.Decode(line, &found)
+	}
+	return found.StateDir
 }
 
 // position finds the line on which key stands in the n-th (from 0) [[table]] of text, because
