@@ -313,6 +313,18 @@ func TestProbeNothing(t *testing.T) {
 	}
 }
 
+// What a device calls itself is shown, and does nothing to the terminal or to the lines of a table.
+func TestDiscoverPrintsNothingThatATerminalObeys(t *testing.T) {
+	var out bytes.Buffer
+	env{&out, &out}.printFound(discoverDoc{Cameras: []foundDoc{{
+		Host: "192.0.2.1", Brand: "东门\x1b[2J", Model: "a\tb\nc", Reason: "Fault: \x9b31m\u202e",
+	}}})
+	if got := out.String(); strings.ContainsAny(got, "\x1b\u009b\u202e\t") || strings.Count(got, "\n") != 2 ||
+		!strings.Contains(got, "东门") {
+		t.Errorf("printed %q", got)
+	}
+}
+
 // Nobody tries every usual address of a host where no port answers, or asks for ONVIF where RTSP is.
 func TestProbeFindsTheDoor(t *testing.T) {
 	t.Parallel()

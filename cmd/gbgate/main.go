@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 )
 
@@ -32,7 +33,11 @@ type env struct {
 
 // fail prints err, a line each, and returns code.
 func (e env) fail(code int, err error) int {
-	fmt.Fprintln(e.stderr, "gbgate:", err)
+	lines := strings.Split(err.Error(), "\n")
+	for i, line := range lines {
+		lines[i] = printable(line)
+	}
+	fmt.Fprintln(e.stderr, "gbgate:", strings.Join(lines, "\n"))
 	return code
 }
 

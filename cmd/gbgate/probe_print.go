@@ -12,7 +12,7 @@ func asRTSP(err error) (*rtsp.Error, bool) { return errors.AsType[*rtsp.Error](e
 
 // printProbe prints what a camera answered, for people.
 func (e env) printProbe(doc probeDoc) {
-	say := func(format string, args ...any) { fmt.Fprintf(e.stdout, format+"\n", args...) }
+	say := func(format string, args ...any) { fmt.Fprintln(e.stdout, printable(fmt.Sprintf(format, args...))) }
 	say("%s: %s %s", doc.Camera, doc.Verdict, doc.Reason)
 	if o := doc.ONVIF; o != nil {
 		say("  ONVIF     %s %s %s", o.Verdict, o.Address, o.Reason)

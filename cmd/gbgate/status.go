@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"gbgate/cmd/gbgate/admin"
 	"gbgate/cmd/gbgate/config"
@@ -121,11 +123,24 @@ func table(w io.Writer, header string, rows func(row func(...any))) {
 			if i > 0 {
 				fmt.Fprint(tw, "\t")
 			}
-			fmt.Fprint(tw, cell)
+			fmt.Fprint(tw, printable(fmt.Sprint(cell)))
 		}
 		fmt.Fprintln(tw)
 	})
 	_ = tw.Flush()
+}
+
+// printable makes one line of what a camera or a platform says of itself, without anything that a terminal obeys.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 func dash(s string) string {
