@@ -11,6 +11,7 @@ PACKAGERS := $(TOOLS)/nfpm $(TOOLS)/cyclonedx-gomod $(TOOLS)/ociimage
 
 FUZZTIME ?= 30s
 SOAK ?= 100000
+RECONNECTS ?= 10000
 VERSION ?= 0.1.0
 COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 
@@ -69,8 +70,8 @@ bench: build ## the table of docs/performance.md, 10 minutes on a quiet machine
 	@bin/gbgate bench --table --seconds 10 --scale 60
 
 .PHONY: reconnects
-reconnects: ## a camera lost 10 000 times, after which nothing may be left of it
-	RECONNECTS=10000 go test -count=1 -v -timeout 1h -run 'TestReconnectsLeaveNothing' ./rtsp
+reconnects: ## a camera lost RECONNECTS (10000) times, after which nothing may be left of it
+	RECONNECTS=$(RECONNECTS) go test -count=1 -v -timeout 1h -run 'TestReconnectsLeaveNothing' ./rtsp
 
 .PHONY: soak
 soak: build ## SOAK (100000) calls, after which the gateway must have what it had before

@@ -27,6 +27,7 @@ const (
 	knockTime   = 500 * time.Millisecond
 	optionsTime = 2 * time.Second
 	lookTime    = 20 * time.Second
+	looksTime   = 2 * time.Minute // at all of them: anybody may answer for a thousand
 	skewAllowed = 5 * time.Second
 )
 
@@ -61,12 +62,14 @@ func discover(ctx context.Context, opt discoverOptions, known knownSiteConfig) d
 	for _, k := range knocked {
 		doc.Cameras = addDoor(doc.Cameras, k)
 	}
+	looking, done := context.WithTimeout(ctx, looksTime)
+	defer done()
 	slots := make(chan struct{}, lookAtOnce)
 	for i := range doc.Cameras {
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			ctx, cancel := context.WithTimeout(ctx, lookTime)
+			ctx, cancel := context.WithTimeout(looking, lookTime)
 			defer cancel()
 			look(ctx, opt, &doc.Cameras[i])
 		})

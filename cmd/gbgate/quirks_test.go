@@ -13,8 +13,14 @@ import (
 // Cameras with quirks of RTSP: the superior sees a picture and no fault.
 func TestQuirksAreSeenFromAbove(t *testing.T) {
 	t.Parallel()
-	names := []string{"wrong CSeq", "content base mapped address", "transport without TCP", "garbage with a dollar"}
-	quirks := slices.Concat(simcam.ReplyQuirks(), simcam.StreamQuirks())
+	names := []string{
+		"wrong CSeq", "content base mapped address", "transport without TCP", "garbage with a dollar",
+		"digest realm with quotes", "SDP garbage and NULs", "units joined by start codes",
+	}
+	var quirks []simcam.RTSPQuirk
+	for _, table := range simcam.RTSPQuirks() {
+		quirks = append(quirks, table...)
+	}
 	var cameras strings.Builder
 	var channels []string
 	for i, name := range names {
@@ -24,7 +30,7 @@ func TestQuirksAreSeenFromAbove(t *testing.T) {
 		}
 		cam := startScripted(t, quirks[found])
 		channels = append(channels, channelID[:len(channelID)-1]+string(rune('1'+i)))
-		cameras.WriteString(cameraTOML(strings.ReplaceAll(name, " ", "-"), channels[i], cam.URL(), "", ""))
+		cameras.WriteString(cameraTOML(strings.ReplaceAll(name, " ", "-"), channels[i], cam.URL(), cam.Username, cam.Password))
 	}
 	r := newRig(t, setup{rest: cameras.String()})
 	for i, name := range names {
