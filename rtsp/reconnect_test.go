@@ -105,7 +105,8 @@ func TestReconnectsLeaveNothing(t *testing.T) {
 		cam.Forget()
 	}
 	after := measure(t)
-	for deadline := time.Now().Add(20 * time.Second); after.goroutines > before.goroutines+5 && time.Now().Before(deadline); {
+	deadline := time.Now().Add(20 * time.Second)
+	for after.goroutines > before.goroutines+5 && time.Now().Before(deadline) {
 		time.Sleep(20 * time.Millisecond) // the camera's own may still be at it
 		after = measure(t)
 	}
@@ -114,7 +115,8 @@ func TestReconnectsLeaveNothing(t *testing.T) {
 	if pictures < rounds/2 {
 		t.Errorf("only %d pictures came", pictures)
 	}
-	if after.goroutines > before.goroutines+5 || after.files > before.files+5 || after.rss > before.rss+before.rss/4+(8<<20) {
+	if after.goroutines > before.goroutines+5 || after.files > before.files+5 ||
+		after.rss > before.rss+before.rss/4+(8<<20) {
 		t.Errorf("%+v became %+v", before, after)
 	}
 }

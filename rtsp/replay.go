@@ -324,8 +324,8 @@ func (r *Replay) resume(was place) {
 }
 
 // Play goes on at a time and scale: all pictures for a scale up to 4, key pictures alone above it and, where the
-// recorder knows ONVIF Profile G, backwards below zero. It may be called after io.EOF. After an error the recording goes
-// on as it was, in another session.
+// recorder knows ONVIF Profile G, backwards below zero. It may be called after io.EOF. After an error the recording
+// goes on as it was, in another session.
 func (r *Replay) Play(ctx context.Context, at time.Time, scale float64) error {
 	if scale == 0 || math.IsNaN(scale) || scale < 0 && !r.cfg.ONVIF {
 		return &Error{Kind: Unsupported, Text: fmt.Sprintf("this recorder cannot play at %v times its speed", scale)}

@@ -328,7 +328,8 @@ func TestReplayGapsAndEnds(t *testing.T) {
 	t.Run("gap", func(t *testing.T) {
 		a := startArchive(t, simcam.ArchiveConfig{Spans: spans})
 		r := openReplay(t, onvifReplay(a), at(0), at(40))
-		if s := watchReplay(t, r, at(0), forwards, 0); s.pictures != 2*60*25 || !s.last.Equal(at(31).Add(-40*time.Millisecond)) {
+		if s := watchReplay(t, r, at(0), forwards, 0); s.pictures != 2*60*25 ||
+			!s.last.Equal(at(31).Add(-40*time.Millisecond)) {
 			t.Errorf("%+v", s)
 		}
 	})
@@ -411,13 +412,31 @@ func TestReplayURLs(t *testing.T) {
 		zone       *time.Location
 		want       string // "" = refused
 	}{
-		{"hikvision", "rtsp://nvr:5554/Streaming/Channels/1702", 0, nil, "rtsp://nvr:5554/Streaming/tracks/1701?starttime=20260131T163005Z&endtime=20260131T173005Z"},
-		{"hikvision", "rtsp://nvr/Streaming/Channels/101", 4, plus8, "rtsp://nvr/Streaming/tracks/401?starttime=20260201T003005Z&endtime=20260201T013005Z"},
-		{"dahua", "rtsp://a:b@nvr/cam/realmonitor?channel=12&subtype=0", 0, nil, "rtsp://nvr/cam/playback?channel=12&subtype=0&starttime=2026_02_01_00_30_05&endtime=2026_02_01_01_30_05"},
+		{
+			"hikvision", "rtsp://nvr:5554/Streaming/Channels/1702", 0, nil,
+			"rtsp://nvr:5554/Streaming/tracks/1701?starttime=20260131T163005Z&endtime=20260131T173005Z",
+		},
+		{
+			"hikvision", "rtsp://nvr/Streaming/Channels/101", 4, plus8,
+			"rtsp://nvr/Streaming/tracks/401?starttime=20260201T003005Z&endtime=20260201T013005Z",
+		},
+		{
+			"dahua", "rtsp://a:b@nvr/cam/realmonitor?channel=12&subtype=0", 0, nil,
+			"rtsp://nvr/cam/playback?channel=12&subtype=0&starttime=2026_02_01_00_30_05&endtime=2026_02_01_01_30_05",
+		},
 		{"uniview", "rtsp://nvr/unicast/c5/s0/live", 0, nil, "rtsp://nvr/c5/b1769877005/e1769880605/replay/"},
-		{"vivotek", "rtsp://cam/live.sdp", 0, nil, "rtsp://cam/mod.sdp?stime=20260131_163005.000&etime=20260131_173005.000&loctime=0"},
-		{"xvr", "rtsp://nvr/rtsp/streaming?channel=2&subtype=0", 0, nil, "rtsp://nvr/rtsp/playback?channel=2&subtype=0&starttime=2026-02-01T00:30:05Z&endtime=2026-02-01T01:30:05Z&localtime=true"},
-		{"/x?c={ch}&b={start:unix}&e={end:20060102150405}", "rtsps://cam:322/live", 7, nil, "rtsps://cam:322/x?c=7&b=1769877005&e=20260131173005"},
+		{
+			"vivotek", "rtsp://cam/live.sdp", 0, nil,
+			"rtsp://cam/mod.sdp?stime=20260131_163005.000&etime=20260131_173005.000&loctime=0",
+		},
+		{
+			"xvr", "rtsp://nvr/rtsp/streaming?channel=2&subtype=0", 0, nil, "rtsp://nvr/rtsp/playback?channel=2&subtype=0" +
+				"&starttime=2026-02-01T00:30:05Z&endtime=2026-02-01T01:30:05Z&localtime=true",
+		},
+		{
+			"/x?c={ch}&b={start:unix}&e={end:20060102150405}", "rtsps://cam:322/live", 7, nil,
+			"rtsps://cam:322/x?c=7&b=1769877005&e=20260131173005",
+		},
 		{"rtsp://other/c/replay", "", 0, nil, "rtsp://other/c/replay"},
 		{"kedacom", "rtsp://cam/live", 0, nil, ""},
 		{"/x?{begin}", "rtsp://cam/live", 0, nil, ""},

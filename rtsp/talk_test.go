@@ -77,7 +77,8 @@ func TestTalkQuirks(t *testing.T) {
 			cam := newFakeCamera(t)
 			quirk.Script(cam.Scripted)
 			src := &Source{Config: Config{URL: cam.URL()}}
-			if _, err := src.OpenTalk(t.Context()); kindOf(err) != Unsupported || !strings.Contains(err.Error(), "no back channel") {
+			if _, err := src.OpenTalk(t.Context()); kindOf(err) != Unsupported ||
+				!strings.Contains(err.Error(), "no back channel") {
 				t.Errorf("got %v", err)
 			}
 			if r := cam.Asked("DESCRIBE")[0]; r.Get("Require") != backChannel {

@@ -224,7 +224,14 @@ func TestMergePresets(t *testing.T) {
 		t.Errorf("changed %v, map (-want +got):\n%s", changed, diff)
 	}
 	if n.merge([]DevicePreset{
-		{Token: "x"}, {Token: "5"}, {Token: "kept"}, {Token: "2"}, {Token: "300"}, {Token: "t8"}, {Token: "t7"}, {Token: "t5"},
+		{Token: "x"},
+		{Token: "5"},
+		{Token: "kept"},
+		{Token: "2"},
+		{Token: "300"},
+		{Token: "t8"},
+		{Token: "t7"},
+		{Token: "t5"},
 	}) {
 		t.Error("the same list again is a change")
 	}

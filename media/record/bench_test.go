@@ -83,7 +83,9 @@ func library(b *testing.B, dir string, cameras, days int) (segments int) {
 	for camera := range cameras {
 		for i := range days * int(24*time.Hour/length) {
 			start := epoch.Add(time.Duration(i) * length)
-			n := name{camera: fmt.Sprintf("camera-%02d", camera), start: start.UnixMilli(), length: length.Milliseconds(), kind: Time}
+			n := name{
+				camera: fmt.Sprintf("camera-%02d", camera), start: start.UnixMilli(), length: length.Milliseconds(), kind: Time,
+			}
 			path := filepath.Join(dir, n.path())
 			if segments%20000 == 0 { // a file has so many names at most
 				source = path

@@ -23,8 +23,8 @@ func (f *fullPart) reset() {
 	f.waits = false
 }
 
-// swap puts the part aside for the archive to write and begins another; false: it must be written by Run, which makes the
-// file, too. next is as for flush. r.mu is held.
+// swap puts the part aside for the archive to write and begins another; false: it must be written by Run, which makes
+// the file, too. next is as for flush. r.mu is held.
 func (r *Recorder) swap(next int64) bool {
 	t := &r.take
 	if r.full.waits || t.segment == nil || !r.archive.crew.runs.Load() {

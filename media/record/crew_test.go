@@ -34,7 +34,9 @@ func TestAKillCostsASecond(t *testing.T) {
 				running.Go(func() { _ = a.Run(ctx) })
 				synctest.Wait()
 				began := time.Now()
-				l := &live{t: t, a: a, cam: newCam(t, simcam.H264PCMA, began), stream: media.NewStream(media.Limits{}), began: began}
+				l := &live{
+					t: t, a: a, cam: newCam(t, simcam.H264PCMA, began), stream: media.NewStream(media.Limits{}), began: began,
+				}
 				l.r = a.NewRecorder("gate", Always)
 				reader := l.stream.Subscribe(media.FromNextKey)
 				running.Go(func() { _ = l.r.Run(ctx, reader); _ = reader.Close() })

@@ -147,7 +147,8 @@ func TestRoomAhead(t *testing.T) {
 			t.Fatal(found, err)
 		}
 		last := found[len(found)-1]
-		if size, room := blocks(filepath.Join(archive.cfg.Dir, last.Path)); last.Live || size != last.Size || room > size+64<<10 {
+		if size, room := blocks(filepath.Join(archive.cfg.Dir, last.Path)); last.Live || size != last.Size ||
+			room > size+64<<10 {
 			t.Errorf("at the end %+v: %d bytes, room for %d", last, size, room)
 		}
 	}

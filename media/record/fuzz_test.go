@@ -116,7 +116,9 @@ func TestNames(t *testing.T) {
 			t.Errorf("%q: %q is read as %+v, %v", camera, path, got, ok)
 		}
 	}
-	longest := name{camera: strings.Repeat("%", MaxCamera/3), start: epoch.UnixMilli(), length: maxLength.Milliseconds(), kind: Manual}
+	longest := name{
+		camera: strings.Repeat("%", MaxCamera/3), start: epoch.UnixMilli(), length: maxLength.Milliseconds(), kind: Manual,
+	}
 	if n := len(filepath.Base(longest.path())) + len(asideExtension); n > 255 {
 		t.Errorf("a file's name of %d bytes", n)
 	}

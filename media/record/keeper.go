@@ -284,7 +284,8 @@ func (a *Archive) mend(camera string, e entry) {
 	}
 	if errors.As(err, new(unreadable)) && os.Rename(path, path+asideExtension) == nil {
 		a.forget(camera, e)
-		log.Warn("a recording has no readable beginning and is put aside", "as", filepath.Base(path)+asideExtension, "error", err)
+		log.Warn("a recording has no readable beginning and is put aside", "as", filepath.Base(path)+asideExtension,
+			"error", err)
 		return
 	}
 	log.Warn("a recording was not finished when the gateway was stopped, and can't be now", "error", err)

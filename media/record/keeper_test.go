@@ -18,7 +18,9 @@ import (
 // plant makes a segment's file of so many bytes, which nothing can be read of.
 func plant(t testing.TB, dir, camera string, start time.Time, length time.Duration, size int64) {
 	t.Helper()
-	path := filepath.Join(dir, name{camera: camera, start: start.UnixMilli(), length: length.Milliseconds(), kind: Time}.path())
+	path := filepath.Join(dir, name{
+		camera: camera, start: start.UnixMilli(), length: length.Milliseconds(), kind: Time,
+	}.path())
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -149,7 +151,9 @@ func TestRepairTellsWhatItDoes(t *testing.T) {
 	a, good := recordedFile(t, simcam.H264PCMA, 3*time.Second, false)
 	dir := a.cfg.Dir
 	write := func(start time.Duration, content []byte) string {
-		path := filepath.Join(dir, name{camera: "gate", start: epoch.Add(start).UnixMilli(), length: unknown, kind: Time}.path())
+		path := filepath.Join(dir, name{
+			camera: "gate", start: epoch.Add(start).UnixMilli(), length: unknown, kind: Time,
+		}.path())
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -228,10 +232,12 @@ func TestExport(t *testing.T) {
 	if !clip.From.Equal(epoch.Add(2*time.Second)) || clip.To.Sub(epoch) < 26900*time.Millisecond {
 		t.Errorf("from %v to %v", clip.From, clip.To)
 	}
-	out, complaints := tool(t, "ffprobe", "-v", "error", "-count_packets", "-show_entries", "stream=nb_read_packets:format=duration",
+	out, complaints := tool(t, "ffprobe", "-v", "error", "-count_packets", "-show_entries",
+		"stream=nb_read_packets:format=duration",
 		"-of", "csv=p=0", path)
 	lines := strings.Fields(out)
-	if complaints != "" || len(lines) != 3 || lines[0] != "375" || !strings.HasPrefix(lines[2], "15.") && !strings.HasPrefix(lines[2], "14.9") {
+	if complaints != "" || len(lines) != 3 || lines[0] != "375" ||
+		!strings.HasPrefix(lines[2], "15.") && !strings.HasPrefix(lines[2], "14.9") {
 		t.Errorf("ffprobe: %v %s", lines, complaints)
 	}
 	if _, err := a.Export(t.Context(), "gate", epoch, epoch.Add(time.Hour), path); err == nil {
@@ -247,8 +253,8 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// TestExportWherePicturesStall: a camera that sends sound only for a while leaves no gap, so the clip is as long as what
-// was recorded.
+// TestExportWherePicturesStall: a camera that sends sound only for a while leaves no gap, so the clip is as long as
+// what was recorded.
 func TestExportWherePicturesStall(t *testing.T) {
 	a := openArchive(t, Config{Segment: time.Hour})
 	r := a.NewRecorder("gate", Always)
@@ -262,7 +268,8 @@ func TestExportWherePicturesStall(t *testing.T) {
 	r.close(-1)
 	path := filepath.Join(t.TempDir(), "clip.mp4")
 	clip, err := a.Export(t.Context(), "gate", epoch, epoch.Add(time.Hour), path)
-	if err != nil || clip.Skipped != 0 || clip.Pictures != 12*25 || clip.Sounds < 21*c.clip.Audio.SampleRate/c.clip.FrameSamples {
+	if err != nil || clip.Skipped != 0 || clip.Pictures != 12*25 ||
+		clip.Sounds < 21*c.clip.Audio.SampleRate/c.clip.FrameSamples {
 		t.Errorf("%+v, %v", clip, err)
 	}
 	file, closeFile, err := openReader(path, -1)
@@ -321,7 +328,8 @@ func TestVerify(t *testing.T) {
 				t.Fatalf("%+v, %v", found, err)
 			}
 			v := a.Verify(t.Context(), found[0], true)
-			if c.want == "" && (v.Err != nil || !v.Finished) || c.want != "" && (v.Err == nil || !strings.Contains(v.Err.Error(), c.want)) {
+			if c.want == "" && (v.Err != nil || !v.Finished) ||
+				c.want != "" && (v.Err == nil || !strings.Contains(v.Err.Error(), c.want)) {
 				t.Errorf("%+v, want %q", v, c.want)
 			}
 			// Whatever it is, reading ends, and without a panic.

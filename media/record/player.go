@@ -101,8 +101,8 @@ func (p *Player) release() {
 }
 
 // Read returns the next unit. A unit's Arrived is when it was recorded; its times are ticks since the span's
-// beginning, negative in front of it. What can't be read is left out: after a damaged picture it goes on at the next key
-// picture, and a file without a readable beginning is passed over.
+// beginning, negative in front of it. What can't be read is left out: after a damaged picture it goes on at the next
+// key picture, and a file without a readable beginning is passed over.
 func (p *Player) Read(ctx context.Context) (*media.Unit, error) {
 	for {
 		if ctx.Err() != nil {

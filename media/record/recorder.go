@@ -300,8 +300,8 @@ func (r *Recorder) begin(u *media.Unit) {
 	r.take.begin(u, kind)
 }
 
-// flush writes out what is in memory. next is the time of the unit that follows, < 0: not known. r.disk is held, and the
-// stream's writer does not touch the take, since Run is outside of Read.
+// flush writes out what is in memory. next is the time of the unit that follows, < 0: not known. r.disk is held, and
+// the stream's writer does not touch the take, since Run is outside of Read.
 func (r *Recorder) flush(next int64) {
 	t := &r.take
 	if t.part.empty() && !r.full.waits {

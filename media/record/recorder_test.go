@@ -34,7 +34,8 @@ func startLive(t *testing.T, cfg Config, mode Mode) *live {
 	t.Helper()
 	began := time.Now()
 	l := &live{
-		t: t, a: openArchive(t, cfg), cam: newCam(t, simcam.H264PCMA, began), stream: media.NewStream(media.Limits{}), began: began,
+		t: t, a: openArchive(t, cfg), cam: newCam(t, simcam.H264PCMA, began),
+		stream: media.NewStream(media.Limits{}), began: began,
 	}
 	l.r = l.a.NewRecorder("gate", mode)
 	reader := l.stream.Subscribe(media.FromNextKey)
@@ -87,7 +88,8 @@ func (l *live) story() string {
 	}
 	var parts []string
 	for _, s := range found {
-		parts = append(parts, fmt.Sprintf("%s %.1f–%.1f", s.Kind, s.Start.Sub(l.began).Seconds(), s.End.Sub(l.began).Seconds()))
+		parts = append(parts, fmt.Sprintf("%s %.1f–%.1f", s.Kind, s.Start.Sub(l.began).Seconds(),
+			s.End.Sub(l.began).Seconds()))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -330,7 +332,10 @@ func TestSickDisk(t *testing.T) {
 				var running sync.WaitGroup
 				running.Go(func() { _ = a.Run(ctx) })
 				synctest.Wait()
-				l := &live{t: t, a: a, cam: newCam(t, simcam.H264PCMA, time.Now()), stream: media.NewStream(media.Limits{}), began: time.Now()}
+				l := &live{
+					t: t, a: a, cam: newCam(t, simcam.H264PCMA, time.Now()), stream: media.NewStream(media.Limits{}),
+					began: time.Now(),
+				}
 				l.r = a.NewRecorder("gate", Always)
 				reader := l.stream.Subscribe(media.FromNextKey)
 				running.Go(func() { _ = l.r.Run(ctx, reader); _ = reader.Close() })

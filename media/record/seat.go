@@ -49,7 +49,8 @@ func (p *Player) stand(t int64) {
 	}
 }
 
-// longGroup is longer than groups of pictures are; so far behind a key picture it is looked whether pictures came at all.
+// longGroup is longer than groups of pictures are; so far behind a key picture it is looked whether pictures came at
+// all.
 const longGroup = 20 * media.Clock
 
 // pass goes on to the part that holds t where the camera has sent sound only for a while before it: nobody who asks for

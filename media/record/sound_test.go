@@ -25,8 +25,8 @@ func (a *Archive) hang(r *Recorder, c *cam, d time.Duration) (sounds int) {
 	return sounds
 }
 
-// TestSoundOnly: of a camera whose encoder hangs, the sound is written every second, too, and everything that reads such
-// a file bears it.
+// TestSoundOnly: of a camera whose encoder hangs, the sound is written every second, too, and everything that reads
+// such a file bears it.
 func TestSoundOnly(t *testing.T) {
 	for _, c := range []struct {
 		clip, video, audio string

@@ -12,8 +12,8 @@ import (
 // Move directs a UDP sender elsewhere, with another SSRC and payload type if the receiver wants that. The local ports
 // stay, as the receiver was told them: ZLMediaKit keeps to the source that it has seen, and so does a NAT box on the
 // way. Sequence numbers go on. A sender that was opened for port 0 is told here where to send, before Connect. Move
-// must not run at the same time as WritePack or Offer. What Offer took and is not sent yet goes to the new receiver, unless
-// that takes it for another stream: then it is left out. After an error the sender goes where it did before.
+// must not run at the same time as WritePack or Offer. What Offer took and is not sent yet goes to the new receiver,
+// unless that takes it for another stream: then it is left out. After an error the sender goes where it did before.
 func (s *Sender) Move(remote netip.AddrPort, ssrc uint32, payloadType uint8) error {
 	u, ok := s.link.(*udpLink)
 	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())

@@ -64,7 +64,9 @@ func (c *archiveClient) play(r *base.Request, reply *base.Response) (*base.Respo
 	if quirks.OnePlay && c.played {
 		return status(base.StatusMethodNotValidInThisState), nil
 	}
-	p := &archivePlay{client: c, from: c.from, until: c.until, scale: 1, stop: make(chan struct{}), done: make(chan struct{})}
+	p := &archivePlay{
+		client: c, from: c.from, until: c.until, scale: 1, stop: make(chan struct{}), done: make(chan struct{}),
+	}
 	if text := first(r, "Range"); c.cfg.Vendor == "" && text != "" {
 		var err error
 		if p.from, p.until, err = parseClockRange(text); err != nil {

@@ -1,5 +1,5 @@
-// Package simcam is a simulated camera: an RTSP server that plays a small embedded clip
-// round and round, for demonstrations, rehearsals and tests.
+// Package simcam is simulated cameras, for demonstrations, rehearsals and tests: one that plays a small embedded clip
+// round and round, a recorder, an ONVIF device, and one with the quirks of real RTSP.
 package simcam
 
 import (

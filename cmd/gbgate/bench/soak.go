@@ -88,7 +88,8 @@ func (r *run) soak(ctx context.Context, calls int) error {
 		}
 		r.say("%d calls, %.0f a second, first packet %.1f / %.1f ms (p50, p99); %d goroutines, %d files, "+
 			"%.1f MB (%.1f live), %d ports, orphans %v",
-			(i+1)*(calls/soakRounds), float64(calls/soakRounds)/took.Seconds(), heard.P50, heard.P99, last.Goroutines, last.Files, last.rss, last.heap, last.Ports, last.Orphans)
+			(i+1)*(calls/soakRounds), float64(calls/soakRounds)/took.Seconds(), heard.P50, heard.P99,
+			last.Goroutines, last.Files, last.rss, last.heap, last.Ports, last.Orphans)
 		if heard.NotKey > 0 {
 			return fmt.Errorf("bench: %d calls did not begin with a key picture", heard.NotKey)
 		}
