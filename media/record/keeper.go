@@ -232,14 +232,18 @@ func (a *Archive) forget(camera string, e entry) bool {
 }
 
 // repair finishes the segments that a killed process or a power cut has left: what is not whole at their end
-// is cut off, they get their table of key pictures and their length.
+// is cut off, they get their table of key pictures and their length. Of those that have a length, it looks at the newest.
 func (a *Archive) repair(ctx context.Context) {
 	a.mu.Lock()
 	var camera []string
 	var entries []entry
 	for name, s := range a.shelves {
+		newest := int64(0)
 		for _, e := range s.entries {
-			if e.open {
+			newest = max(newest, e.end())
+		}
+		for _, e := range s.entries {
+			if e.open || e.end() > newest-doubtful.Milliseconds() {
 				camera, entries = append(camera, name), append(entries, e)
 			}
 		}
@@ -254,8 +258,26 @@ func (a *Archive) repair(ctx context.Context) {
 			_ = a.synchronise() // an error is found again when the volume is next looked after
 			synced = time.Now()
 		}
-		a.mend(camera[i], e)
+		if e.open || !a.complete(camera[i], e) {
+			a.mend(camera[i], e)
+		}
 	}
+}
+
+// doubtful is how long before the newest recording of a camera one may have ended of which a power cut took the end: its
+// final name can reach the medium before what was written last.
+const doubtful = time.Minute
+
+// complete tells whether the table of key pictures stands at the end of a segment, as it does where all of it is there. What
+// can't be read for another reason is left alone.
+func (a *Archive) complete(camera string, e entry) bool {
+	r, closeFile, err := openReader(a.path(e.name(camera)), -1)
+	if err != nil {
+		_, disk := errors.AsType[*os.PathError](err)
+		return disk
+	}
+	defer closeFile()
+	return r.tableKeys() == nil
 }
 
 // asideExtension keeps what can't be read at all out of the index, and of what is deleted in time: it may be all that

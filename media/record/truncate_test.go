@@ -144,3 +144,50 @@ func restart(t *testing.T, torn []byte, want int) {
 		t.Errorf("finished: FFmpeg reads %d pictures of %d: %s", got, want, complaints)
 	}
 }
+
+// TestAFinalNameWithoutItsEnd: a power cut may leave a finished file's name and not what was written last. It is finished
+// again, as long as it is; whole ones are left alone.
+func TestAFinalNameWithoutItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		damage func(whole []byte) []byte
+		length time.Duration // afterwards; 0: it is put aside
+	}{
+		{"nothing is missing", func(b []byte) []byte { return b }, 8 * time.Second},
+		{"the table", func(b []byte) []byte { return b[:len(b)-30] }, 8 * time.Second},
+		{"the second half", func(b []byte) []byte { return b[:len(b)/2] }, 4 * time.Second},
+		{"the second half is zeros", func(b []byte) []byte { clear(b[len(b)/2:]); return b }, 4 * time.Second},
+		{"everything is zeros", func(b []byte) []byte { clear(b); return b }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a, path := recordedFile(t, simcam.H264PCMA, 8*time.Second, true)
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, c.damage(whole), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b := New(Config{Dir: a.cfg.Dir})
+			unlock := b.begin(t.Context())
+			if unlock == nil {
+				t.Fatalf("%+v", b.Status().Condition)
+			}
+			defer unlock()
+			found, err := b.Find(t.Context(), "gate", epoch, epoch.Add(time.Hour), None)
+			if c.length == 0 {
+				if _, e := os.Stat(path + asideExtension); err != nil || len(found) != 0 || e != nil {
+					t.Errorf("%+v, %v, %v", found, err, e)
+				}
+				return
+			}
+			if err != nil || len(found) != 1 {
+				t.Fatalf("%+v, %v", found, err)
+			}
+			v := b.Verify(t.Context(), found[0], true)
+			if off := found[0].End.Sub(epoch) - c.length; !v.Finished || off.Abs() > time.Second {
+				t.Errorf("it ends at %v, want %v: %+v", found[0].End.Sub(epoch), c.length, v)
+			}
+		})
+	}
+}
