@@ -21,7 +21,9 @@ const (
 	// findTime is for a search in a recorder, well within what a query from above has: what the box itself has recorded
 	// is told though the recorder is gone.
 	findTime  = 4 * time.Second
+	findAlone = 9 * time.Second  // where the box records nothing of the camera: disks of a recorder that sleep take long
 	findAgain = time.Minute      // after a search that failed
+	findSlow  = 10 * time.Second // after one that took too long: the disks turn by then
 	openTime  = 15 * time.Second // until a recorder plays
 	coarse    = time.Hour        // longest piece of what a recorder has
 	// maxPieces is more than eleven years of them.
@@ -78,8 +80,9 @@ type archive struct {
 	log   *slog.Logger
 
 	mu     sync.Mutex
-	failed error     // of the last search; nil: it went well
-	since  time.Time // of failed
+	failed error         // of the last search; nil: it went well
+	since  time.Time     // of failed
+	rest   time.Duration // so long after it the recorder is left alone
 }
 
 // newArchive returns nil for a camera without recordings of its own.
@@ -107,11 +110,15 @@ func (a *archive) find(ctx context.Context, from, to time.Time) ([]playback.Reco
 	if err := a.failing(); err != nil {
 		return a.instead(from, to, err)
 	}
-	limited, cancel := context.WithTimeout(ctx, findTime)
+	limited, cancel := context.WithTimeout(ctx, a.patience())
 	defer cancel()
 	spans, err := a.search(limited, from, to)
-	if ctx.Err() == nil { // else it is not the recorder's fault
-		a.note(err)
+	switch {
+	case ctx.Err() != nil: // not the recorder's fault
+	case limited.Err() != nil:
+		a.note(err, findSlow)
+	default:
+		a.note(err, findAgain)
 	}
 	if err != nil {
 		if a.cfg.ReplayDays > 0 {
@@ -151,16 +158,24 @@ func (a *archive) instead(from, to time.Time, err error) ([]playback.Recording, 
 func (a *archive) failing() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.failed == nil || time.Since(a.since) >= findAgain {
+	if a.failed == nil || time.Since(a.since) >= a.rest {
 		return nil
 	}
-	return fmt.Errorf("not asked again for a minute: %w", a.failed)
+	return fmt.Errorf("not asked again for %v: %w", a.rest, a.failed)
 }
 
-func (a *archive) note(err error) {
+func (a *archive) note(err error, rest time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.failed, a.since = err, time.Now()
+	a.failed, a.since, a.rest = err, time.Now(), rest
+}
+
+// patience is how long a search may take.
+func (a *archive) patience() time.Duration {
+	if a.cfg.Record == "off" {
+		return findAlone
+	}
+	return findTime
 }
 
 func (a *archive) search(ctx context.Context, from, to time.Time) ([]onvif.Span, error) {

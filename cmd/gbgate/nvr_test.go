@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -247,6 +249,26 @@ func TestRecorderThatFailsIsNotAskedForAMinute(t *testing.T) {
 	a.since = a.since.Add(-findAgain)
 	if _, err := find(); err != nil || asked.Load() == before {
 		t.Errorf("%v, %d requests after a minute", err, asked.Load()-before)
+	}
+}
+
+// A recorder whose disks sleep is waited for where nothing waits behind it, and asked again as soon as they turn.
+func TestRecorderWhoseDisksSleep(t *testing.T) {
+	a := &archive{cfg: config.DefaultCamera()}
+	if a.patience() != findAlone {
+		t.Errorf("the only one that has recordings has %v", a.patience())
+	}
+	a.cfg.Record = "always"
+	if a.patience() != findTime {
+		t.Errorf("beside the own disk it has %v", a.patience())
+	}
+	a.note(context.DeadlineExceeded, findSlow)
+	if err := a.failing(); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("at once after a search that took too long: %v", err)
+	}
+	a.since = a.since.Add(-findSlow)
+	if err := a.failing(); err != nil {
+		t.Errorf("%v after such a search: %v", findSlow, err)
 	}
 }
 
