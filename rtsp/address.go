@@ -8,6 +8,10 @@ import (
 	"strings"
 )
 
+// maxURL bounds what is read as a URL, in bytes: each "@" in it may be the end of an account, and what stands behind each
+// is looked at.
+const maxURL = 4096
+
 // address is a stream's URL in pieces. The path is kept byte for byte, since cameras compare it as
 // text and net/url would escape it anew.
 type address struct {
@@ -55,6 +59,9 @@ func parseAddress(raw string) (a address, user, password string, err error) {
 	}
 	if strings.ContainsFunc(rest, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return a, "", "", errors.New("control character in the URL")
+	}
+	if len(rest) > maxURL {
+		return a, "", "", errors.New("the URL is too long")
 	}
 	info, rest := cutUserinfo(rest)
 	a.host, a.path = cutHost(rest)
@@ -131,7 +138,9 @@ func (a address) base(control, contentBase string) address {
 
 // pathOf returns the path of an absolute RTSP URL, or of one that has only lost its scheme and host.
 func pathOf(text string) (string, bool) {
-	text = strings.TrimSpace(text)
+	if text = strings.TrimSpace(text); len(text) > maxURL {
+		return "", false
+	}
 	if strings.HasPrefix(text, "/") && !strings.HasPrefix(text, "//") {
 		return text, validPath(text)
 	}

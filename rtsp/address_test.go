@@ -1,6 +1,7 @@
 package rtsp
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -132,5 +133,20 @@ func TestKeepaliveLost(t *testing.T) {
 	k.lost() // long behind it
 	if got, _ := k.method("GET_PARAMETER"); got != "GET_PARAMETER" {
 		t.Errorf("got %s behind an answer", got)
+	}
+}
+
+// A URL of a camera that would take seconds to read is none.
+func TestLongURLs(t *testing.T) {
+	long := "rtsp://a@b/" + strings.Repeat("@", 60_000)
+	if path, ok := pathOf(long); ok {
+		t.Errorf("a path of %d bytes", len(path))
+	}
+	if _, _, _, err := parseAddress(long); err == nil {
+		t.Error("an address of 60 kB")
+	}
+	url := "rtsp://192.0.2.1/" + strings.Repeat("a", 2000)
+	if a, _, _, err := parseAddress(url); err != nil || a.String() != url {
+		t.Errorf("2000 bytes: %v", err)
 	}
 }

@@ -208,6 +208,13 @@ func (c *ScriptedConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// SendUDP sends a datagram to the client's port of RTP, or to its next one, that of RTCP, if the pictures leave over UDP.
+func (c *ScriptedConn) SendUDP(next int, b []byte) {
+	if c.udp != nil {
+		_, _ = c.udp.WriteToUDP(b, &net.UDPAddr{IP: c.to.IP, Port: c.to.Port + next})
+	}
+}
+
 // OverUDP tells whether the pictures leave over UDP.
 func (c *ScriptedConn) OverUDP() bool { return c.udp != nil }
 

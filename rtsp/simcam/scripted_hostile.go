@@ -58,10 +58,12 @@ func hostileReplies() []RTSPQuirk {
 func hostileDescriptions() []RTSPQuirk {
 	track := "m=video 0 RTP/AVP 98\r\na=rtpmap:98 none/90000\r\n"
 	types := strings.Repeat(" 98", 1000)
+	at := strings.Repeat("@", 60_000)
 	params := "a=fmtp:98 " + strings.Repeat("a;", 90_000) + "\r\n"
 	return answers("", map[string]Answer{
-		"description of 10 MB":       describes(func(sdp string) string { return sdp + strings.Repeat("a=x\r\n", 2<<20) }),
-		"description of 1000 tracks": describes(func(sdp string) string { return strings.Repeat(track, 1000) + sdp }),
+		"description of 10 MB":                     describes(func(sdp string) string { return sdp + strings.Repeat("a=x\r\n", 2<<20) }),
+		"description of 1000 tracks":               describes(func(sdp string) string { return strings.Repeat(track, 1000) + sdp }),
+		"description at a URL that is a long read": inDescribe("Content-Base: rtsp://a@b/" + at),
 		"description that is a long read": describes(func(string) string {
 			return "m=audio 0 RTP/AVP 8\r\n" + params + strings.Repeat("m=video 0 RTP/AVP"+types+"\r\n", 15)
 		}),

@@ -1,6 +1,7 @@
 package simcam
 
 import (
+	"bytes"
 	"net"
 	"strings"
 )
@@ -36,6 +37,15 @@ func TransportQuirks() []RTSPQuirk {
 				return head + ";server_port=9-10\r\n\r\n"
 			})),
 		}),
+		RTSPQuirk{"UDP with nonsense between", "", func(cam *Scripted) {
+			cam.Answer = over(nil)
+			cam.Before = func(c *ScriptedConn, picture int) {
+				for _, size := range []int{0, 1, 11, 100} {
+					c.SendUDP(0, bytes.Repeat([]byte{0x8f, byte(picture)}, size))
+					c.SendUDP(1, bytes.Repeat([]byte{0x9f, 200}, size))
+				}
+			}
+		}},
 		RTSPQuirk{"no RTP over TCP", "cameras that know UDP only", func(cam *Scripted) {
 			cam.Before = func(c *ScriptedConn, _ int) {
 				if !c.OverUDP() {
