@@ -20,14 +20,15 @@ func (s *Sender) Move(remote netip.AddrPort, ssrc uint32, payloadType uint8) err
 	switch {
 	case !ok:
 		return fmt.Errorf("rtpout: a sender over %v does not move", s.cfg.Transport)
-	case s.life.Err() != nil:
-		return s.Err()
 	case remote.Port() == 0, s.cfg.RTCP && remote.Port() == 65535,
 		remote.Addr().Is4() != (s.cfg.network("") == "4"), payloadType > 127:
 		return fmt.Errorf("rtpout: cannot move to %v, payload type %d", remote, payloadType)
 	}
 	u.sending.Lock() // the wheel does not go on meanwhile
 	defer u.sending.Unlock()
+	if s.life.Err() != nil {
+		return s.Err()
+	}
 	if err := u.aim(remote); err != nil {
 		return fmt.Errorf("rtpout: move to %v: %w", remote, err)
 	}

@@ -185,6 +185,7 @@ func (u *udpLink) dropped(now time.Time, errno unix.Errno) error {
 		s.cfg.Log.Debug("packets not sent", "remote", s.cfg.Remote, "error", errno)
 	}
 	u.chunk, u.sent = 0, 0
+	s.pacer.last = now // what waits behind has its own time to be tried in
 	if stalled := now.Sub(u.failing); stalled >= s.cfg.StallTimeout {
 		return s.fail(fmt.Errorf("%w for %v: %w", ErrStalled, stalled.Round(time.Millisecond), errno))
 	}

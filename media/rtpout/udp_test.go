@@ -279,6 +279,37 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
+// TestFullQueueForEach: a pack behind one that was given up has its own time to be tried in.
+func TestFullQueueForEach(t *testing.T) {
+	checkLeaks(t)
+	s := open(t, Config{Remote: newReceiver(t).addr(), WriteTimeout: time.Second})
+	connect(t, s)
+	u := s.link.(*udpLink)
+	u.out.sendmsg = func(int, *unix.Msghdr) unix.Errno { return unix.EAGAIN }
+	u.sending.Lock()
+	defer u.sending.Unlock()
+	for i := range 3 {
+		u.queue[i] = offered{ts: uint32(i) * 3600, bufs: pack(2000, 0)}
+	}
+	u.queued = 3
+	now := time.Now()
+	for i := range 3 {
+		if dropped := s.Stats().Dropped; dropped != uint64(2*i) {
+			t.Errorf("%d packets were dropped after %d s, want %d", dropped, i, 2*i)
+		}
+		for end := now.Add(time.Second); now.Before(end); {
+			next, err := u.advance(now)
+			if err != nil || !next.After(now) {
+				t.Fatalf("go on at %v, %v", next.Sub(now), err)
+			}
+			now = next
+		}
+		if _, err := u.advance(now); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestUnreachable: nobody listens, and on loopback ICMP says so at once.
 func TestUnreachable(t *testing.T) {
 	checkLeaks(t)
