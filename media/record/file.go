@@ -103,11 +103,9 @@ func (d *diskFile) reserve(end int64) {
 	from := max(d.taken, d.size)
 	to := end + min(max(d.size, minAhead), maxAhead)
 	to += -to & (minAhead - 1)
-	if err := unix.Fallocate(int(d.f.Fd()), unix.FALLOC_FL_KEEP_SIZE, from, to-from); err != nil {
-		d.plain = true
-		return
-	}
-	d.taken = to
+	err := unix.Fallocate(int(d.f.Fd()), unix.FALLOC_FL_KEEP_SIZE, from, to-from)
+	d.plain = err != nil
+	d.taken = to // on a full disk ext4 may have taken some of it, which Close gives back
 }
 
 // Truncate implements file; room that was taken behind the end is given back.

@@ -353,6 +353,13 @@ func (r *Recorder) write(p *part, next int64) error {
 
 // close ends the segment, if there is one. r.disk is held.
 func (r *Recorder) close(next int64) {
+	r.mu.Lock()
+	broken := r.broken
+	r.mu.Unlock()
+	if broken {
+		r.abandon(nil)
+		return
+	}
 	r.flush(next)
 	t := &r.take
 	if t.segment != nil {

@@ -380,6 +380,39 @@ func TestSickDisk(t *testing.T) {
 	}
 }
 
+// TestAWriteThatFailsLast fails for the last part of a camera that is silent then: nothing of what comes after the
+// silence is lost for it.
+func TestAWriteThatFailsLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		d := &sickDisk{disk: disk{dir}, free: 1 << 40}
+		a := New(Config{Dir: dir, Segment: time.Minute, volume: d})
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = a.Run(ctx) })
+		synctest.Wait()
+		l := &live{
+			t: t, a: a, cam: newCam(t, simcam.H264PCMA, time.Now()), stream: media.NewStream(media.Limits{}),
+			began: time.Now(),
+		}
+		l.r = a.NewRecorder("gate", Always)
+		reader := l.stream.Subscribe(media.FromNextKey)
+		running.Go(func() { _ = l.r.Run(ctx, reader); _ = reader.Close() })
+		l.play(10 * time.Second)
+		d.set(syscall.EIO, nil, 1<<40)
+		time.Sleep(2 * stallAfter)
+		d.set(nil, nil, 1<<40)
+		time.Sleep(10 * time.Minute)
+		lost := l.r.Status().Lost
+		l.play(10 * time.Second)
+		if st := l.r.Status(); lost == 0 || st.Lost != lost || st.Recording != Time {
+			t.Errorf("before the silence %d units were lost, then the recorder says %+v", lost, st)
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
 // creations counts the files that are made.
 type creations struct {
 	disk
