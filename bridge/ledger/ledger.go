@@ -1,4 +1,5 @@
-// Package ledger keeps what superiors have set over restarts: heartbeat, name, guards, alarm reports, home positions.
+// Package ledger keeps what superiors have set over restarts: heartbeat, name, guards, alarm reports, home
+// positions, recordings by hand.
 package ledger
 
 import (
@@ -30,8 +31,8 @@ const (
 )
 
 // Ledger keeps what superiors have set over restarts: heartbeat and name (BasicParam), guard and alarm reports, home
-// positions, cameras recorded by hand. It is one file; what happens less than two seconds before the power fails may be missing in it. The zero
-// value keeps everything until the end of the process.
+// positions, cameras recorded by hand. It is one file; what happens less than two seconds before the power fails may be
+// missing in it. The zero value keeps everything until the end of the process.
 type Ledger struct {
 	path string // "" = no file
 	log  *slog.Logger

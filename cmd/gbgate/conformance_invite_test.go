@@ -301,7 +301,9 @@ func TestLine8ForgottenCall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"gbgate_orphan_seconds_total 0\n", "gbgate_media_port_pairs_in_use 0\n", "process_open_fds "} {
+	for _, want := range []string{
+		"gbgate_orphan_seconds_total 0\n", "gbgate_media_port_pairs_in_use 0\n", "process_open_fds ",
+	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("/metrics lacks %q", want)
 		}

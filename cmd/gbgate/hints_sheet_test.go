@@ -35,8 +35,12 @@ password = %q
 		{"as on the sheet", file(platform, "", "pass word", "p@ss"), nil},
 		{"domain as on the sheet", file(platform, "3402000000", "", ""), nil},
 		{"the whole code as domain, as LiveGBS may have it", file(platform, platform, "", ""), nil},
-		{"19 digits", file("3402000000200000001", "", "", ""), []string{`superior "a" id is "3402000000200000001" (19 characters)`}},
-		{"a camera's code", file("34020000001320000001", "", "", ""), []string{`superior "a" id is "34020000001320000001", of type 132`}},
+		{"19 digits", file("3402000000200000001", "", "", ""), []string{
+			`superior "a" id is "3402000000200000001" (19 characters)`,
+		}},
+		{"a camera's code", file("34020000001320000001", "", "", ""), []string{
+			`superior "a" id is "34020000001320000001", of type 132`,
+		}},
 		{"our code", file("34020100002000000001", "", "", ""), []string{`superior "a" id is our own code`}},
 		{"another domain", file(platform, "4402000000", "", ""), []string{`superior "a" domain is "4402000000"`}},
 		{"blanks", file(platform, "", "12345678 ", "\tx"), []string{

@@ -30,7 +30,8 @@ func TestQuirksAreSeenFromAbove(t *testing.T) {
 		}
 		cam := startScripted(t, quirks[found])
 		channels = append(channels, channelID[:len(channelID)-1]+string(rune('1'+i)))
-		cameras.WriteString(cameraTOML(strings.ReplaceAll(name, " ", "-"), channels[i], cam.URL(), cam.Username, cam.Password))
+		cameras.WriteString(cameraTOML(strings.ReplaceAll(name, " ", "-"), channels[i], cam.URL(), cam.Username,
+			cam.Password))
 	}
 	r := newRig(t, setup{rest: cameras.String()})
 	for i, name := range names {

@@ -41,7 +41,8 @@ func statusCommand(ctx context.Context, e env, args []string) int {
 		printStatus(e.stdout, doc, time.Now())
 	}
 	if faults != nil { // somebody is just changing it, and wants to know what runs
-		fmt.Fprintf(e.stderr, "\n%v\nThe gateway runs with the configuration before; it would not start with this one.\n", faults)
+		fmt.Fprintf(e.stderr, "\n%v\nThe gateway runs with the configuration before; it would not start with this one.\n",
+			faults)
 		return exitBad
 	}
 	if doc.Verdict != good {

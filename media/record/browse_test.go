@@ -45,7 +45,8 @@ func TestBrowse(t *testing.T) {
 		{30 * time.Hour, 40 * time.Hour},
 	} {
 		from, to := epoch.Add(c.from), epoch.Add(c.to)
-		if got, want := list(t.Context(), b, from, to), list(t.Context(), indexed, from, to); got != want || c.from < 17*time.Hour == (want == "") {
+		if got, want := list(t.Context(), b, from, to), list(t.Context(), indexed, from, to); got != want ||
+			c.from < 17*time.Hour == (want == "") {
 			t.Errorf("%v–%v: found\n%swith the index\n%s", c.from, c.to, got, want)
 		}
 	}

@@ -44,7 +44,8 @@ func (fs Faults) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// StateDir is the gateway.state_dir of a file, also of one with faults; the default where it gives none that can be read.
+// StateDir is the gateway.state_dir of a file, also of one with faults; the default where it gives none that can be
+// read.
 func StateDir(path string) string {
 	found := Gateway{StateDir: Default().Gateway.StateDir}
 	text, err := os.ReadFile(path)
