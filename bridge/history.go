@@ -147,7 +147,7 @@ func (v *View) openReel(ctx context.Context, channel *Channel, offer *sdp.Offer)
 	limited, cancel := context.WithTimeout(ctx, openWithin)
 	defer cancel()
 	cfg := playback.Config{
-		Camera: channel.Name, From: offer.Start, To: offer.Stop,
+		Camera: channel.Name, From: offer.Start, To: offer.Stop, Kind: offer.Record,
 		Wall: v.cfg.WallTimes, MaxSpeed: v.cfg.MaxDownloadSpeed, Log: v.log.With("camera", channel.Name),
 	}
 	if offer.Kind == sdp.Download {

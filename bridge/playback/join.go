@@ -159,6 +159,43 @@ type run struct {
 	from, to time.Time
 }
 
+// openKind opens the recordings of one kind, without what lies between them. Platforms send any kind for want of a better
+// one: where nothing is of it, all of them are opened.
+func openKind(ctx context.Context, recordings Recordings, cfg Config) (Reader, error) {
+	until := cfg.To
+	if until.IsZero() {
+		until = time.Now()
+	}
+	var found []Recording
+	if cfg.Kind != "" {
+		var err error
+		if found, err = recordings.Find(ctx, cfg.Camera, cfg.From, until, cfg.Kind); err != nil {
+			return nil, err
+		}
+	}
+	var runs []run
+	for _, r := range found {
+		if r.Start.Before(cfg.From) {
+			r.Start = cfg.From
+		}
+		if r.End.After(until) {
+			r.End = until
+		}
+		if n := len(runs); n > 0 && r.Start.Sub(runs[n-1].to) <= JoinGap {
+			if r.End.After(runs[n-1].to) {
+				runs[n-1].to = r.End
+			}
+			continue
+		}
+		runs = append(runs, run{0, r.Start, r.End})
+	}
+	if len(runs) == 0 {
+		return recordings.Open(ctx, cfg.Camera, cfg.From, cfg.To)
+	}
+	one := &joined{sources: []Place{{Recordings: recordings}}, log: cfg.Log}
+	return &splice{joined: one, camera: cfg.Camera, from: cfg.From, runs: runs, scale: 1}, nil
+}
+
 // splice plays runs one after the other.
 type splice struct {
 	*joined
@@ -277,7 +314,7 @@ func (s *splice) Play(ctx context.Context, at time.Time, scale float64) error {
 }
 
 // Extent implements Reader. Where sources take turns, a recorder's is among them, whose extent is unknown, and which
-// may have one session only.
+// may have one session only; of recordings of one kind it is not told either.
 func (s *splice) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
 
 // Realtime implements Realtime for the run that is read.

@@ -194,3 +194,29 @@ func TestJoinOfAYear(t *testing.T) {
 		t.Errorf("%d pieces, %v; want %d and %d", len(got), err, len(own), len(theirs))
 	}
 }
+
+// A playback of alarms leaves out what else was recorded; where there are none, all of it is played.
+func TestPlaybackOfOneKind(t *testing.T) {
+	tp := &tape.Tape{Mute: true, Files: []playback.Recording{
+		recording("time", "08:00:00", "08:00:10", 1), recording("alarm", "08:00:10", "08:00:14", 2),
+		recording("alarm", "08:00:14", "08:00:18", 3), recording("time", "08:00:18", "08:00:30", 4),
+		recording("alarm", "08:00:30", "08:00:40", 5),
+	}}
+	for _, c := range []struct{ kind, first string }{
+		{"alarm", "08:00:10"}, {"time", "08:00:00"}, {"manual", "08:00:00"}, {"", "08:00:00"},
+	} {
+		cfg := playback.Config{
+			Camera: "gate", From: tape.At("08:00:00"), To: tape.At("08:00:36"), Kind: c.kind, Log: slog.New(slog.DiscardHandler),
+		}
+		p, err := playback.Open(t.Context(), tp, cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at := p.First().Arrived; !at.Equal(tape.At(c.first)) {
+			t.Errorf("%q begins at %v, want %s", c.kind, at, c.first)
+		}
+		if err := p.Close(); err != nil || tp.Left() != 0 {
+			t.Errorf("%v, %d left open", err, tp.Left())
+		}
+	}
+}

@@ -48,6 +48,7 @@ const (
 type Config struct {
 	Camera   string
 	From, To time.Time // the window; To zero: to the end
+	Kind     string    // only recordings of it, where there are any: manual, alarm or time; "": all
 	Speed    float64   // of a download, > 0; 0: a playback, which starts at scale 1
 	MaxSpeed float64   // of a download; 0 = no limit
 	Wall     bool      // times sent are those of the wall (scale_pts)
@@ -103,7 +104,7 @@ type skipping struct {
 
 // Open opens a recording up to its first picture. Nothing there: a *gb28181.Error 404.
 func Open(ctx context.Context, recordings Recordings, cfg Config) (*Player, error) {
-	src, err := recordings.Open(ctx, cfg.Camera, cfg.From, cfg.To)
+	src, err := openKind(ctx, recordings, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -90,6 +90,7 @@ type Offer struct {
 	SSRC          uint32    // 0: the offer has none, the answer brings its own
 	SSRCText      string    // as offered, to be echoed; "" when SSRC is 0
 	Start, Stop   time.Time // Playback and Download; a zero Stop means to the end
+	Record        string    // of Playback and Download: manual, alarm or time, from u=; "" = any
 	DownloadSpeed float64   // a=downloadspeed; 0 when absent
 	Stream        int       // 0 main, 1 sub …; StreamUnset when the offer does not say
 	Session       *Session
@@ -131,6 +132,7 @@ func ParseOffer(body []byte, source netip.Addr, subject string) (*Offer, error) 
 	o.Remote = netip.AddrPortFrom(addr, m.Port)
 	if o.Kind == Playback || o.Kind == Download {
 		o.Start, o.Stop = wallTime(s.Start), wallTime(s.Stop)
+		o.Record = s.record()
 	}
 	o.SSRC, o.SSRCText = s.ssrc(subject)
 	o.DownloadSpeed = s.downloadSpeed(m)
@@ -159,6 +161,15 @@ func (s *Session) channel() string {
 		return ""
 	}
 	return code
+}
+
+// record returns which kind of recordings "u=<code>:<type>" asks for (录像类型: 0 all, 1 manual, 2 alarm, 3 time).
+func (s *Session) record() string {
+	if s.channel() == "" {
+		return ""
+	}
+	_, kind, _ := strings.Cut(s.URI, ":")
+	return map[string]string{"1": "manual", "2": "alarm", "3": "time"}[strings.TrimSpace(kind)]
 }
 
 // media returns the m= line that we answer: video, or audio for a Talk. Of

@@ -172,6 +172,12 @@ func TestParseOfferVariants(t *testing.T) {
 		{"dash for a kind", bend("s=Play", "s=-"), func(*Offer) {}},
 		{"no kind", bend("s=Play\r\n", ""), func(*Offer) {}},
 		{"u= of a play", bend("s=Play", "s=Play\r\nu="+channelCode+":0"), func(o *Offer) { o.Channel = channelCode }},
+		{"u= of alarms", bend("s=Play\r\n", "s=Playback\r\nu="+channelCode+":2\r\n"), func(o *Offer) {
+			o.Kind, o.Channel, o.Record = Playback, channelCode, "alarm"
+		}},
+		{"u= of another kind", bend("s=Play\r\n", "s=Playback\r\nu="+channelCode+":255\r\n"), func(o *Offer) {
+			o.Kind, o.Channel = Playback, channelCode
+		}},
 		{"u= of a URL", bend("s=Play", "s=Play\r\nu=http://192.0.2.1/1"), func(*Offer) {}},
 		{"unknown kind with times", bend("s=Play", "s=Foo", "t=0 0", "t=1769788800 0"), func(o *Offer) {
 			o.Kind, o.Start = Playback, at(1769788800)
