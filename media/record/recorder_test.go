@@ -213,6 +213,24 @@ func TestNewSegments(t *testing.T) {
 }
 
 // TestAClockThatIsSetBack: what comes then has its own segment, and a player shows what both have once, in order.
+// From one segment to the next a camera is recorded: who watches the metric is not alarmed at each.
+func TestANewSegmentIsNoInterruption(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := startLive(t, Config{Segment: 10 * time.Second}, Always)
+		l.play(3 * time.Second)
+		for range 300 {
+			l.play(100 * time.Millisecond)
+			if got := l.r.Status().Recording; got != Time {
+				t.Errorf("%v after the beginning %v is recorded, want %v", time.Since(l.began), got, Time)
+			}
+		}
+		l.end()
+		if got := strings.Count(l.story(), "time"); got != 4 {
+			t.Errorf("%d segments, want 4: %s", got, l.story())
+		}
+	})
+}
+
 func TestAClockThatIsSetBack(t *testing.T) {
 	a := openArchive(t, Config{Segment: time.Hour})
 	r := a.NewRecorder("gate", Always)
