@@ -54,11 +54,12 @@ type motion struct {
 	tasks *Tasks
 	turn  *semaphore.Weighted // the camera does one thing at a time, first come, first served
 
-	mu    sync.Mutex
-	owner *Operator // who moved the camera last
-	held  time.Time // until then only it, or one above it, may
-	axes  [axes]axis
-	timer *time.Timer // nil: never needed so far
+	mu     sync.Mutex
+	closed bool      // nothing begins to move any more
+	owner  *Operator // who moved the camera last
+	held   time.Time // until then only it, or one above it, may
+	axes   [axes]axis
+	timer  *time.Timer // nil: never needed so far
 }
 
 func newMotion(head Head, t *Tasks, log *slog.Logger) *motion {
@@ -90,8 +91,9 @@ func (m *motion) drive(ctx context.Context, which int, o *Operator, moves bool, 
 	if !m.newest(which, number) {
 		return errSuperseded
 	}
-	if moves { // before it is tried: a command whose answer is lost moves the camera too
-		m.set(which, o, o.watchdog())
+	// Before it is tried: a command whose answer is lost moves the camera too.
+	if moves && !m.set(which, o, o.watchdog()) {
+		return errClosed
 	}
 	ctx, cancel := context.WithTimeout(ctx, commandWithin)
 	defer cancel()
@@ -177,6 +179,42 @@ func (m *motion) do(ctx context.Context, preset bool, f func(context.Context) er
 	return err
 }
 
+// travel is a step of a program, whose context ends when the camera is taken over: f goes somewhere, and what moved
+// the body before needs no stop any more.
+func (m *motion) travel(ctx context.Context, f func(context.Context) error) error {
+	return m.step(ctx, func(ctx context.Context) error {
+		err := f(ctx)
+		if err == nil {
+			m.set(body, nil, 0)
+		}
+		return err
+	})
+}
+
+// turnOn is a step of a program: f sets the body in motion until o stops, or leaves it.
+func (m *motion) turnOn(ctx context.Context, o *Operator, f func(context.Context) error) error {
+	return m.step(ctx, func(ctx context.Context) error {
+		if !m.set(body, o, o.watchdog()) {
+			return errClosed
+		}
+		err := f(ctx)
+		if err == nil {
+			m.repeat(body, o, f)
+		}
+		return err
+	})
+}
+
+// step runs f unless the camera was taken over meanwhile. It asks for no number: whoever takes over comes first.
+func (m *motion) step(ctx context.Context, f func(context.Context) error) error {
+	return m.do(ctx, false, func(limited context.Context) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return f(limited)
+	})
+}
+
 func (m *motion) ask(which int) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -190,16 +228,21 @@ func (m *motion) newest(which int, number uint64) bool {
 	return m.axes[which].asked == number
 }
 
-// set notes that o moves an axis, which is stopped after d if nothing comes; d ≤ 0: never.
-func (m *motion) set(which int, o *Operator, d time.Duration) {
+// set notes that o moves an axis, which is stopped after d if nothing comes; d ≤ 0: never. False: the camera is let
+// go, and nobody may move it.
+func (m *motion) set(which int, o *Operator, d time.Duration) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed && o != nil && m.axes[which].mover != o {
+		return false
+	}
 	a := &m.axes[which]
 	a.mover, a.due, a.tries, a.again = o, time.Time{}, 0, nil
 	if o != nil && d > 0 {
 		a.due = time.Now().Add(d)
 	}
 	m.schedule()
+	return true
 }
 
 // schedule sets the timer to the first axis that is due to be stopped, or to be moved on. m.mu is held.
@@ -233,12 +276,25 @@ func (m *motion) release(o *Operator) {
 	if m.owner == o {
 		m.owner = nil
 	}
+	m.leave(o, 0)
+}
+
+// leave has what o has set in motion stopped after d, unless somebody gives it another movement. m.mu is held.
+func (m *motion) leave(o *Operator, d time.Duration) {
 	for i := range m.axes {
 		if m.axes[i].mover == o {
-			m.axes[i].due, m.axes[i].again = time.Now(), nil
+			m.axes[i].due, m.axes[i].again = time.Now().Add(d), nil
 		}
 	}
 	m.schedule()
+}
+
+// close stops everything for good.
+func (m *motion) close(ctx context.Context) {
+	m.mu.Lock()
+	m.closed = true
+	m.mu.Unlock()
+	m.halt(ctx, func(*axis) bool { return true })
 }
 
 // expire is the watchdog.

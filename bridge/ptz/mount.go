@@ -71,7 +71,7 @@ func (m *Mount) Close() {
 	last, cancel := context.WithTimeout(context.Background(), stopWithin)
 	defer cancel()
 	m.pilot.close()
-	m.motion.halt(last, func(*axis) bool { return true })
+	m.motion.close(last)
 }
 
 // Release stops, soon, what o has set in motion, and gives up its hold.

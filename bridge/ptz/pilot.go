@@ -15,6 +15,7 @@ import (
 const (
 	scanLook   = 500 * time.Millisecond // between two looks at where a scanning camera is
 	scanBlind  = 4                      // so many looks may fail in a row
+	handOver   = time.Second            // who takes a scanning camera over moves it within this, or it is stopped
 	usualReset = time.Minute            // ResetTime of a home position that has none
 	// The bounds of a ResetTime, in seconds.
 	leastReset = 5
@@ -25,6 +26,7 @@ var (
 	errTakenOver = errors.New("somebody moves the camera")
 	errBlind     = errors.New("the camera does not tell where it looks")
 	errClosed    = errors.New("the camera is let go")
+	errStranger  = errors.New("it is another camera now")
 )
 
 // pilot moves a camera when nobody does: a cruise (巡航), a scan (线扫), the way back to the home
@@ -122,7 +124,7 @@ func (p *pilot) setHome(h manscdp.HomePosition) {
 func (p *pilot) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.halt(errTakenOver)
+	p.halt(errStranger)
 	p.home = nil
 	p.arm()
 }
@@ -190,22 +192,12 @@ func (p *pilot) goHome() {
 	p.log.Info("camera goes home")
 }
 
-// command runs something that ends by itself, unless the camera was taken over meanwhile.
-func (p *pilot) command(ctx context.Context, f func(ctx context.Context) error) error {
-	return p.motion.do(ctx, false, func(limited context.Context) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		return f(limited)
-	})
-}
-
 // cruise visits the points of a cruise round and round. A point that can't be reached is passed
 // over; when none can, it ends.
 func (p *pilot) cruise(ctx context.Context, c cruise) error {
 	for failures := 0; ; {
 		for _, preset := range c.Presets {
-			err := p.command(ctx, func(ctx context.Context) error { return p.motion.head.GotoPreset(ctx, preset) })
+			err := p.motion.travel(ctx, func(ctx context.Context) error { return p.motion.head.GotoPreset(ctx, preset) })
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
@@ -225,13 +217,8 @@ func (p *pilot) cruise(ctx context.Context, c cruise) error {
 func (p *pilot) scan(ctx context.Context, where Positioner, left, right float64, speed int) error {
 	velocity := max(minVelocity, float64(speed)/maxSpeed)
 	toward, going, blind := 1.0, 0.0, 0
-	defer func() {
-		if !errors.Is(context.Cause(ctx), errTakenOver) { // who took it over has given it another movement
-			last, cancel := context.WithTimeout(context.Background(), stopWithin)
-			defer cancel()
-			_ = p.motion.do(last, false, p.motion.head.Stop)
-		}
-	}()
+	self := &Operator{Watchdog: -1}
+	defer func() { p.endScan(self, context.Cause(ctx)) }()
 	for {
 		if pan, err := p.look(ctx, where); err == nil {
 			blind = 0
@@ -240,8 +227,9 @@ func (p *pilot) scan(ctx context.Context, where Positioner, left, right float64,
 			return errBlind
 		}
 		if toward != going {
-			err := p.command(ctx, func(ctx context.Context) error {
-				return p.motion.head.Move(ctx, toward*velocity, 0, 0)
+			pan := toward * velocity
+			err := p.motion.turnOn(ctx, self, func(ctx context.Context) error {
+				return p.motion.head.Move(ctx, pan, 0, 0)
 			})
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -255,6 +243,20 @@ func (p *pilot) scan(ctx context.Context, where Positioner, left, right float64,
 			return err
 		}
 	}
+}
+
+// endScan has the camera stopped: at once, or, where somebody took it over, when that one has not moved it elsewhere
+// soon (the preset may be none, the camera too busy).
+func (p *pilot) endScan(self *Operator, why error) {
+	if errors.Is(why, errTakenOver) {
+		p.motion.mu.Lock()
+		defer p.motion.mu.Unlock()
+		p.motion.leave(self, handOver)
+		return
+	}
+	last, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	p.motion.halt(last, func(a *axis) bool { return a.mover == self })
 }
 
 func (p *pilot) look(ctx context.Context, where Positioner) (pan float64, err error) {

@@ -26,6 +26,7 @@ type gimbal struct {
 	velocity float64
 	since    time.Time
 	blind    bool
+	jammed   bool         // what aims at something fails
 	missing  map[int]bool // presets
 }
 
@@ -87,10 +88,16 @@ func (g *gimbal) MoveTo(ctx context.Context, pan, tilt, zoom *float64) error {
 		}
 		return fmt.Sprintf("%.2f", *v)
 	}
+	if g.has(func() bool { return g.jammed }) {
+		return errors.New("jammed")
+	}
 	return g.note(ctx, "aim %s %s %s", axis(pan), axis(tilt), axis(zoom))
 }
 
 func (g *gimbal) DragZoom(ctx context.Context, x, y, factor float64) error {
+	if g.has(func() bool { return g.jammed }) {
+		return errors.New("jammed")
+	}
 	return g.note(ctx, "drag %.2f %.2f %.2f", x, y, factor)
 }
 
@@ -225,6 +232,111 @@ func TestScan(t *testing.T) {
 		if got := g.take(); len(got) != 1 || got[0][len(got[0])-4:] != "stop" {
 			t.Errorf("%q was done at the end of everything, want a stop", got)
 		}
+	})
+}
+
+// Whatever ends a scan, the camera moves elsewhere or stands still soon.
+func TestNoScanTurnsForEver(t *testing.T) {
+	drag := &manscdp.DragZoom{Length: 800, Width: 600, MidPointX: 600, MidPointY: 150, LengthX: 200, LengthY: 100}
+	fails := func(g *gimbal) { g.set(func() { g.jammed, g.missing = true, map[int]bool{3: true} }) }
+	begin := func(t *testing.T, s *seat) {
+		steer(t, s, code(gb28181.PTZAddCruisePoint, 1, 3))
+		steer(t, s, code(gb28181.PTZStartCruise, 1, 0))
+	}
+	for _, c := range []struct {
+		name string
+		do   func(t *testing.T, g *gimbal, s *seat)
+		want string // done last, at 60 s
+	}{
+		{"it goes on", func(*testing.T, *gimbal, *seat) {}, "move"},
+		{"without its superior, too", func(_ *testing.T, _ *gimbal, s *seat) { s.Release() }, "move"},
+		{"it is another camera", func(t *testing.T, _ *gimbal, s *seat) {
+			if err := s.Forget(); err != nil {
+				t.Error(err)
+			}
+		}, "stop"},
+		{"the camera is let go", func(_ *testing.T, _ *gimbal, s *seat) { s.Close() }, "stop"},
+		{"a preset", func(t *testing.T, _ *gimbal, s *seat) { steer(t, s, goPreset) }, "goto 3"},
+		{"a preset that is not set", func(t *testing.T, g *gimbal, s *seat) { fails(g); steer(t, s, goPreset) }, "stop"},
+		{"and its platform goes", func(t *testing.T, g *gimbal, s *seat) {
+			fails(g)
+			steer(t, s, goPreset)
+			s.Release()
+		}, "stop"},
+		{"and the camera is let go", func(t *testing.T, g *gimbal, s *seat) {
+			fails(g)
+			steer(t, s, goPreset)
+			s.Close()
+		}, "stop"},
+		{"a position that it can't reach", func(t *testing.T, g *gimbal, s *seat) {
+			fails(g)
+			_ = s.Aim(t.Context(), s.who, &manscdp.PTZPrecise{Pan: new(90.0)})
+		}, "stop"},
+		{"a box that it can't reach", func(t *testing.T, g *gimbal, s *seat) {
+			fails(g)
+			_ = s.DragZoom(t.Context(), s.who, drag, true)
+		}, "stop"},
+		{"a cruise", func(t *testing.T, _ *gimbal, s *seat) { begin(t, s) }, "goto 3"},
+		{"a cruise whose points are gone", func(t *testing.T, g *gimbal, s *seat) { fails(g); begin(t, s) }, "stop"},
+		{"a movement", func(t *testing.T, _ *gimbal, s *seat) { steer(t, s, goLeft) }, "move"},
+		{"a stop", func(t *testing.T, _ *gimbal, s *seat) { steer(t, s, goStop) }, "stop"},
+		{"another scan", func(t *testing.T, _ *gimbal, s *seat) {
+			steer(t, s, code(gb28181.PTZStartScan, 2, 0))
+		}, "move"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g, s, stop := flight("")
+				for pan, op := range map[float64]gb28181.PTZOp{-0.5: gb28181.PTZScanLeft, 0.5: gb28181.PTZScanRight} {
+					g.set(func() { g.pan, g.since = pan, time.Now() })
+					steer(t, s, code(op, 2, 0))
+				}
+				g.set(func() { g.pan, g.since = 0, time.Now() })
+				steer(t, s, code(gb28181.PTZStartScan, 2, 0))
+				time.Sleep(time.Minute + 100*time.Millisecond)
+				g.take()
+				c.do(t, g, s)
+				time.Sleep(5 * time.Second)
+				did := g.take()
+				stops, last := 0, ""
+				for _, d := range did {
+					_, last, _ = strings.Cut(d, " ")
+					if last == "stop" {
+						stops++
+					}
+				}
+				if moves := c.want == "move"; !strings.HasPrefix(last, c.want) || !moves && len(did) != 1 || moves && stops != 0 {
+					t.Errorf("%q, want %s and nothing else", did, c.want)
+				}
+				stop()
+				time.Sleep(time.Hour)
+				if g.has(func() bool { return g.velocity != 0 }) && !strings.HasPrefix(c.want, "goto") {
+					t.Error("it turns for ever")
+				}
+			})
+		})
+	}
+}
+
+// A slow scan outlives the watchdog of whoever moved the camera before, and cameras that end a movement by themselves.
+func TestScanGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, s, stop := flight("")
+		steer(t, s, code(gb28181.PTZScanLeft, 2, 0))
+		g.set(func() { g.pan = 0.9 })
+		steer(t, s, code(gb28181.PTZScanRight, 2, 0))
+		steer(t, s, code(gb28181.PTZScanSpeed, 2, 1))
+		g.turret.set(func(p *turret) { p.tires = 6 * time.Second })
+		steer(t, s, goLeft)
+		steer(t, s, code(gb28181.PTZStartScan, 2, 0))
+		time.Sleep(time.Second) // the first look
+		g.take()
+		time.Sleep(19 * time.Second)
+		did := g.take()
+		if len(did) != 6 || strings.Contains(strings.Join(did, ""), "stop") {
+			t.Errorf("%q in 19 s, want the movement every 3 s", did)
+		}
+		stop()
 	})
 }
 
