@@ -82,7 +82,7 @@ func repairUDP(asked, answered string) string {
 }
 
 // hangUpTime is how soon behind a sign of life a lost connection is taken for the answer to it.
-const hangUpTime = 2 * time.Second
+const hangUpTime = 5 * time.Second
 
 // keepalive chooses the method of the signs of life. A Source keeps it, so that what one session learned of the camera
 // holds for the next.

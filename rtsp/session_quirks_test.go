@@ -115,6 +115,9 @@ func TestKeepaliveQuirks(t *testing.T) {
 		if n := len(cam.Asked("GET_PARAMETER")); want.then == "OPTIONS" && n != want.refused {
 			faults = append(faults, fmt.Sprintf("%d GET_PARAMETER, want %d: then they are known to be refused", n, want.refused))
 		}
+		if n := len(cam.signs("")); want.then == "" && n != want.refused {
+			faults = append(faults, fmt.Sprintf("%d signs of life, want %d: then none is welcome", n, want.refused))
+		}
 		return faults
 	})
 }
