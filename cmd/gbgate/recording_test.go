@@ -106,6 +106,10 @@ min_free_gb = 0
 		t.Errorf("the gate's file began at %v, then %+v", since, stored(doc, "gate"))
 	}
 
+	g.status(t, "more than a second of the gate", func(d statusDoc) bool { // less is not told upward
+		c := stored(d, "gate")
+		return c.Newest != nil && c.Newest.Sub(*c.Oldest) > 2*time.Second
+	})
 	list, err := r.node.RecordInfo(t.Context(), channelID, began.Add(-time.Hour), time.Now().Add(time.Hour), "all")
 	if err != nil || !list.Complete || len(list.Items) == 0 || len(list.Faults) > 0 {
 		t.Errorf("RecordInfo: %+v, %v", list, err)
