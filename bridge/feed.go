@@ -62,6 +62,7 @@ type Feed struct {
 	anew     reopening
 	meter    meter
 	still    stillness
+	groups   groups
 }
 
 // meter measures what comes in.
@@ -222,6 +223,7 @@ func (f *Feed) write(u *media.Unit) {
 		f.fresh = false
 		f.meter.began, f.meter.bytes = time.Time{}, 0
 		f.still = stillness{}
+		f.groups.begin()
 		if !f.last.arrived.IsZero() {
 			gap := u.Arrived.Sub(f.last.arrived)
 			f.offset = f.last.dts + max(1, int64(gap)*media.Clock/int64(time.Second)) - u.DTS
@@ -232,6 +234,7 @@ func (f *Feed) write(u *media.Unit) {
 	f.last = timestamp{u.DTS, u.Arrived}
 	f.meter.count(u)
 	f.still.count(u)
+	f.groups.count(u)
 	first := f.state == Dialing && (u.Key || !u.Desc.HasVideo())
 	again := u.Key && f.wantKey
 	f.mu.Unlock()
@@ -358,7 +361,9 @@ type FeedStatus struct {
 	Viewers int
 	Err     error         // why the last attempt failed; nil when it did not
 	Frozen  time.Duration // for so long the picture has stood still; 0: it lives
+	Group   time.Duration // from one key picture to the next, at most
 	media.StreamStats
+	LastPicture time.Time // arrival of the newest picture
 	Description *media.Description
 }
 
@@ -368,5 +373,6 @@ func (f *Feed) Status() FeedStatus {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	st.State, st.Viewers, st.Err, st.Frozen = f.state, f.viewers, f.err, f.still.frozen(time.Now())
+	st.Group, st.LastPicture = f.groups.length(), f.groups.picture
 	return st
 }

@@ -36,7 +36,7 @@ type Health struct {
 type Probing struct {
 	Interval time.Duration // default 60 s
 	Confirm  time.Duration // between a failed check and the one that confirms it; default 5 s
-	KeyLost  time.Duration // live without a key picture for so long: VLOST; default 22 s (10 s + a GOP of 12)
+	KeyLost  time.Duration // without a key picture for so long, and with nothing behind it: VLOST; default 22 s
 	Timeout  time.Duration // for one check; default 15 s
 }
 
@@ -138,9 +138,9 @@ func (h *health) look(ctx context.Context) (Condition, string, error) {
 		st := h.feed.Status()
 		switch st.State {
 		case Live, Lingering:
-			if silent := time.Since(st.LastKey); st.Description.HasVideo() && silent >= h.probing.KeyLost {
+			if st.Description.HasVideo() && !time.Now().Before(h.lostAt(st)) {
 				h.feed.tellNextKey()
-				return VLOST, fmt.Sprintf("RTSP up, no key frame for %d s", int(silent.Seconds())), nil
+				return VLOST, fmt.Sprintf("RTSP up, no key frame for %d s", int(time.Since(st.LastKey).Seconds())), nil
 			}
 			if st.Frozen > 0 {
 				h.feed.tellNextKey()
@@ -224,9 +224,22 @@ func (h *health) note(condition Condition, reason string) time.Duration {
 	case st.State == Idle:
 		return h.probing.Interval
 	case (st.State == Live || st.State == Lingering) && condition != VLOST && st.Description.HasVideo():
-		return max(0, time.Until(st.LastKey.Add(h.probing.KeyLost)))
+		return max(0, time.Until(h.lostAt(st)))
 	}
 	return h.probing.Confirm
+}
+
+// lostAt tells when the picture of a live feed counts as lost if nothing more comes: its pictures have stood still, or
+// they have gone on without a key picture for longer than the camera's groups may be.
+func (h *health) lostAt(st FeedStatus) time.Time {
+	still, without := st.LastKey.Add(h.probing.KeyLost), st.LastKey.Add(grace+st.Group)
+	if flows := st.LastPicture.Add(grace); flows.After(still) {
+		still = flows
+	}
+	if without.Before(still) {
+		return without
+	}
+	return still
 }
 
 // Now returns the channel's health.

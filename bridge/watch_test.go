@@ -207,6 +207,65 @@ func TestAStandingPictureIsTold(t *testing.T) {
 	})
 }
 
+// A camera's pictures are not lost because its key pictures are minutes apart (smart codecs), nor because they were not
+// until now; they are where no more of them come, though all else goes on.
+func TestPicturesThatFlowAreNotLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		groups []int64 // in pictures, the last one again and again
+		told   []string
+	}{
+		"a minute":                   {groups: []int64{25 * 60}},
+		"two minutes":                {groups: []int64{25 * 120}},
+		"twelve minutes":             {groups: []int64{25 * 60 * 12}},
+		"stretched when it is quiet": {groups: []int64{50, 50, 50, 50, 50, 25 * 60 * 4}},
+		"no more": {
+			groups: []int64{50, 50, 50, 25 * 60 * 10}, told: []string{"VLOST " + gate, "ON " + gate},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				site := NewSite(Config{}, []Camera{{Name: "gate", ID: gate, Source: &grouped{groups: c.groups}}})
+				v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+				l, stop := running(t, site, v)
+				lease := site.Channels()[0].Subscribe()
+				began := time.Now()
+				time.Sleep(26 * time.Minute)
+				_ = lease.Close()
+				stop()
+				if diff := cmp.Diff(c.told, l.lines); diff != "" {
+					t.Fatal(diff)
+				}
+				// The last key picture before came at 6 s.
+				if len(l.at) > 0 && (l.at[0].Sub(began) < 316*time.Second || l.at[0].Sub(began) > 318*time.Second) {
+					t.Errorf("VLOST after %v", l.at[0].Sub(began))
+				}
+			})
+		})
+	}
+}
+
+// grouped is a Source with groups of pictures of different lengths.
+type grouped struct {
+	probe
+	groups []int64
+}
+
+func (s *grouped) Run(ctx context.Context, sink func(*media.Unit)) error {
+	group, left := 0, int64(0)
+	for i := int64(0); ; i++ {
+		key := left == 0
+		if key {
+			left = s.groups[min(group, len(s.groups)-1)]
+			group++
+		}
+		left--
+		sink(tape.Picture(key, i*3600))
+		if err := media.Wait(ctx, 40*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
 // hanging is a Source whose picture stands still from 30 s to 150 s.
 type hanging struct{ probe }
 
