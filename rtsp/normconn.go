@@ -10,10 +10,8 @@ import (
 )
 
 const (
-	readBuffer = 128 << 10        // room for a whole frame and a large read behind it
-	goodbye    = time.Second      // longest wait for the reply to TEARDOWN
-	answerTime = 2 * time.Second  // for our answer to a request of the camera
-	writeTime  = 10 * time.Second // for a request of ours
+	readBuffer = 128 << 10   // room for a whole frame and a large read behind it
+	goodbye    = time.Second // longest wait for the reply to TEARDOWN
 )
 
 // traffic is what normConn hands over. outbound runs on the goroutine that writes, all else on the
@@ -56,7 +54,9 @@ type normConn struct {
 	noise   int      // of these, since the last message or frame
 	heard   bool     // at least one RTSP message came
 
-	writing sync.Mutex // held while bytes go to the socket; guards all below
+	writing sync.Mutex // held while bytes go to the socket, however long that takes: who reads does not wait for it
+	mu      sync.Mutex // guards all below, and is never held for long
+	owed    []byte     // answers that could not be sent yet
 	waiting exchanges
 	// sequence is the CSeq of the last request.
 	sequence int
@@ -238,10 +238,10 @@ func (n *normConn) deliver() error {
 	if m.code < 200 {
 		return nil // "100 Continue" settles nothing
 	}
-	n.writing.Lock()
+	n.mu.Lock()
 	e, ok := n.waiting.answered(m.cseq())
 	leaving := n.leaving
-	n.writing.Unlock()
+	n.mu.Unlock()
 	if !ok {
 		return nil
 	}
@@ -261,90 +261,6 @@ func (n *normConn) deliver() error {
 	return nil
 }
 
-// answer accepts whatever a camera asks for: OPTIONS and GET_PARAMETER as a sign of life, SET_PARAMETER,
-// ANNOUNCE and REDIRECT, which gortsplib would end the session for.
-func (n *normConn) answer(m *message) error {
-	reply := &message{code: 200, reason: "OK"}
-	for _, name := range []string{"CSeq", "Session"} {
-		if v := m.get(name); v != "" {
-			reply.set(name, v)
-		}
-	}
-	wait := answerTime
-	if n.polled {
-		wait = 0 // other cameras' media waits behind this
-	}
-	n.writing.Lock()
-	defer n.writing.Unlock()
-	_ = n.Conn.SetWriteDeadline(time.Now().Add(wait))
-	if _, err := n.Conn.Write(reply.appendTo(nil)); err != nil {
-		return &Error{Kind: Closed, Text: "camera asks (" + m.method + ") and does not read the answer", Err: err}
-	}
-	return nil
-}
-
-// Write sends a request of gortsplib, after traffic.outbound had its way with it.
-func (n *normConn) Write(p []byte) (int, error) {
-	head, body, _ := bytes.Cut(p, []byte("\r\n\r\n"))
-	m, ok := parseMessage(head)
-	if !ok || m.method == "" {
-		return len(p), nil // gortsplib writes nothing else to a camera that is only watched
-	}
-	m.body = body
-	if err := n.send(m, nil); err != nil {
-		return 0, err
-	}
-	return len(p), nil
-}
-
-// send puts a request on the wire. The numbers there are our own, since not all requests are gortsplib's: one
-// that is the session's brings done.
-func (n *normConn) send(m *message, done func(*message)) error {
-	e, send := n.traffic.outbound(m)
-	if !send {
-		return nil
-	}
-	n.writing.Lock()
-	defer n.writing.Unlock()
-	n.sequence++
-	e.cseq, e.inner, e.method, e.done = n.sequence, m.cseq(), m.method, done
-	m.number(e.cseq)
-	n.waiting.sent(e)
-	timeout := writeTime
-	if m.method == "TEARDOWN" {
-		n.leaving = true
-		timeout = goodbye
-	}
-	_ = n.Conn.SetWriteDeadline(time.Now().Add(timeout))
-	if _, err := n.Conn.Write(m.appendTo(nil)); err != nil {
-		n.gone()
-		return err
-	}
-	return nil
-}
-
-// frame sends an interleaved frame.
-func (n *normConn) frame(b []byte) error {
-	n.writing.Lock()
-	defer n.writing.Unlock()
-	if n.leaving {
-		return net.ErrClosed
-	}
-	_ = n.Conn.SetWriteDeadline(time.Now().Add(talkWrite))
-	_, err := n.Conn.Write(b)
-	return err
-}
-
-// next returns the number of the next request.
-func (n *normConn) next() int {
-	n.writing.Lock()
-	defer n.writing.Unlock()
-	return n.sequence + 1
-}
-
-// SetWriteDeadline does nothing: Write sets its own, as requests and answers share the socket.
-func (n *normConn) SetWriteDeadline(time.Time) error { return nil }
-
 // gone tells Close that there is nothing left to wait for.
 func (n *normConn) gone() { n.once.Do(func() { close(n.left) }) }
 
@@ -352,10 +268,7 @@ func (n *normConn) gone() { n.once.Do(func() { close(n.left) }) }
 // closing with unread media resets the connection, the reset overtakes TEARDOWN, and a camera with few
 // sessions then holds this one until it times out.
 func (n *normConn) Close() error {
-	n.writing.Lock()
-	leaving := n.leaving
-	n.writing.Unlock()
-	if leaving {
+	if n.isLeaving() {
 		_ = n.Conn.SetReadDeadline(time.Now().Add(goodbye))
 		n.drain()
 	}

@@ -193,6 +193,72 @@ func TestNobodyWaitsForAnswersToBeRead(t *testing.T) {
 	}
 }
 
+// stuck is a connection that takes nothing until it is let go.
+type stuck struct {
+	recorded
+	began chan struct{} // holds one for each write
+	goOn  chan struct{}
+	wrote []byte
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	s.began <- struct{}{}
+	<-s.goOn
+	s.wrote = append(s.wrote, p...)
+	return len(p), nil
+}
+
+// Who reads, for many cameras, does not wait while a request of ours waits for room, whatever the camera sends: the
+// answers follow the request, and a camera that asks on and on is left.
+func TestNobodyWaitsForARequestToBeRead(t *testing.T) {
+	option := "OPTIONS * RTSP/1.0\r\nCSeq: 7\r\n\r\n"
+	many := strings.Repeat(option, maxOwed/20)
+	for _, c := range []struct {
+		asks  string
+		kind  Kind
+		wrote string
+	}{
+		{"RTSP/1.0 200 OK\r\nCSeq: 1\r\n\r\n" + option, 0, "RTSP/1.0 200 OK\r\nCSeq: 7\r\n\r\n"},
+		{many, Closed, ""},
+	} {
+		camera := &stuck{
+			recorded: recorded{data: []byte(c.asks), step: 1 << 20},
+			began:    make(chan struct{}, 2), goOn: make(chan struct{}),
+		}
+		n := newNormConn(camera, &counting{}, usedChannels())
+		n.polled = true
+		sent, read := make(chan error, 1), make(chan error, 1)
+		go func() {
+			_, err := n.Write([]byte("GET_PARAMETER rtsp://x/ RTSP/1.0\r\nCSeq: 8\r\n\r\n"))
+			sent <- err
+		}()
+		<-camera.began
+		go func() {
+			var err error
+			for err == nil && camera.pos < len(camera.data) {
+				err = n.fill()
+			}
+			read <- err
+		}()
+		select {
+		case err := <-read:
+			if kindOf(err) != c.kind {
+				t.Errorf("reading ended with %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("who reads waits for a write")
+		}
+		close(camera.goOn)
+		if err := <-sent; err != nil {
+			t.Error(err)
+		}
+		_, answers, _ := strings.Cut(string(camera.wrote), "\r\n\r\n")
+		if c.kind == 0 && answers != c.wrote {
+			t.Errorf("behind the request came %q, want %q", answers, c.wrote)
+		}
+	}
+}
+
 func TestExchanges(t *testing.T) {
 	type answer struct {
 		cseq int
