@@ -67,7 +67,7 @@ type Recorder struct {
 // RecorderStatus is a snapshot of a recorder.
 type RecorderStatus struct {
 	Mode      Mode
-	Recording Kind      // None: nothing is taken now
+	Recording Kind      // None: nothing is written now
 	Since     time.Time // start of the segment that is written
 	Parts     uint64    // written since the start
 	Bytes     uint64
@@ -281,6 +281,9 @@ func (r *Recorder) put(u *media.Unit) {
 		r.ring.add(u)
 	default:
 		r.begin(u)
+		if v == renew && r.take.recording() && r.stats.Err == nil { // else the first write shows whether it goes on
+			r.stats.Recording, r.stats.Since = r.take.kind, u.Arrived
+		}
 	}
 }
 
@@ -298,9 +301,6 @@ func (r *Recorder) begin(u *media.Unit) {
 		return
 	}
 	r.take.begin(u, kind)
-	if r.stats.Err == nil { // else the first write shows whether it goes on
-		r.stats.Recording, r.stats.Since = kind, u.Arrived
-	}
 }
 
 // flush writes out what is in memory. next is the time of the unit that follows, < 0: not known. r.disk is held, and
