@@ -123,17 +123,36 @@ func (p *parser) decode() bool {
 		}
 		p.cfg.Cameras = append(p.cfg.Cameras, c)
 	}
+	p.unknown(torn, map[string]int{
+		"superior": len(file.Superiors), "group": len(file.Groups), "camera": len(file.Cameras),
+	})
+	return len(torn) == 0
+}
+
+// unknown adds the keys that are none; lists has the lists' lengths. The decoder tells such a key once for each entry
+// that has it, in their order, without the entry.
+func (p *parser) unknown(torn map[string]bool, lists map[string]int) {
+	next := map[string]int{} // by key: the entry from which on the next one is looked for
 	for _, key := range p.meta.Undecoded() {
 		if torn[key[0]] {
 			continue
 		}
-		table, name := "", key[len(key)-1]
+		table, name, path := "", key[len(key)-1], key.String()
 		if len(key) > 1 {
 			table = strings.Join(key[:len(key)-1], ".")
 		}
-		p.fault(position(p.text, table, -1, name), key.String(), "unknown key%s", suggestion(name, table))
+		line, where := 0, path
+		for n := next[path]; n < lists[key[0]] && line == 0; n++ {
+			if line = position(p.text, table, n, name); line > 0 {
+				next[path] = n + 1
+				where = fmt.Sprintf("%s[%d]%s", key[0], n+1, strings.TrimPrefix(path, key[0]))
+			}
+		}
+		if line == 0 {
+			line = position(p.text, table, -1, name)
+		}
+		p.fault(line, where, "unknown key%s", suggestion(name, table))
 	}
-	return len(torn) == 0
 }
 
 // superior decodes one [[superior]]: its profile first, then its own keys above that.
