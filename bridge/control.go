@@ -10,9 +10,9 @@ import (
 
 var (
 	errNoPTZ     = errors.New("not moved: the channel has no PTZ, or this platform may not use it")
+	errNoSwitch  = errors.New("not switched: the channel has no auxiliary switches")
 	errNoReboot  = errors.New("not restarted: the camera can't be, or this platform may not do it")
 	errNoCamera  = errors.New("the command names no camera")
-	errBadValue  = errors.New("the command's value has no meaning")
 	errNoUpgrade = errors.New("firmware is not taken from a platform")
 	errNoRecord  = errors.New("not recorded: the camera's record is off")
 )
@@ -87,7 +87,7 @@ func (v *View) guard(c *manscdp.DeviceControl) error {
 	case "ResetGuard":
 		v.duties.arm(c.DeviceID, false)
 	default:
-		return errBadValue
+		return manscdp.ErrBadValue
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (v *View) guard(c *manscdp.DeviceControl) error {
 func (v *View) resetAlarm(c *manscdp.DeviceControl) error {
 	switch {
 	case c.AlarmCmd != "ResetAlarm":
-		return errBadValue
+		return manscdp.ErrBadValue
 	case c.DeviceID == v.cfg.NodeID:
 		v.duties.resetAll()
 	default:
@@ -113,7 +113,7 @@ func (v *View) record(channel *Channel, c *manscdp.DeviceControl) error {
 	case channel.Recorder == nil:
 		return errNoRecord
 	case c.RecordCmd != "Record" && c.RecordCmd != "StopRecord":
-		return errBadValue
+		return manscdp.ErrBadValue
 	}
 	v.log.Info("platform records a camera", "camera", channel.Name, "command", c.RecordCmd)
 	on := c.RecordCmd == "Record"
@@ -129,7 +129,7 @@ func (v *View) reboot(ctx context.Context, c *manscdp.DeviceControl) error {
 		return errNoReboot
 	}
 	if c.TeleBoot != "Boot" {
-		return errBadValue
+		return manscdp.ErrBadValue
 	}
 	v.log.Warn("platform restarts a camera", "camera", channel.Name)
 	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)

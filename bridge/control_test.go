@@ -2,11 +2,14 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"gbgate/bridge/ptz"
+	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/media"
 	"gbgate/media/ps"
@@ -47,6 +50,8 @@ func (h *head) SetPreset(_ context.Context, n int, name string) error {
 }
 func (h *head) GotoPreset(_ context.Context, n int) error   { return h.note("goto %d", n) }
 func (h *head) RemovePreset(_ context.Context, n int) error { return h.note("remove %d", n) }
+
+func (h *head) Switch(_ context.Context, n int, on bool) error { return h.note("switch %d %v", n, on) }
 
 const (
 	node  = "34020100002000000001"
@@ -103,6 +108,52 @@ func TestControl(t *testing.T) {
 				t.Errorf("answered %+v, want %q", answer, c.result)
 			}
 		})
+	}
+}
+
+// Auxiliary switches need no PTZ, nor a hold of the camera: a fixed camera may have a relay output, too.
+func TestSwitches(t *testing.T) {
+	dome, fixed := &head{}, &head{}
+	site := NewSite(Config{}, []Camera{
+		{Name: "gate", ID: gate, Source: &camera{}, PTZ: dome, Switcher: dome},
+		{Name: "yard", ID: yard, Source: &camera{}, Switcher: fixed},
+		{Name: "none", ID: alien, Source: &camera{}, PTZ: &head{}},
+	})
+	holder := site.View(ViewConfig{
+		Superior: "city", NodeID: node, Channels: []string{"*"}, PTZLock: time.Minute, PTZPriority: 1,
+	})
+	plain := site.View(ViewConfig{Superior: "town", NodeID: node, Channels: []string{"*"}, PTZLock: time.Minute})
+	seer := site.View(ViewConfig{Superior: "guest", NodeID: node, Channels: []string{"*"}, NoPTZ: true})
+	turn := func(op gb28181.PTZOp, n uint8) string { return gb28181.PTZCommand{Op: op, Switch: n}.Encode() }
+	wiper := turn(gb28181.PTZAuxOn, 1)
+	for _, c := range []struct {
+		name   string
+		v      *View
+		id     string
+		code   string
+		on     *head
+		did    string
+		reason error
+	}{
+		{"the wiper", plain, gate, wiper, dome, "[switch 1 true]", nil},
+		{"which holds nothing", holder, gate, goPreset, dome, "[goto 3]", nil},
+		{"beside who holds the camera", plain, gate, turn(gb28181.PTZAuxOff, 2), dome, "[switch 2 false]", nil},
+		{"who does hold it", plain, gate, goPreset, dome, "[]", nil},
+		{"a fixed camera's relay", plain, yard, turn(gb28181.PTZAuxOn, 7), fixed, "[switch 7 true]", nil},
+		{"which does not move", plain, yard, goPreset, fixed, "[]", errNoPTZ},
+		{"no such switch", plain, gate, turn(gb28181.PTZAuxOn, 0), dome, "[]", manscdp.ErrBadValue},
+		{"a camera without", plain, alien, wiper, dome, "[]", errNoSwitch},
+		{"not by this superior", seer, yard, wiper, fixed, "[]", errNoPTZ},
+	} {
+		control := &manscdp.DeviceControl{Header: header(c.id), PTZCmd: c.code}
+		channel, err := c.v.device(c.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = c.v.control(t.Context(), channel, control)
+		if got := fmt.Sprint(c.on.take()); got != c.did || c.reason != nil && !errors.Is(err, c.reason) {
+			t.Errorf("%s: did %s, %v", c.name, got, err)
+		}
 	}
 }
 

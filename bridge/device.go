@@ -37,6 +37,12 @@ type Recorder interface {
 	Manual(on bool)
 }
 
+// Switcher is a camera with auxiliary switches (辅助开关), which need nothing that moves.
+type Switcher interface {
+	// Switch turns switch n, 1 … 255, on or off: 1 is the wiper, 2 by custom a lamp, 7 the first relay output.
+	Switch(ctx context.Context, n int, on bool) error
+}
+
 // Doubtful is the ptz.Head of a camera that may turn out to be fixed.
 type Doubtful interface {
 	// Fixed tells that it can't be moved, as far as is known.

@@ -181,7 +181,7 @@ func (v *View) configure(c *manscdp.DeviceConfig) error {
 				return errNoSetting
 			}
 			if utf8.RuneCountInString(p.Name) > maxName || strings.ContainsFunc(p.Name, unicode.IsControl) {
-				return errBadValue
+				return manscdp.ErrBadValue
 			}
 			steps = append(steps, func() error { v.tune(tuning, c.BasicParam); return nil })
 		case "AlarmReport":

@@ -31,6 +31,7 @@ type Camera struct {
 	Source       Source
 	Sub          Source      // the second stream, smaller; nil: there is none
 	PTZ          ptz.Head    // nil: fixed
+	Switcher     Switcher    // nil: has no auxiliary switches
 	Snapshotter  Snapshotter // nil: takes no single pictures
 	Rebooter     Rebooter    // nil: can't be restarted
 	Describer    Describer   // nil: is what Manufacturer and Model say

@@ -51,9 +51,9 @@ func (v *View) snapshotJob(id string, c *manscdp.SnapShotConfig) (snapshotJob, e
 	case channel.Snapshotter == nil:
 		return snapshotJob{}, errNoPictures
 	case c.SnapNum < 1 || c.SnapNum > maxShots || c.Interval < 0 || c.Interval > maxInterShot:
-		return snapshotJob{}, errBadValue
+		return snapshotJob{}, manscdp.ErrBadValue
 	case len(c.SessionID) < minSession || len(c.SessionID) > maxSession || strings.Trim(c.SessionID, sessionLetter) != "":
-		return snapshotJob{}, errBadValue
+		return snapshotJob{}, manscdp.ErrBadValue
 	}
 	target, err := v.snapshots.up.target(c.UploadURL)
 	if err != nil {

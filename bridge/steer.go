@@ -18,22 +18,41 @@ func (v *View) mount(channel *Channel) (*ptz.Mount, error) {
 
 // ptz carries a front-end control instruction out (GB/T 28181-2022 annex A.3).
 func (v *View) ptz(ctx context.Context, channel *Channel, c *manscdp.DeviceControl) error {
-	if channel.PTZ == nil || v.cfg.NoPTZ {
-		return errNoPTZ
-	}
 	cmd, err := gb28181.ParsePTZ(c.PTZCmd, v.cfg.StrictPTZ)
 	if err != nil {
 		return err
 	}
-	// A camera that can't be moved may have a lamp or a relay output all the same.
-	if !channel.moves() && cmd.Op != gb28181.PTZAuxOn && cmd.Op != gb28181.PTZAuxOff {
-		return errNoPTZ
+	if cmd.Op == gb28181.PTZAuxOn || cmd.Op == gb28181.PTZAuxOff {
+		return v.turnSwitch(ctx, channel, int(cmd.Switch), cmd.Op == gb28181.PTZAuxOn)
+	}
+	mount, err := v.mount(channel)
+	if err != nil {
+		return err
 	}
 	var names manscdp.PTZCmdParams
 	if c.PTZCmdParams != nil {
 		names = *c.PTZCmdParams
 	}
-	return channel.gear.mount.Control(ctx, v.operator, cmd, names)
+	return mount.Control(ctx, v.operator, cmd, names)
+}
+
+// turnSwitch turns an auxiliary switch (辅助开关). A camera that can't be moved may have a lamp or a relay output all the
+// same, and who switches it takes no hold of the camera.
+func (v *View) turnSwitch(ctx context.Context, channel *Channel, n int, on bool) error {
+	switch {
+	case v.cfg.NoPTZ:
+		return errNoPTZ
+	case channel.Switcher == nil:
+		return errNoSwitch
+	case n == 0:
+		return manscdp.ErrBadValue
+	}
+	if channel.gear.mount != nil {
+		channel.gear.mount.Touch()
+	}
+	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
+	defer cancel()
+	return channel.Switcher.Switch(ctx, n, on)
 }
 
 // dragZoom makes a box of the picture as wide as the picture (拉框放大), or the other way round.
@@ -62,7 +81,7 @@ func (v *View) setHome(channel *Channel, h *manscdp.HomePosition) error {
 		return err
 	case h.Enabled < 0 || h.Enabled > 1 || h.ResetTime < 0,
 		h.PresetIndex != nil && (*h.PresetIndex < 0 || *h.PresetIndex > 255):
-		return errBadValue
+		return manscdp.ErrBadValue
 	}
 	mount.SetHome(*h)
 	v.site.cfg.Ledger.NoteHome(channel.Name, h)

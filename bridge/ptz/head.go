@@ -40,12 +40,6 @@ type DragZoomer interface {
 	DragZoom(ctx context.Context, x, y, factor float64) error
 }
 
-// Switcher is a Head with auxiliary switches (辅助开关).
-type Switcher interface {
-	// Switch turns switch n, 1 … 255, on or off: 1 is the wiper, 2 by custom a lamp, 7 the first relay output.
-	Switch(ctx context.Context, n int, on bool) error
-}
-
 // Tiring is a Head whose movements end by themselves unless they are repeated.
 type Tiring interface {
 	// Tires returns how long a movement lasts by itself; 0: until it is stopped, or nothing is known.

@@ -21,10 +21,7 @@ const (
 	stopWithin = 2 * time.Second
 )
 
-var (
-	errBadValue = errors.New("the command's value has no meaning")
-	errNoHome   = errors.New("the camera has no home position of its own")
-)
+var errNoHome = errors.New("the camera has no home position of its own")
 
 // Config is what a mount is made of.
 type Config struct {
@@ -76,6 +73,9 @@ func (m *Mount) Close() {
 
 // Release stops, soon, what o has set in motion, and gives up its hold.
 func (m *Mount) Release(o *Operator) { m.motion.release(o) }
+
+// Touch puts the way home off: the camera is used.
+func (m *Mount) Touch() { m.pilot.touch() }
 
 // SetHome keeps the home position (看守位) and begins to wait for the time to go there.
 func (m *Mount) SetHome(h manscdp.HomePosition) { m.pilot.setHome(h) }
@@ -145,8 +145,6 @@ func (m *Mount) Control(
 		return motion.do(ctx, goes, func(ctx context.Context) error {
 			return preset(ctx, head, cmd, names.PresetName)
 		})
-	case gb28181.PTZAuxOn, gb28181.PTZAuxOff:
-		return m.turnSwitch(ctx, cmd)
 	default:
 		return m.tour(ctx, cmd, names.CruiseTrackName)
 	}
@@ -155,7 +153,7 @@ func (m *Mount) Control(
 func preset(ctx context.Context, head Head, cmd gb28181.PTZCommand, name string) error {
 	switch n := int(cmd.Preset); {
 	case n == 0:
-		return errBadValue // reserved
+		return manscdp.ErrBadValue // reserved
 	case cmd.Op == gb28181.PTZSetPreset:
 		return head.SetPreset(ctx, n, name)
 	case cmd.Op == gb28181.PTZGotoPreset:
@@ -167,21 +165,6 @@ func preset(ctx context.Context, head Head, cmd gb28181.PTZCommand, name string)
 
 func velocity(direction int8, speed uint8, full float64) float64 {
 	return float64(direction) * max(minVelocity, float64(speed)/full)
-}
-
-// turnSwitch turns an auxiliary switch (辅助开关).
-func (m *Mount) turnSwitch(ctx context.Context, cmd gb28181.PTZCommand) error {
-	s, ok := m.motion.head.(Switcher)
-	switch {
-	case !ok:
-		return errors.ErrUnsupported
-	case cmd.Switch == 0:
-		return errBadValue
-	}
-	m.pilot.touch()
-	return m.motion.do(ctx, false, func(ctx context.Context) error {
-		return s.Switch(ctx, int(cmd.Switch), cmd.Op == gb28181.PTZAuxOn)
-	})
 }
 
 // tour programs and starts cruises (巡航) and scans (线扫).
@@ -237,7 +220,7 @@ func (m *Mount) DragZoom(ctx context.Context, o *Operator, box *manscdp.DragZoom
 		return errors.ErrUnsupported
 	case box.Length <= 0 || box.Width <= 0 || box.LengthX <= 0 || box.LengthY <= 0,
 		box.MidPointX < 0 || box.MidPointX > box.Length || box.MidPointY < 0 || box.MidPointY > box.Width:
-		return errBadValue
+		return manscdp.ErrBadValue
 	}
 	length, width := float64(box.Length), float64(box.Width)
 	x, y := 2*float64(box.MidPointX)/length-1, 1-2*float64(box.MidPointY)/width

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 )
 
@@ -30,11 +29,6 @@ func TestAiming(t *testing.T) {
 			return s.Aim(t.Context(), s.who, &manscdp.PTZPrecise{Pan: pan, Tilt: tilt, Zoom: zoom})
 		}
 	}
-	turn := func(op gb28181.PTZOp, n uint8) order {
-		return func(t *testing.T, s *seat) error {
-			return s.Control(t.Context(), s.who, gb28181.PTZCommand{Op: op, Switch: n}, manscdp.PTZCmdParams{})
-		}
-	}
 	for _, c := range []struct {
 		name  string
 		order order
@@ -50,9 +44,6 @@ func TestAiming(t *testing.T) {
 		{"only the zoom", precise(nil, nil, new(15.5)), []string{"0s aim - - 0.50"}},
 		{"nothing", precise(nil, nil, nil), nil},
 		{"no direction", precise(new(361.0), nil, nil), nil},
-		{"the wiper", turn(gb28181.PTZAuxOn, 1), []string{"0s switch 1 true"}},
-		{"the lamp off", turn(gb28181.PTZAuxOff, 2), []string{"0s switch 2 false"}},
-		{"no switch", turn(gb28181.PTZAuxOn, 0), nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

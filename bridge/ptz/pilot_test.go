@@ -101,14 +101,10 @@ func (g *gimbal) DragZoom(ctx context.Context, x, y, factor float64) error {
 	return g.note(ctx, "drag %.2f %.2f %.2f", x, y, factor)
 }
 
-func (g *gimbal) Switch(ctx context.Context, n int, on bool) error {
-	return g.note(ctx, "switch %d %v", n, on)
-}
-
-// code is an instruction for cruises, scans and switches.
+// code is an instruction for cruises and scans.
 func code(op gb28181.PTZOp, group uint8, value int) string {
 	return gb28181.PTZCommand{
-		Op: op, Group: group, Preset: uint8(value), Value: uint16(value), Switch: uint8(value),
+		Op: op, Group: group, Preset: uint8(value), Value: uint16(value),
 	}.Encode()
 }
 

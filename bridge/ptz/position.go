@@ -19,7 +19,7 @@ func position(pan, tilt, zoom float64) manscdp.PTZPosition {
 func aim(to *manscdp.PTZPrecise) (pan, tilt, zoom *float64, err error) {
 	if to.Pan != nil {
 		if *to.Pan < 0 || *to.Pan > 360 {
-			return nil, nil, nil, errBadValue
+			return nil, nil, nil, manscdp.ErrBadValue
 		}
 		half := *to.Pan
 		if half >= 180 {
@@ -29,18 +29,18 @@ func aim(to *manscdp.PTZPrecise) (pan, tilt, zoom *float64, err error) {
 	}
 	if to.Tilt != nil {
 		if *to.Tilt < -90 || *to.Tilt > 90 {
-			return nil, nil, nil, errBadValue
+			return nil, nil, nil, manscdp.ErrBadValue
 		}
 		tilt = new(-*to.Tilt / 90)
 	}
 	if to.Zoom != nil {
 		if *to.Zoom <= 0 {
-			return nil, nil, nil, errBadValue
+			return nil, nil, nil, manscdp.ErrBadValue
 		}
 		zoom = new(min(1, max(0, (*to.Zoom-1)/(usualZoom-1))))
 	}
 	if pan == nil && tilt == nil && zoom == nil {
-		return nil, nil, nil, errBadValue
+		return nil, nil, nil, manscdp.ErrBadValue
 	}
 	return pan, tilt, zoom, nil
 }

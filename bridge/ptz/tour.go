@@ -150,7 +150,7 @@ func (t *tours) program(cmd gb28181.PTZCommand, name string) error {
 	case gb28181.PTZAddCruisePoint:
 		switch {
 		case badPreset(preset):
-			return errBadValue
+			return manscdp.ErrBadValue
 		case len(c.Presets) >= maxPoints:
 			return errTooMany
 		}

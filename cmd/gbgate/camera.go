@@ -125,6 +125,7 @@ func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []
 		}
 		if d.head != nil {
 			cam.Snapshotter, cam.Rebooter, cam.KeyFramer, cam.Describer = d.head, d.head, d.head, d.head
+			cam.Switcher = d.head
 			switch c.PTZ {
 			case "auto":
 				cam.PTZ, cam.Scout = moving{d.head, d.known}, d.known
@@ -253,8 +254,8 @@ var (
 	_ ptz.Homer           = (*head)(nil)
 	_ ptz.Aimer           = (*head)(nil)
 	_ ptz.DragZoomer      = (*head)(nil)
-	_ ptz.Switcher        = (*head)(nil)
 	_ ptz.Tiring          = moving{}
+	_ bridge.Switcher     = (*head)(nil)
 	_ bridge.Snapshotter  = (*head)(nil)
 	_ bridge.Rebooter     = (*head)(nil)
 	_ bridge.Describer    = (*head)(nil)

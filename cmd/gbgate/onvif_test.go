@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"gbgate/cascade/rehearsal"
+	"gbgate/cmd/gbgate/config"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
 	"gbgate/rtsp/simcam"
@@ -143,6 +145,26 @@ func TestFixedCameraIsFoundOut(t *testing.T) {
 	}
 	if code := again.terminate(t); code != exitGood {
 		t.Errorf("exit %d", code)
+	}
+}
+
+// `ptz = "off"` is what installers set for fixed cameras, whose relay outputs are switched all the same.
+func TestRelayOfACameraWithoutPTZ(t *testing.T) {
+	device, _ := startDevice(t, simcam.ONVIFConfig{Fixed: true})
+	c, password := config.DefaultCamera(), ""
+	c.Name, c.ONVIF, c.PTZ, c.Password = "bullet", device.URL(), "off", &password
+	cfg := config.Default()
+	cfg.Cameras = []config.Camera{c}
+	all, err := devices(cfg, nil, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cam := cameras(cfg, all, nil)[0]
+	if cam.PTZ != nil || cam.Switcher == nil {
+		t.Fatalf("PTZ %v, switches %v", cam.PTZ, cam.Switcher)
+	}
+	if err := cam.Switcher.Switch(t.Context(), 7, true); err != nil || !device.Relay() {
+		t.Errorf("%v, relay output %v", err, device.Relay())
 	}
 }
 

@@ -1,5 +1,10 @@
 package manscdp
 
+import "errors"
+
+// ErrBadValue is of a command whose form is right and whose value says nothing.
+var ErrBadValue = errors.New("the command's value has no meaning")
+
 // DeviceControl carries one control command to a device (2022 A.2.3.1): exactly
 // one of its parts is set, which Kind names.
 type DeviceControl struct {
