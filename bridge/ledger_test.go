@@ -119,6 +119,35 @@ func TestSettingsSurviveARestart(t *testing.T) {
 	}
 }
 
+// An order to record by hand ends with the camera's recording: it does not come to life when that is switched on again,
+// or when the name is given to another.
+func TestRecordingByHandIsForgotten(t *testing.T) {
+	cams := func(r Recorder) []Camera { return []Camera{{Name: "yard", ID: yard, Source: &camera{}, Recorder: r}} }
+	for _, c := range []struct {
+		name  string
+		then  func(kept *ledger.Ledger, site *Site)
+		still bool
+	}{
+		{"a reload", func(_ *ledger.Ledger, site *Site) { site.SetCameras(cams(new(hand)), nil) }, true},
+		{"a restart", func(kept *ledger.Ledger, _ *Site) { NewSite(Config{Ledger: kept}, cams(new(hand))) }, true},
+		{"not recorded any more", func(_ *ledger.Ledger, site *Site) { site.SetCameras(cams(nil), nil) }, false},
+		{"nor after a restart", func(kept *ledger.Ledger, _ *Site) { NewSite(Config{Ledger: kept}, cams(nil)) }, false},
+		{"removed", func(_ *ledger.Ledger, site *Site) { site.SetCameras(nil, nil) }, false},
+		{"removed before a start", func(kept *ledger.Ledger, _ *Site) { NewSite(Config{Ledger: kept}, nil) }, false},
+	} {
+		kept := &ledger.Ledger{}
+		site := NewSite(Config{Ledger: kept}, cams(new(hand)))
+		l := &living{View: site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})}
+		l.order(t, manscdp.DeviceControl{Header: header(yard), RecordCmd: "Record"})
+		c.then(kept, site)
+		again := new(hand)
+		NewSite(Config{Ledger: kept}, cams(again))
+		if bool(*again) != c.still {
+			t.Errorf("%s: recorded by hand %v, want %v", c.name, *again, c.still)
+		}
+	}
+}
+
 // Who edits the configuration has the last word over a heartbeat that was set before.
 func TestConfigurationOverridesTheSuperior(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "settings.json")

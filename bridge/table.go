@@ -77,6 +77,7 @@ func (s *Site) tabulate(before *table, cameras []Camera, groups []Group) *table 
 		t.channels = append(t.channels, c)
 		t.names[cam.Name] = c
 	}
+	s.cfg.Ledger.KeepManual(func(camera string) bool { return t.names[camera] != nil && t.names[camera].Recorder != nil })
 	return t
 }
 

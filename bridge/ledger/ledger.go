@@ -298,3 +298,15 @@ func (l *Ledger) NoteManual(camera string, on bool) {
 	}
 	l.touch()
 }
+
+// KeepManual forgets the recordings by hand of all cameras but those that are recorded now: an order must not come to
+// life months later, when a camera's recording is switched on again, or its name given to another.
+func (l *Ledger) KeepManual(recorded func(camera string) bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before := len(l.book.Manual)
+	maps.DeleteFunc(l.book.Manual, func(camera string, _ bool) bool { return !recorded(camera) })
+	if len(l.book.Manual) < before {
+		l.touch()
+	}
+}
