@@ -228,3 +228,16 @@ func BenchmarkSeekCold(b *testing.B) {
 	}
 	b.ReportMetric(float64(worst.Microseconds())/1000, "ms-worst")
 }
+
+// BenchmarkBrowse lists a day of a camera before the index is there.
+func BenchmarkBrowse(b *testing.B) {
+	dir := b.TempDir()
+	library(b, dir, 1, 30)
+	a := New(Config{Dir: dir})
+	for b.Loop() {
+		found, err := a.Find(b.Context(), "camera-00", epoch.AddDate(0, 0, 10), epoch.AddDate(0, 0, 11), None)
+		if err != nil || len(found) != 288 {
+			b.Fatal(len(found), err)
+		}
+	}
+}
