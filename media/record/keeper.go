@@ -75,7 +75,7 @@ func (a *Archive) begin(ctx context.Context) (unlock func()) {
 	return unlock
 }
 
-// tend is what is done every ten seconds.
+// tend is what is done every few seconds (Config.Sync).
 func (a *Archive) tend(ctx context.Context) {
 	if err := a.synchronise(); err != nil {
 		a.become(Condition{State: Broken, Reason: err.Error()})

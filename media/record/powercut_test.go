@@ -74,13 +74,13 @@ func command(t *testing.T, name string, args ...string) string {
 // mounted mounts an image through a loop device until the test ends.
 func mounted(t *testing.T, image, mount string) (device string) {
 	t.Helper()
-	device = command(t, "losetup", "-f", "--show", image)
-	t.Cleanup(func() { _ = exec.Command("umount", mount).Run(); _ = exec.Command("losetup", "-d", device).Run() })
+	loop := command(t, "losetup", "-f", "--show", image)
+	t.Cleanup(func() { _ = exec.Command("umount", mount).Run(); _ = exec.Command("losetup", "-d", loop).Run() })
 	if err := os.MkdirAll(mount, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	command(t, "mount", device, mount)
-	return filepath.Base(device)
+	command(t, "mount", loop, mount)
+	return filepath.Base(loop)
 }
 
 // snapshot copies an image between two writes to its device.
