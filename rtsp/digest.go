@@ -171,6 +171,7 @@ func (c *challenge) set(name, value string) {
 type authenticator struct {
 	user, password string
 	stranger       bool // asked by a host the camera redirected to, which gets no password
+	options        bool // the OPTIONS in front are signed, too; set between two sessions
 
 	mu       sync.Mutex
 	current  *challenge // signs the next request

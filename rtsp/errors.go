@@ -133,9 +133,10 @@ func lost(err error) bool {
 
 // again is not a failure: the session says how the next one should be different.
 type again struct {
-	udp      bool   // RTP over UDP
-	redirect string // another URL
-	why      *Error // the failure it becomes when there is no next session
+	udp         bool   // RTP over UDP
+	redirect    string // another URL
+	signOptions bool   // OPTIONS with a signature
+	why         *Error // the failure it becomes when there is no next session
 }
 
 func (e *again) Error() string { return e.why.Error() }

@@ -54,6 +54,7 @@ type session struct {
 	timer      *time.Timer // runs while a reply is waited for
 	cause      error       // why the session ended, if we know better than gortsplib
 	last       reply
+	atOptions  bool // the camera asked for the password at OPTIONS already
 	base       address
 	offer      *offer
 	server     string
@@ -335,8 +336,11 @@ func (s *session) request(exchange func() error) error {
 		s.mu.Unlock()
 		if last.code != 401 {
 			err = s.explain(err)
-			if try > 0 && last.code == 0 && lost(err) { // closed after the challenge
-				return &again{why: asError(err)}
+			if last.code == 0 && lost(err) && (try > 0 || s.challengedAtOptions()) { // closed after the challenge
+				if failure := s.auth.retry(); failure != nil {
+					return failure
+				}
+				return &again{signOptions: try == 0, why: asError(err)}
 			}
 			return err
 		}
@@ -345,6 +349,12 @@ func (s *session) request(exchange func() error) error {
 		}
 	}
 	return &Error{Kind: Auth, Text: "camera asks for a password again and again"}
+}
+
+func (s *session) challengedAtOptions() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.atOptions
 }
 
 // explain turns what gortsplib reports into what an operator can use.

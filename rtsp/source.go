@@ -111,7 +111,7 @@ func (s *Source) sessions(ctx context.Context, use func(*session) error) error {
 		case reopened:
 			return next.why
 		default:
-			reopened = true
+			reopened, auth.options = true, next.signOptions
 		}
 	}
 	return asError(err)

@@ -31,9 +31,10 @@ func (s *session) outbound(m *message) (exchange, bool) {
 }
 
 // sign adds a signature, once the camera has asked for one. The OPTIONS in front goes without: cameras answer it
-// whatever it is signed with, so that it would prove a wrong password right.
+// whatever it is signed with, so that it would prove a wrong password right. Not so those that ask at OPTIONS already,
+// and hang up there.
 func (s *session) sign(m *message, e *exchange) {
-	if m.method == "OPTIONS" && !e.keepalive {
+	if m.method == "OPTIONS" && !e.keepalive && !s.auth.options {
 		return
 	}
 	var header string
@@ -94,13 +95,19 @@ func (s *session) disarm() {
 
 // inbound notes a reply and rewrites it into one that gortsplib cannot refuse to read.
 func (s *session) inbound(e exchange, m *message) {
-	if m.code == 401 {
-		s.auth.challenged(m.values("WWW-Authenticate"), e.signed)
-	} else {
+	opening := e.method == "OPTIONS" && !e.keepalive
+	challenges := m.values("WWW-Authenticate")
+	switch {
+	case m.code != 401:
 		s.auth.passed(e.signed)
+	case !opening || len(challenges) > 0: // else it says nothing about the requests that matter
+		s.auth.challenged(challenges, e.signed)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if opening && m.code == 401 && len(challenges) > 0 {
+		s.atOptions = true
+	}
 	if e.keepalive {
 		s.keepalive.answered(e.method, m.code)
 	} else {

@@ -67,6 +67,12 @@ func PasswordQuirks() []RTSPQuirk {
 		{"hangs up behind the challenge", "several", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, hangsUp: true,
 		}},
+		{"hangs up behind the challenge at OPTIONS", "several", door{
+			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, hangsUp: true, options: true,
+		}},
+		{"challenge behind OPTIONS refused without one", "old recorders", door{
+			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, refuses: true,
+		}},
 		{"account locked by the third wrong password", "Hikvision, Dahua (by the fifth to seventh)", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, locks: 3,
 		}},
@@ -92,11 +98,13 @@ type door struct {
 	realm   string // default "cam"
 	once    bool   // a nonce is good for one request
 	hangsUp bool   // behind each challenge
+	options bool   // OPTIONS is asked for it, too
+	refuses bool   // OPTIONS is refused with 401, whatever it is signed with
 	locks   int    // the wrong signature that locks the account; 0: none does
 	empty   bool   // the password is
 }
 
-// script makes a camera ask at this door for everything but OPTIONS.
+// script makes a camera ask at this door for everything but OPTIONS, or for that too.
 func (d door) script(cam *Scripted) {
 	cam.Username, cam.Password = scriptedUsername, scriptedPassword
 	if d.empty {
@@ -104,7 +112,10 @@ func (d door) script(cam *Scripted) {
 	}
 	guard := &guard{door: d, username: cam.Username, password: cam.Password}
 	cam.Answer = func(c *ScriptedConn, r *ScriptedRequest) string {
-		if r.Method == "OPTIONS" || guard.admits(r) {
+		switch {
+		case r.Method == "OPTIONS" && d.refuses:
+			return Reply(r, "401 Unauthorized")
+		case r.Method == "OPTIONS" && !d.options, guard.admits(r):
 			return ""
 		}
 		text := guard.challenge(r)
