@@ -38,11 +38,17 @@ func TestHostileQuirks(t *testing.T) {
 		"pictures without a pause":                 {bytes: some},
 		"questions for ever and answers unread":    {},
 	}
+	if quirks := simcam.HostileQuirks(); len(quirks) != len(want) {
+		t.Errorf("%d quirks have %d entries", len(quirks), len(want))
+	}
 	poller, stop := runPoller(t)
 	defer stop()
 	for _, quirk := range simcam.HostileQuirks() {
 		t.Run(quirk.Name, func(t *testing.T) {
-			w := want[quirk.Name]
+			w, ok := want[quirk.Name]
+			if !ok {
+				t.Fatal("the quirk has no entry")
+			}
 			bad := newFakeCamera(t)
 			bad.Change(func() { quirk.Script(bad.Scripted) }) // the poller's own system calls tell the race detector nothing
 			var before, after runtime.MemStats

@@ -79,18 +79,26 @@ func TestTransports(t *testing.T) {
 // TestKeepaliveQuirks: what a camera makes of signs of life is found out, so that its session goes on, and remembered
 // for the next one.
 func TestKeepaliveQuirks(t *testing.T) {
-	together(t, simcam.KeepaliveQuirks(), func(cam *fakeCamera, quirk string) (faults []string) {
-		// How many of each kind a camera gets before its session goes on for good, and which kind then.
-		want := map[string]struct {
-			refused, lost int
-			then          string
-		}{
-			"GET_PARAMETER refused":    {refused: 2, then: "OPTIONS"},
-			"GET_PARAMETER hung up on": {refused: 2, lost: 2, then: "OPTIONS"},
-			"signs of life refused":    {refused: 4},
-		}[quirk]
-		if want.refused == 0 {
-			want.then = "GET_PARAMETER"
+	// How many of each kind a camera gets before its session goes on for good, and which kind then.
+	wants := map[string]struct {
+		refused, lost int
+		then          string
+	}{
+		"GET_PARAMETER refused":                     {refused: 2, then: "OPTIONS"},
+		"GET_PARAMETER hung up on":                  {refused: 2, lost: 2, then: "OPTIONS"},
+		"OPTIONS hung up on":                        {then: "GET_PARAMETER"},
+		"signs of life refused":                     {refused: 4},
+		"signs of life unanswered":                  {then: "GET_PARAMETER"},
+		"signs of life for the session and its URL": {then: "GET_PARAMETER"},
+	}
+	quirks := simcam.KeepaliveQuirks()
+	if len(quirks) != len(wants) {
+		t.Errorf("%d quirks have %d entries", len(quirks), len(wants))
+	}
+	together(t, quirks, func(cam *fakeCamera, quirk string) (faults []string) {
+		want, ok := wants[quirk]
+		if !ok {
+			return []string{"the quirk has no entry"}
 		}
 		src := &Source{Config: Config{URL: cam.URL()}}
 		lost := 0

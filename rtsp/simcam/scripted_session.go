@@ -86,9 +86,9 @@ func KeepaliveQuirks() []RTSPQuirk {
 				return ""
 			},
 		}), shortSessions("several", map[string]Answer{
-			"OPTIONS does not count": func(_ *ScriptedConn, r *ScriptedRequest) string {
+			"OPTIONS hung up on": func(_ *ScriptedConn, r *ScriptedRequest) string {
 				if options(r) {
-					return "!" // the session ran out
+					return "!"
 				}
 				return ""
 			},
