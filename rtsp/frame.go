@@ -11,10 +11,14 @@ const (
 	maxUnitNALs = 512     // NAL units of one access unit
 	keepScratch = 64 << 10
 
-	// A camera with gradual refresh never sends an IDR picture: after this long without one, a picture
-	// with a recovery point counts as a key picture. Half of the time after which a session without pictures
-	// is given up (Config.FrameTimeout), else there never were any.
+	// recoveryAfter is half of the default time after which a session without pictures is given up.
 	recoveryAfter = 5 * time.Second
+	// A stream that had an IDR picture gets this long for the next one, and as long as its longest group of pictures, at
+	// least that of most cameras. One with gradual refresh may send IDR pictures on request, very seldom: so far apart
+	// they are no groups.
+	idrGrace   = 10 * time.Second
+	usualGroup = 12 * time.Second
+	smartGroup = time.Minute
 )
 
 // picture is a finished access unit. unit is nil when it had to be dropped.
@@ -37,6 +41,8 @@ type video struct {
 	sets  *setStore
 	stats *assemblerStats
 	done  func(picture)
+	// recoveryAfter is how long a stream that began without an IDR picture may take to send one, see refreshes.
+	recoveryAfter time.Duration
 
 	// the packet at hand
 	timestamp uint32
@@ -67,12 +73,16 @@ type video struct {
 	endedMark  bool // it was ended by a marker
 	waiting    bool // for a key picture
 	gap        bool // pictures were dropped since the last one emitted
-	lastIDR    time.Time
-	size       [2]int // expected size of an ordinary and of a key picture
+	hadIDR     bool
+	lastIDR    time.Time     // without one: when the stream began
+	longest    time.Duration // between two of them
+	size       [2]int        // expected size of an ordinary and of a key picture
 }
 
 func newVideo(sets *setStore, stats *assemblerStats, done func(picture)) *video {
-	return &video{codec: sets.codec, sets: sets, stats: stats, done: done, waiting: true, gap: true}
+	return &video{
+		codec: sets.codec, sets: sets, stats: stats, done: done, recoveryAfter: recoveryAfter, waiting: true, gap: true,
+	}
 }
 
 // packet takes the payload of the next RTP packet; gap is how many are missing in front of it.
@@ -125,12 +135,30 @@ func (v *video) beginSlice() {
 		return
 	}
 	if v.kind.key {
-		v.lastIDR = v.arrived
+		v.countIDR()
 	}
-	v.key = v.kind.key || v.recovery && v.arrived.Sub(v.lastIDR) > recoveryAfter
+	v.key = v.kind.key || v.recovery && v.refreshes()
 	if v.key && v.sets.ready() || !v.key && !v.waiting {
 		v.openUnit()
 	}
+}
+
+func (v *video) countIDR() {
+	if v.hadIDR {
+		v.longest = max(v.longest, min(v.arrived.Sub(v.lastIDR), smartGroup))
+	}
+	v.hadIDR, v.lastIDR = true, v.arrived
+}
+
+// refreshes tells whether the stream goes on without IDR pictures (gradual refresh), so that a picture with a recovery
+// point has to do for a key picture. Who starts there sees grey for a while, which no viewer of a camera that sends IDR
+// pictures, if seldom, shall see.
+func (v *video) refreshes() bool {
+	limit := v.recoveryAfter
+	if v.hadIDR {
+		limit = idrGrace + max(v.longest, usualGroup)
+	}
+	return v.arrived.Sub(v.lastIDR) > limit
 }
 
 // secondField tells whether a first slice is that of the second field of the frame at hand.
@@ -239,7 +267,7 @@ func (v *video) discontinuity() {
 	}
 	v.clear()
 	v.everySlice = false
-	v.lastIDR = time.Time{}
+	v.hadIDR, v.lastIDR = false, time.Time{}
 }
 
 // close hands on the last access unit if nothing speaks against its being whole.

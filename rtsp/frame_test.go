@@ -208,35 +208,6 @@ func TestStartBehindKeyPicture(t *testing.T) {
 	}
 }
 
-// TestRecoveryPoint: a stream that has no IDR picture behind the first one. For five seconds the camera is
-// given the chance to send one, then pictures with a recovery point count as key.
-func TestRecoveryPoint(t *testing.T) {
-	for _, name := range []string{"h264-refresh", "h264-open-gop"} {
-		clip := loadClip(t, name)
-		pkts := clip.packetise(t, 1000)
-		from := slices.IndexFunc(pkts, func(p packet) bool { return p.Timestamp != pkts[0].Timestamp })
-		sets := paramSets(clip.units[0].nals[:2])
-		c := collect(clip.codec, sets, audioFormat{})
-		for lap := range 6 { // of three seconds
-			again := slices.Clone(pkts[from:])
-			for i := range again {
-				again[i].Arrived = again[i].Arrived.Add(time.Duration(lap) * 3 * time.Second)
-				again[i].Timestamp += uint32(lap) * 3 * media.Clock
-			}
-			c.feed(renumberFrom(again, lap*len(again)))
-		}
-		if len(c.units) == 0 {
-			t.Fatalf("%s: no key picture", name)
-		}
-		if after := c.units[0].arrived.Sub(start); after < recoveryAfter || after > recoveryAfter+3*time.Second {
-			t.Errorf("%s: first key picture after %v", name, after)
-		}
-		if !bytes.HasPrefix(c.units[0].data, append([]byte{0, 0, 0, 1}, sets[0]...)) {
-			t.Errorf("%s: no parameter sets in front", name)
-		}
-	}
-}
-
 func renumberFrom(pkts []packet, from int) []packet {
 	for i := range pkts {
 		pkts[i].Seq = uint16(from + i)

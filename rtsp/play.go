@@ -52,6 +52,7 @@ func (s *session) openFeed(sink func(*media.Unit)) {
 		sink = s.replay.sink
 	}
 	f := newFeed(o, s.udp, sink, s.log)
+	f.assembler.pictures.recoveryAfter = s.cfg.FrameTimeout / 2 // before the session is given up
 	if r := s.replay; r != nil {
 		f.record(r.origin, newReplayClock(r))
 	}
