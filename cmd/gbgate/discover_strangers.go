@@ -34,7 +34,11 @@ func hearStrangers(ctx context.Context) []strangerDoc {
 	if err != nil {
 		return nil
 	}
-	socket := os.NewFile(uintptr(fd), "arp")
+	return hearARP(ctx, os.NewFile(uintptr(fd), "arp"))
+}
+
+// hearARP takes over a socket.
+func hearARP(ctx context.Context, socket *os.File) []strangerDoc {
 	defer socket.Close() //nolint:errcheck // it was only read from
 	stop := context.AfterFunc(ctx, func() { _ = socket.SetReadDeadline(time.Unix(1, 0)) })
 	defer stop()
@@ -48,11 +52,17 @@ func hearStrangers(ctx context.Context) []strangerDoc {
 	for {
 		var n int
 		var from unix.Sockaddr
+		var failed error
 		err := raw.Read(func(fd uintptr) bool {
-			n, from, err = unix.Recvfrom(int(fd), buf, 0)
-			return err != unix.EAGAIN
+			n, from, failed = unix.Recvfrom(int(fd), buf, 0)
+			return failed != unix.EAGAIN
 		})
-		if err != nil {
+		switch {
+		case err != nil:
+			return list
+		case failed == unix.EINTR:
+			continue
+		case failed != nil: // what was heard is all
 			return list
 		}
 		link, ok := from.(*unix.SockaddrLinklayer)

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"gbgate/rtsp/simcam"
 )
@@ -45,6 +50,20 @@ func TestNetworkCameraElsewhere(t *testing.T) {
 	doc = search()
 	if len(doc.Cameras) != 1 || len(doc.Strangers) != 0 || doc.Cameras[0].Host != "192.168.1.64" {
 		t.Errorf("with an address there: %+v", doc)
+	}
+}
+
+// A socket that can't be read from any more is left, rather than asked again and again until the search ends.
+func TestDeadSocketHearsNobody(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	list := hearARP(ctx, os.NewFile(uintptr(fd), "not connected")) // reading fails with ENOTCONN
+	if ctx.Err() != nil || len(list) != 0 {
+		t.Errorf("heard %v until %v", list, ctx.Err())
 	}
 }
 
