@@ -49,12 +49,21 @@ type Doubtful interface {
 	Fixed() bool
 }
 
-// Scout finds out what a camera can do, as soon as it is reached.
+// Scout finds out which device a camera is and what it can do, as soon as it is reached and whenever it is back.
 type Scout interface {
-	// Look finds it out, or says why it can't yet; changed tells that it is something else than was
-	// thought before. It calls forget where it finds another device than the one that had the camera's
-	// name before: cruises, scans and home position were that one's.
-	Look(ctx context.Context, forget func() error) (changed bool, err error)
+	// Look finds it out, or says why it can't yet; changed tells that it can do something else than was thought before.
+	// Where it finds another device than the one that had the camera's name before, it puts aside what was made of that
+	// one, and gives back what was put aside of the one it finds.
+	Look(ctx context.Context, made Made) (changed bool, err error)
+}
+
+// Made is what superiors have made of a camera: cruises, scans and home position.
+type Made interface {
+	// Read returns it as JSON; nil: nothing.
+	Read() ([]byte, error)
+	// Replace puts in its place what Read has returned at another time; nil: nothing. What the camera does by itself
+	// ends, and so does a recording by hand: both were meant for another device.
+	Replace(text []byte) error
 }
 
 // Describer is a camera that knows what it is.

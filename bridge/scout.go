@@ -4,26 +4,30 @@ import (
 	"context"
 	"log/slog"
 	"time"
-
-	"gbgate/media"
 )
 
-const scoutWithin = 15 * time.Second // for one look
+const (
+	scoutWithin = 15 * time.Second // for one look
+	// lookAgain is how often a camera is looked at that has not been away: another may be put up between two checks.
+	lookAgain = time.Hour
+)
 
-// scouting looks what a camera can do until it has found out. Nothing waits for it.
+// scouting looks which device a camera is and what it can do: until it has found out, whenever the camera is back, and
+// once an hour. Nothing waits for it.
 type scouting struct {
 	scout   Scout
 	slots   *slots // shared by all cameras
 	changed func()
-	forget  func() error // what superiors have made of the camera
+	made    Made // what superiors have made of the camera
 	log     *slog.Logger
+	back    chan struct{} // holds a token when the camera is back
 }
 
 func (s *scouting) run(ctx context.Context) {
 	retry := Retry{Min: 5 * time.Second, Max: 5 * time.Minute, Locked: 5 * time.Minute}
-	for failures := 1; ; failures++ {
+	for failures := 0; ; {
 		slot := s.slots.well
-		if failures > 1 {
+		if failures > 0 {
 			slot = s.slots.ill
 		}
 		select {
@@ -37,18 +41,44 @@ func (s *scouting) run(ctx context.Context) {
 			s.log.Info("camera can do something else than was known")
 			s.changed()
 		}
-		if ctx.Err() != nil || err == nil {
+		wait := lookAgain
+		if failures++; err == nil {
+			failures = 0
+		} else if ctx.Err() == nil {
+			s.log.Debug("what the camera can do is not known yet", "reason", err.Error())
+			wait = retry.delay(failures, err)
+		}
+		if s.rest(ctx, wait) {
+			failures = 0
+		}
+		if ctx.Err() != nil {
 			return
 		}
-		s.log.Debug("what the camera can do is not known yet", "reason", err.Error())
-		if media.Wait(ctx, retry.delay(failures, err)) != nil {
-			return
-		}
+	}
+}
+
+// rest waits until it is time for the next look, or (back) the camera has come back.
+func (s *scouting) rest(ctx context.Context, wait time.Duration) (back bool) {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	select {
+	case <-s.back:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// isBack has the camera looked at soon. It does not block.
+func (s *scouting) isBack() {
+	select {
+	case s.back <- struct{}{}:
+	default:
 	}
 }
 
 func (s *scouting) look(ctx context.Context) (changed bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, scoutWithin)
 	defer cancel()
-	return s.scout.Look(ctx, s.forget)
+	return s.scout.Look(ctx, s.made)
 }

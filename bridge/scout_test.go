@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"gbgate/bridge/ledger"
 	"gbgate/gb28181"
 	"gbgate/gb28181/manscdp"
+	"gbgate/media"
 )
 
 // doubt is a head that turns out to be fixed at the third look.
@@ -23,7 +25,7 @@ type doubt struct {
 	fixed bool
 }
 
-func (d *doubt) Look(_ context.Context, forget func() error) (bool, error) {
+func (d *doubt) Look(context.Context, Made) (bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.looks = append(d.looks, time.Since(d.began)); len(d.looks) < 3 {
@@ -69,8 +71,11 @@ func TestACameraTurnsOutToBeFixed(t *testing.T) {
 		if site.Channels()[0].gear != kept {
 			t.Error("what works behind the channel was replaced")
 		}
-		if n := len(head.looks); n != 3 || head.looks[2] > 20*time.Second {
-			t.Errorf("looked at %v, want three times within 20 s", head.looks)
+		time.Sleep(time.Hour) // another camera may be put up between two checks of its health
+		head.mu.Lock()
+		defer head.mu.Unlock()
+		if n := len(head.looks); n != 4 || head.looks[2] > 20*time.Second {
+			t.Errorf("looked at %v, want three times within 20 s, and after an hour", head.looks)
 		}
 		stop()
 	})
@@ -79,7 +84,108 @@ func TestACameraTurnsOutToBeFixed(t *testing.T) {
 // stranger is a camera that turns out to be another one than that whose name it has.
 type stranger struct{ head }
 
-func (*stranger) Look(_ context.Context, forget func() error) (bool, error) { return false, forget() }
+func (*stranger) Look(_ context.Context, made Made) (bool, error) { return false, made.Replace(nil) }
+
+// visitors is a camera that can be taken down, and counts how often it was looked at.
+type visitors struct {
+	head
+	down  bool
+	looks int
+}
+
+func (v *visitors) Run(context.Context, func(*media.Unit)) error { return nil }
+
+func (v *visitors) Check(context.Context) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.down {
+		return errors.New("no route to host")
+	}
+	return nil
+}
+
+func (v *visitors) Look(context.Context, Made) (bool, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.looks++
+	return false, nil
+}
+
+func (v *visitors) turn(down bool) (looks int) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.down = down
+	return v.looks
+}
+
+// Who comes back may be another camera that was put up in the place of the first.
+func TestACameraThatIsBackIsLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cam := &visitors{}
+		site := NewSite(Config{}, []Camera{{Name: "gate", ID: gate, Source: cam, PTZ: cam, Scout: cam}})
+		_, stop := running(t, site, nil)
+		time.Sleep(10 * time.Minute)
+		if looks := cam.turn(true); looks != 1 {
+			t.Errorf("looked %d times while it was there", looks)
+		}
+		time.Sleep(10 * time.Minute)
+		if looks := cam.turn(false); looks != 1 {
+			t.Errorf("looked %d times before it was back", looks)
+		}
+		time.Sleep(5 * time.Minute)
+		if looks := cam.turn(false); looks != 2 {
+			t.Errorf("looked %d times when it is back, want once more", looks)
+		}
+		stop()
+	})
+}
+
+// What was made of a camera is read and put back as a whole; what is damaged counts as nothing.
+func TestBelongings(t *testing.T) {
+	kept := ledger.Open(filepath.Join(t.TempDir(), "settings.json"), quiet())
+	by := new(hand)
+	site := NewSite(Config{Ledger: kept}, []Camera{{Name: "gate", ID: gate, Source: &probe{}, PTZ: &head{}, Recorder: by}})
+	v := site.View(ViewConfig{NodeID: node, Channels: []string{"*"}})
+	b := &belongings{site: site, camera: "gate", mount: site.Channels()[0].mount, log: quiet()}
+	now := func() string {
+		t.Helper()
+		tracks, err := v.CruiseTrackList(t.Context(), &manscdp.CruiseTrackListQuery{Header: header(gate)})
+		home, homeErr := v.HomePosition(t.Context(), &manscdp.HomePositionQuery{Header: header(gate)})
+		if err := errors.Join(err, homeErr); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(tracks.SumNum, home.HomePosition != nil, kept.Home("gate") != nil, *by)
+	}
+	text, err := b.Read()
+	if err != nil || text != nil {
+		t.Errorf("nothing was made: %s, %v", text, err)
+	}
+	steer(t, v, gb28181.PTZCommand{Op: gb28181.PTZAddCruisePoint, Group: 1, Preset: 3}.Encode())
+	for _, c := range []manscdp.DeviceControl{
+		{HomePosition: &manscdp.HomePosition{Enabled: 1, PresetIndex: new(3)}}, {RecordCmd: "Record"},
+	} {
+		c.Header = header(gate)
+		if _, err := v.DeviceControl(t.Context(), &c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, err = b.Read(); err != nil || now() != "1 true true true" {
+		t.Errorf("%s, %v, %s", text, err, now())
+	}
+	for _, c := range []struct {
+		text []byte
+		want string
+	}{
+		{nil, "0 false false false"},
+		{text, "1 true true false"}, // recordings by hand are of now
+		{[]byte("{"), "0 false false false"},
+		{[]byte(`{"tours":{"cruises":{"1":null,"2":{"presets":[0]}},"scans":{"1":null}}}`), "0 false false false"},
+	} {
+		if err := b.Replace(c.text); err != nil || now() != c.want {
+			t.Errorf("%s: %s, %v; want %s", c.text, now(), err, c.want)
+		}
+	}
+}
 
 func TestAnotherCameraStartsClean(t *testing.T) {
 	dir := t.TempDir()

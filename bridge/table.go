@@ -102,7 +102,13 @@ func (s *Site) newGear(cam Camera) *gear {
 	if cam.Sub != nil {
 		g.sub = NewFeed(cam.Sub, s.cfg.Linger, s.cfg.Retry, s.cfg.Limits, log.With("stream", "sub"))
 	}
+	before := ON
 	g.health.changed = func() {
+		now := g.health.Now().Condition
+		if g.scout != nil && before == OFF && now != OFF {
+			g.scout.isBack()
+		}
+		before = now
 		s.conditions.Add(1)
 		s.hub.tell(func(b *mailbox) { b.cameraChanged(cam.Name) })
 	}
@@ -115,13 +121,10 @@ func (s *Site) newGear(cam Camera) *gear {
 		}
 	}
 	if cam.Scout != nil {
-		g.scout = &scouting{scout: cam.Scout, slots: s.scouts, changed: s.refresh, log: log, forget: func() error {
-			s.cfg.Ledger.ForgetHome(cam.Name)
-			if g.mount == nil {
-				return nil
-			}
-			return g.mount.Forget()
-		}}
+		g.scout = &scouting{
+			scout: cam.Scout, slots: s.scouts, changed: s.refresh, log: log, back: make(chan struct{}, 1),
+			made: &belongings{site: s, camera: cam.Name, mount: g.mount, log: log},
+		}
 	}
 	if cam.Lookout != nil {
 		g.events = &listener{

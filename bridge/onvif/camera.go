@@ -212,6 +212,22 @@ func (c *Camera) forget(err error) error {
 	return err
 }
 
+// Unlearn drops all that was learned of the camera: another device answers at its address.
+func (c *Camera) Unlearn(ctx context.Context) error {
+	release, err := c.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
+	c.focus, c.auto = nil, false
+	c.moving.panTilt, c.moving.zoom, c.moving.focus = false, false, false
+	c.mu.Lock()
+	c.known, c.recorded, c.recordedAt = nil, nil, time.Time{}
+	c.mu.Unlock()
+	c.client.unlearn()
+	return nil
+}
+
 // take waits until the commands before have gone out.
 func (c *Camera) take(ctx context.Context) (release func(), err error) {
 	select {

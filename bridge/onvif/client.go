@@ -205,6 +205,14 @@ func (c *Client) service(ctx context.Context, s service) (endpoint, error) {
 	return endpoint{}, missing(s)
 }
 
+// unlearn drops what is known of the device, its password's standing apart.
+func (c *Client) unlearn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endpoints, c.clock, c.bare = nil, nil, false
+	clear(c.absent)
+}
+
 // connect learns the device's services unless they are known.
 func (c *Client) connect(ctx context.Context) (map[service]endpoint, error) {
 	c.mu.Lock()

@@ -99,11 +99,14 @@ type Info struct {
 const infoHolds = time.Hour
 
 // Info tells maker, model and versions. The device is asked for them once an hour.
-func (c *Client) Info(ctx context.Context) (Info, error) {
+func (c *Client) Info(ctx context.Context) (Info, error) { return c.InfoWithin(ctx, infoHolds) }
+
+// InfoWithin tells what the device has said within age, or says now: another device may have its address by then.
+func (c *Client) InfoWithin(ctx context.Context, age time.Duration) (Info, error) {
 	c.mu.Lock()
 	info, at := c.info, c.infoAt
 	c.mu.Unlock()
-	if !at.IsZero() && time.Since(at) < infoHolds {
+	if !at.IsZero() && time.Since(at) < age {
 		return info, nil
 	}
 	return c.askInfo(ctx)

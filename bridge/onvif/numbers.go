@@ -40,13 +40,19 @@ func (n *numbers) load() error {
 	if err != nil {
 		return fmt.Errorf("presets: %w", err)
 	}
+	n.fill(list)
+	return nil
+}
+
+// fill makes the map of a list that was kept.
+func (n *numbers) fill(list []Preset) {
+	n.list = nil
 	for _, p := range list {
 		if p.Number >= 1 && p.Number <= maxPreset && p.Token != "" {
 			n.put(p)
 		}
 	}
 	n.loaded = true
-	return nil
 }
 
 // put takes a preset in; whatever had its number or token goes.
@@ -168,15 +174,28 @@ func (c *Camera) Presets(ctx context.Context) ([]Preset, error) {
 	return slices.Clone(c.list), nil
 }
 
-// ForgetPresets empties the map: it is another device than the one that the map was made of. What presets the device
-// itself has, it keeps.
-func (c *Camera) ForgetPresets(ctx context.Context) error {
+// KeptPresets is the map as it is kept. It does not ask the device.
+func (c *Camera) KeptPresets(ctx context.Context) ([]Preset, error) {
+	release, err := c.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := c.load(); err != nil {
+		return nil, err
+	}
+	return slices.Clone(c.list), nil
+}
+
+// ReplacePresets puts another map, nil for none, in the place of this one: it is another device than the one that this
+// was made of. What presets the device itself has, it keeps.
+func (c *Camera) ReplacePresets(ctx context.Context, list []Preset) error {
 	release, err := c.take(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	c.list, c.loaded = nil, true
+	c.fill(list)
 	return c.save()
 }
 

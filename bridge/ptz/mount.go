@@ -4,6 +4,7 @@ package ptz
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"time"
@@ -83,11 +84,14 @@ func (m *Mount) SetHome(h manscdp.HomePosition) { m.pilot.setHome(h) }
 // Home is the home position that was set last; nil: none.
 func (m *Mount) Home() *manscdp.HomePosition { return m.pilot.homePosition() }
 
-// Forget ends what the camera does by itself and forgets its cruises, its scans and its home position: it is another
-// camera than the one that they were made on.
-func (m *Mount) Forget() error {
+// Tours returns the camera's cruises and scans as JSON; nil: there are none.
+func (m *Mount) Tours() (json.RawMessage, error) { return m.pilot.tours.text() }
+
+// Replace ends what the camera does by itself, forgets its home position and puts other cruises and scans, as Tours has
+// returned them (nil: none), in the place of its own: it is another camera than the one that those were made on.
+func (m *Mount) Replace(tours json.RawMessage) error {
 	m.pilot.forget()
-	return m.pilot.tours.forget()
+	return m.pilot.tours.replace(tours)
 }
 
 // Tracks names the cruise tracks (巡航轨迹) that have points, by number.

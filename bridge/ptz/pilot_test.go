@@ -247,7 +247,7 @@ func TestNoScanTurnsForEver(t *testing.T) {
 		{"it goes on", func(*testing.T, *gimbal, *seat) {}, "move"},
 		{"without its superior, too", func(_ *testing.T, _ *gimbal, s *seat) { s.Release() }, "move"},
 		{"it is another camera", func(t *testing.T, _ *gimbal, s *seat) {
-			if err := s.Forget(); err != nil {
+			if err := s.Replace(nil); err != nil {
 				t.Error(err)
 			}
 		}, "stop"},

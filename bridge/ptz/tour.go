@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -98,6 +99,12 @@ func (t *tours) read() error {
 		aside, asideErr := statefile.SetAside(t.file)
 		return errors.Join(fmt.Errorf("the file is damaged, now %s: %w", aside, err), asideErr)
 	}
+	t.clean()
+	return nil
+}
+
+// clean drops what no command could have made.
+func (t *tours) clean() {
 	for group, c := range t.Cruises {
 		if c == nil || len(c.Presets) > maxPoints || slices.ContainsFunc(c.Presets, badPreset) {
 			delete(t.Cruises, group)
@@ -108,7 +115,6 @@ func (t *tours) read() error {
 			delete(t.Scans, group)
 		}
 	}
-	return nil
 }
 
 func badPreset(n int) bool { return n < 1 || n > 255 }
@@ -125,15 +131,34 @@ func (t *tours) save() error {
 	return statefile.Replace(t.file, append(data, '\n'))
 }
 
-// forget empties the tours.
-func (t *tours) forget() error {
+// text returns the tours as read takes them; nil: there are none.
+func (t *tours) text() (json.RawMessage, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.Cruises) == 0 && len(t.Scans) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(t)
+}
+
+// replace puts other tours, as text returns them, in the place of these.
+func (t *tours) replace(text json.RawMessage) error {
+	var other tours
+	if text != nil {
+		if err := json.Unmarshal(text, &other); err != nil {
+			return err
+		}
+		other.clean()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.Cruises)+len(t.Scans)+len(other.Cruises)+len(other.Scans) == 0 {
 		return nil
 	}
 	clear(t.Cruises)
 	clear(t.Scans)
+	maps.Copy(t.Cruises, other.Cruises)
+	maps.Copy(t.Scans, other.Scans)
 	return t.save()
 }
 

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"gbgate/bridge"
 	"gbgate/bridge/onvif"
@@ -18,26 +20,65 @@ import (
 
 // acquaintance is what is remembered, in state_dir, of the device behind a camera's name: which one it is, so that
 // another one that gets the name does not get what superiors have made of this one, and whether it can be moved, which
-// `ptz = "auto"` rests on: so the catalog is right from the start the next time. The device is asked when it is first
-// reached. Until it is known the camera counts as one that moves.
+// `ptz = "auto"` rests on: so the catalog is right from the start the next time. The device is asked when it is reached,
+// whenever it is back and once an hour. Until it is known the camera counts as one that moves.
 type acquaintance struct {
 	cfg    config.Camera
 	camera *onvif.Camera
 	file   string
 	log    *slog.Logger
 
+	moved bool // Look alone: what was put aside of the device is in place, whatever the file says
+	told  bool // Look alone: that the file can't be written
+
 	mu    sync.Mutex
 	fixed bool
 }
 
-// maxAcquaintance is how many bytes the file of one camera may have.
-const maxAcquaintance = 4 << 10
+const (
+	// maxAcquaintance is how many bytes the file of one camera may have.
+	maxAcquaintance = 2 << 20
+	// maxAside is of how many other devices that had the name something is kept.
+	maxAside = 4
+	// infoShared is how long what a recorder says of itself does for all of its channels that ask at once.
+	infoShared = 5 * time.Second
+)
 
 // remembered is the file of one camera.
 type remembered struct {
 	ONVIF  string    `json:"onvif"` // the address that Moves was asked at
 	Moves  bool      `json:"moves"`
 	Device *identity `json:"device,omitempty"` // nil: releases before this one did not note it
+	// Arriving tells that what is aside of Device is not in place yet, nor what the one before had left put away.
+	Arriving bool    `json:"arriving,omitempty"`
+	Aside    []aside `json:"aside,omitempty"` // the newest first
+}
+
+// aside is what superiors have made of a device that had the name before.
+type aside struct {
+	Device  identity        `json:"device"`
+	Presets []onvif.Preset  `json:"presets,omitempty"`
+	Made    json.RawMessage `json:"made,omitempty"` // bridge.Made
+}
+
+// put keeps what was made of a device, and of the devices before it no more than fits.
+func (r *remembered) put(a aside) {
+	r.take(a.Device)
+	if len(a.Presets) > 0 || a.Made != nil {
+		r.Aside = slices.Insert(r.Aside, 0, a)
+	}
+	r.Aside = r.Aside[:min(len(r.Aside), maxAside)]
+}
+
+// take takes out what was put aside of a device.
+func (r *remembered) take(device identity) aside {
+	i := slices.IndexFunc(r.Aside, func(a aside) bool { return a.Device.is(device) })
+	if i < 0 {
+		return aside{}
+	}
+	a := r.Aside[i]
+	r.Aside = slices.Delete(slices.Clone(r.Aside), i, i+1)
+	return a
 }
 
 // identity is which device it is.
@@ -77,17 +118,24 @@ func newAcquaintance(c config.Camera, camera *onvif.Camera, file string, log *sl
 	return a
 }
 
-// recall reads the file; one that is missing or damaged remembers nothing.
+// recall reads the file. One that is damaged is told, put aside, and remembers nothing.
 func (a *acquaintance) recall() (remembered, error) {
-	var r remembered
+	blank := remembered{Moves: true}
 	data, err := statefile.Read(a.file, maxAcquaintance)
-	if err != nil || data == nil {
-		return remembered{Moves: true}, err
+	if data == nil || err != nil && !errors.Is(err, statefile.ErrTooLarge) {
+		return blank, err
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
-		return remembered{Moves: true}, err
+	var r remembered
+	if err == nil {
+		err = json.Unmarshal(data, &r)
 	}
-	return r, nil
+	if err == nil {
+		return r, nil
+	}
+	kept, asideErr := statefile.SetAside(a.file)
+	a.log.Error("which device the camera was is not readable", "file", a.file, "kept_as", kept,
+		"error", errors.Join(err, asideErr))
+	return blank, asideErr
 }
 
 // Fixed implements bridge.Doubtful.
@@ -98,38 +146,84 @@ func (a *acquaintance) Fixed() bool {
 }
 
 // Look implements bridge.Scout.
-func (a *acquaintance) Look(ctx context.Context, forget func() error) (changed bool, err error) {
-	r, _ := a.recall()
-	now := remembered{ONVIF: a.camera.Client().Address(), Moves: r.Moves}
+func (a *acquaintance) Look(ctx context.Context, made bridge.Made) (changed bool, err error) {
+	r, err := a.recall()
+	if err != nil {
+		return false, err
+	}
+	device, err := a.identify(ctx)
+	nobody := classify(err) // one that does not say who it is may say whether it moves
+	if err == nil {
+		err = a.welcome(ctx, &r, device, made)
+	}
+	var kind bridge.Kinder
+	if err != nil && (nobody == nil || errors.As(nobody, &kind) && kind.LockedOut()) {
+		return false, classify(err)
+	}
+	r.ONVIF = a.camera.Client().Address()
 	if a.cfg.PTZ == "auto" {
-		if now.Moves, err = a.camera.Moves(ctx); err != nil {
+		if r.Moves, err = a.camera.Moves(ctx); err != nil {
 			return false, classify(err)
 		}
 		a.mu.Lock()
-		changed = a.fixed == now.Moves
-		a.fixed = !now.Moves
+		changed = a.fixed == r.Moves
+		a.fixed = !r.Moves
 		a.mu.Unlock()
 	}
-	device, err := a.identify(ctx)
-	if err != nil {
-		return changed, classify(err)
+	if nobody != nil {
+		return changed, nobody
 	}
-	switch {
-	case r.Device == nil:
-	case !r.Device.is(device):
-		a.log.Warn("another device has the camera's name: its presets, cruises, scans and home position begin anew",
+	return changed, a.remember(r)
+}
+
+// welcome makes device the one that has the name. Where another one had it, what superiors have made of that one is put
+// aside, and what was put aside of this one given back. The file says first what is to be done, so that neither a power
+// cut nor a full disk loses anything.
+func (a *acquaintance) welcome(ctx context.Context, r *remembered, device identity, made bridge.Made) error {
+	if r.Device != nil && !r.Device.is(device) {
+		a.log.Warn("another device has the camera's name: its presets, cruises, scans and home position are its own",
 			"was", r.Device.String(), "is", device.String())
-		if err := errors.Join(a.camera.ForgetPresets(ctx), forget()); err != nil {
-			return changed, err
+		if err := a.putAside(ctx, r, made); err != nil {
+			return err
 		}
-	case device.Serial == "":
+		r.Device, r.Arriving, a.moved = &device, true, false
+		if err := errors.Join(a.remember(*r), a.camera.Unlearn(ctx)); err != nil {
+			return err
+		}
+	}
+	if r.Device != nil && device.Serial == "" {
 		device.Serial = r.Device.Serial
 	}
-	now.Device = &device
-	if err := a.remember(now); err != nil {
-		a.log.Warn("what the camera is and can do is not remembered", "reason", err.Error())
+	r.Device = &device
+	if !r.Arriving {
+		return nil
 	}
-	return changed, nil
+	back := r.take(device)
+	if !a.moved { // else superiors may have made something since, and only the file does not say so
+		if err := errors.Join(a.camera.ReplacePresets(ctx, back.Presets), made.Replace(back.Made)); err != nil {
+			return err
+		}
+		a.moved = true
+	}
+	r.Arriving = false
+	return a.remember(*r)
+}
+
+// putAside keeps what superiors have made of the device that had the name, unless that one had not come to it yet.
+func (a *acquaintance) putAside(ctx context.Context, r *remembered, made bridge.Made) error {
+	if r.Arriving && !a.moved {
+		return nil
+	}
+	presets, err := a.camera.KeptPresets(ctx)
+	if err != nil {
+		return err
+	}
+	text, err := made.Read()
+	if err != nil {
+		return err
+	}
+	r.put(aside{Device: *r.Device, Presets: presets, Made: text})
+	return nil
 }
 
 // identify asks which device it is. Zeros, as some makers number all they make, are no serial number.
@@ -138,7 +232,7 @@ func (a *acquaintance) identify(ctx context.Context) (identity, error) {
 	if u, err := url.Parse(a.camera.Client().Address()); err == nil {
 		device.Host = u.Hostname()
 	}
-	info, err := a.camera.Client().Info(ctx)
+	info, err := a.camera.Client().InfoWithin(ctx, infoShared)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return identity{}, err
 	}
@@ -151,13 +245,22 @@ func (a *acquaintance) identify(ctx context.Context) (identity, error) {
 // remember writes the file unless it says so already: flash wears out.
 func (a *acquaintance) remember(r remembered) error {
 	data, err := json.Marshal(r)
+	for err == nil && len(data) > maxAcquaintance && len(r.Aside) > 0 {
+		r.Aside = r.Aside[:len(r.Aside)-1]
+		data, err = json.Marshal(r)
+	}
 	if err != nil {
 		return err
 	}
 	if old, err := statefile.Read(a.file, maxAcquaintance); err == nil && string(old) == string(data) {
 		return nil
 	}
-	return statefile.Replace(a.file, data)
+	err = statefile.Replace(a.file, data)
+	if err != nil && !a.told {
+		a.log.Warn("which device the camera is and what it can do is not remembered", "reason", err.Error())
+	}
+	a.told = err != nil
+	return err
 }
 
 var (

@@ -212,8 +212,9 @@ func TestCruisesFollowTheirCamera(t *testing.T) {
 		t.Errorf("at its new address it has %d cruises and the home position %+v", n, home)
 	}
 	r.reload(t, func(text string) string { return strings.Replace(text, moved, other, 1) })
-	eventually(t, time.Minute, "another camera has its name", remembered(`"serial":"B"`))
-	if n, home := made(); n != 0 || home != nil {
-		t.Errorf("another camera has %d cruises and the home position %+v", n, home)
-	}
+	eventually(t, time.Minute, "another camera has its name, and nothing of the first",
+		func() bool { n, home := made(); return n == 0 && home == nil })
+	r.reload(t, func(text string) string { return strings.Replace(text, other, moved, 1) })
+	eventually(t, time.Minute, "the first has its own again",
+		func() bool { n, home := made(); return n == 1 && home != nil })
 }
