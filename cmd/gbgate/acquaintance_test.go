@@ -3,11 +3,15 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -214,8 +218,9 @@ func TestAnotherDeviceWhileTheDiskIsFull(t *testing.T) {
 func TestAnotherDeviceAtTheSameAddress(t *testing.T) {
 	t.Parallel()
 	m := newMeeting(t)
-	d, stop := startDevice(t, simcam.ONVIFConfig{Serial: "A", Fixed: true})
-	cam, err := onvif.NewCamera(onvif.CameraConfig{Config: onvif.Config{Address: d.URL()}, Presets: m.presets})
+	d, _ := startDevice(t, simcam.ONVIFConfig{Serial: "A", Fixed: true})
+	address, swap := swappable(t, d)
+	cam, err := onvif.NewCamera(onvif.CameraConfig{Config: onvif.Config{Address: address}, Presets: m.presets})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,12 +229,8 @@ func TestAnotherDeviceAtTheSameAddress(t *testing.T) {
 		t.Fatalf("fixed %v, %v", a.Fixed(), err)
 	}
 	m.text = []byte(`"A's"`)
-	at, err := url.Parse(d.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop()
-	startDevice(t, simcam.ONVIFConfig{Serial: "B", Listen: at.Host})
+	other, _ := startDevice(t, simcam.ONVIFConfig{Serial: "B"})
+	swap(other)
 	eventually(t, time.Minute, "the other camera is noticed", func() bool {
 		changed, err := a.Look(t.Context(), &m.craft)
 		return err == nil && changed
@@ -237,6 +238,27 @@ func TestAnotherDeviceAtTheSameAddress(t *testing.T) {
 	if a.Fixed() || m.text != nil {
 		t.Errorf("fixed %v, has %s", a.Fixed(), m.text)
 	}
+}
+
+// swappable is an address where a device answers, and another one after swap. The second could not be sure to get the
+// port of the first.
+func swappable(t *testing.T, d *simcam.ONVIF) (address string, swap func(*simcam.ONVIF)) {
+	t.Helper()
+	var target atomic.Pointer[url.URL]
+	swap = func(d *simcam.ONVIF) {
+		u, err := url.Parse(d.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.Store(u)
+	}
+	swap(d)
+	front := httptest.NewServer(&httputil.ReverseProxy{
+		Rewrite:   func(r *httputil.ProxyRequest) { r.Out.URL.Scheme, r.Out.URL.Host = "http", target.Load().Host },
+		Transport: &http.Transport{DisableKeepAlives: true},
+	})
+	t.Cleanup(front.Close)
+	return front.URL + target.Load().Path, swap
 }
 
 // blocking is a craft that does something when it is replaced.
