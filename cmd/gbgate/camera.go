@@ -147,30 +147,34 @@ func newSource(c config.Camera, url string, poller *rtsp.Poller, log *slog.Logge
 }
 
 // source makes an rtsp.Source a bridge.Source. Where the configuration has no URL, ONVIF is asked
-// for it, once.
+// for it, once, and again where the camera has no such stream any more.
 type source struct {
-	pull  *rtsp.Source
-	onvif *onvif.Camera // nil: the URL is configured
+	onvif *onvif.Camera // nil: nothing but RTSP
 
 	mu      sync.Mutex
-	located bool
+	pull    *rtsp.Source
+	located bool // its URL is what ONVIF said
 	offered media.Description
 }
 
 // Run implements bridge.Source.
 func (s *source) Run(ctx context.Context, sink func(*media.Unit)) error {
-	if err := s.locate(ctx); err != nil {
-		return classify(err)
+	pull, err := s.locate(ctx)
+	if err == nil {
+		err = pull.Run(ctx, sink)
+		s.lose(ctx, pull, err)
 	}
-	return classify(s.pull.Run(ctx, sink))
+	return classify(err)
 }
 
 // Check implements bridge.Source, and remembers what the camera offers.
 func (s *source) Check(ctx context.Context) error {
-	if err := s.locate(ctx); err != nil {
+	pull, err := s.locate(ctx)
+	if err != nil {
 		return classify(err)
 	}
-	found, err := s.pull.Check(ctx)
+	found, err := pull.Check(ctx)
+	s.lose(ctx, pull, err)
 	if err == nil {
 		s.mu.Lock()
 		s.offered = media.Description{Video: found.Video, Audio: found.Audio}
@@ -187,22 +191,45 @@ func (s *source) Offered() media.Description {
 }
 
 // locate finds the URL of the main stream if there is none yet.
-func (s *source) locate(ctx context.Context) error {
+func (s *source) locate(ctx context.Context) (*rtsp.Source, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.located || s.pull.URL != "" || s.onvif == nil {
-		return nil
+	if s.pull.URL != "" || s.onvif == nil {
+		return s.pull, nil
 	}
 	profile, _, err := s.onvif.Streams(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	url, err := s.onvif.Client().StreamURI(ctx, profile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.pull.URL, s.located = url, true
-	return nil
+	s.become(url)
+	return s.pull, nil
+}
+
+// become gives the stream another URL; who still pulls by the one before is not disturbed. s.mu is held.
+func (s *source) become(url string) {
+	cfg := s.pull.Config
+	cfg.URL = url
+	s.pull, s.located = &rtsp.Source{Config: cfg}, url != ""
+}
+
+// lose has ONVIF asked anew where the camera no longer has the stream that it named: it was reset, or swapped.
+func (s *source) lose(ctx context.Context, pull *rtsp.Source, err error) {
+	if e, ok := errors.AsType[*rtsp.Error](err); !ok || e.Kind != rtsp.NotFound {
+		return
+	}
+	s.mu.Lock()
+	stale := s.located && s.pull == pull
+	if stale {
+		s.become("")
+	}
+	s.mu.Unlock()
+	if stale {
+		_ = s.onvif.Unlearn(ctx) // it fails where ctx ends, and nobody wants the stream
+	}
 }
 
 // head is an ONVIF camera in the bridge's words.

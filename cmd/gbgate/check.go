@@ -117,16 +117,17 @@ func checkCameras(ctx context.Context, cfg *config.Config) []checkCameraDoc {
 
 // checkCamera asks what a camera offers, by ONVIF first: what it refuses there needs no second try.
 func checkCamera(ctx context.Context, name string, src *source) checkCameraDoc {
+	pull := src.pull
 	if src.onvif != nil {
 		_, _, err := src.onvif.Streams(ctx)
 		if err == nil {
-			err = src.locate(ctx)
+			pull, err = src.locate(ctx)
 		}
 		if err != nil {
 			return checkCameraDoc{Name: name, Verdict: bad, Reason: "ONVIF: " + err.Error()}
 		}
 	}
-	found, err := src.pull.Check(ctx)
+	found, err := pull.Check(ctx)
 	if err != nil {
 		return checkCameraDoc{Name: name, Verdict: bad, Reason: err.Error()}
 	}

@@ -148,6 +148,31 @@ func TestFixedCameraIsFoundOut(t *testing.T) {
 	}
 }
 
+// A camera that is known by its ONVIF address alone is swapped, or reset, and has its stream elsewhere then.
+func TestStreamIsElsewhere(t *testing.T) {
+	t.Parallel()
+	cam := startCamera(t, simcam.Config{})
+	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: strings.Replace(cam.URL(), "/live", "/old", 1)})
+	address, swap := swappable(t, device)
+	c, password := config.DefaultCamera(), ""
+	c.Name, c.ONVIF, c.Password = "dome", address, &password
+	cfg := config.Default()
+	cfg.Cameras = []config.Camera{c}
+	all, err := devices(cfg, nil, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := cameras(cfg, all, nil)[0].Source
+	if err := source.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("a stream that is gone: %v", err)
+	}
+	other, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL()})
+	swap(other)
+	if err := source.Check(t.Context()); err != nil {
+		t.Errorf("where it is now: %v", err)
+	}
+}
+
 // `ptz = "off"` is what installers set for fixed cameras, whose relay outputs are switched all the same.
 func TestRelayOfACameraWithoutPTZ(t *testing.T) {
 	device, _ := startDevice(t, simcam.ONVIFConfig{Fixed: true})
