@@ -3,6 +3,7 @@ package cascade
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -245,7 +246,9 @@ func TestAlarmsKeepTheirOrder(t *testing.T) {
 			for _, text := range s.containing("<CmdType>Alarm</CmdType>") { // in the order of the socket
 				_, text, _ = strings.Cut(text, "<AlarmDescription>")
 				text, _, _ = strings.Cut(text, "<")
-				got = append(got, text)
+				if !slices.Contains(got, text) { // else it was sent once more, as its 200 was late
+					got = append(got, text)
+				}
 			}
 			return len(got) >= len(want)
 		})

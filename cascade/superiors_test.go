@@ -42,7 +42,7 @@ func (m *many) below(cfg Config, site Site, h MediaHandler) *Platform {
 	if cfg.Timers == (Timers{}) {
 		cfg.Timers = shortNotify()
 		// Many nodes of one machine that may be busy with others, too: only silence is to count, not slowness.
-		cfg.Timers.Reply, cfg.Timers.ACK = waitFor, waitFor
+		cfg.Timers.Reply, cfg.Timers.ACK, cfg.Timers.PartTimeout = waitFor, waitFor, waitFor
 	}
 	p := NewPlatform(cfg, m.ua, site, h)
 	m.router.Add(p)
@@ -196,7 +196,7 @@ func TestDeadSuperiorsDisturbNobody(t *testing.T) {
 	s := m.platformAbove(superiorID)
 	p := m.below(Config{
 		ID: superiorID, NodeID: nodeID, Address: s.ua.Addr().String(), Transport: "tcp",
-		KeepaliveInterval: 50 * time.Millisecond,
+		KeepaliveInterval: 500 * time.Millisecond, KeepaliveMax: 100, // each is given up at the next one
 	}, &testSite{items: cameras(20, false)}, calls)
 	await(t, "registration", s.registered)
 	if got := s.call(s.invitation(gateID, "", offer("0200000001"))).Code; got != 200 {
