@@ -59,7 +59,7 @@ type Result struct {
 const (
 	settle     = 4 * time.Second // until all viewers are level with live
 	idleTime   = 3 * time.Second
-	firstCalls = 100
+	firstCalls = 300
 	viewers    = 8
 )
 

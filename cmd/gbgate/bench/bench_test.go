@@ -44,6 +44,24 @@ func TestLineCountsLossAndBursts(t *testing.T) {
 	}
 }
 
+// TestPercentilesAreNearestRanks: that of 99 is not the worst of a hundred.
+func TestPercentilesAreNearestRanks(t *testing.T) {
+	for n, want := range map[int]percentiles{
+		1: {1, 1, 1, 1}, 2: {2, 1, 2, 2}, 3: {3, 2, 3, 3}, 100: {100, 50, 99, 100}, 300: {300, 150, 297, 300},
+	} {
+		var all []float64
+		for i := range n {
+			all = append(all, float64(n-i))
+		}
+		if got := percentilesOf(all); got != want {
+			t.Errorf("of 1 to %d: %+v, want %+v", n, got, want)
+		}
+	}
+	if got := percentilesOf(nil); got != (percentiles{}) {
+		t.Errorf("of none: %+v", got)
+	}
+}
+
 func TestReceiversTellWhenTheFirstPacketCame(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	r, err := newReceivers()

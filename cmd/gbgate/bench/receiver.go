@@ -311,14 +311,14 @@ type percentiles struct {
 	P50, P99, Max float64
 }
 
+// percentilesOf sorts all and takes the nearest ranks.
 func percentilesOf(all []float64) percentiles {
 	if len(all) == 0 {
 		return percentiles{}
 	}
 	slices.Sort(all)
-	return percentiles{
-		Count: len(all), P50: all[len(all)/2], P99: all[len(all)*99/100], Max: all[len(all)-1],
-	}
+	rank := func(percent int) float64 { return all[(len(all)*percent+99)/100-1] }
+	return percentiles{Count: len(all), P50: rank(50), P99: rank(99), Max: rank(100)}
 }
 
 // sleepFor is d as the system wants it; its fields are narrower on 32-bit machines.
