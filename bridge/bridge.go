@@ -59,6 +59,8 @@ type Kinder interface {
 	LockedOut() bool
 	// Unsupported tells that the camera works but sends nothing that can go upward.
 	Unsupported() bool
+	// Strange tells that something answers where the camera is, and not as it should: it may be another device.
+	Strange() bool
 }
 
 // Tuning is the part of a superior's registration that the superior may read and set

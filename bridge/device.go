@@ -49,7 +49,8 @@ type Doubtful interface {
 	Fixed() bool
 }
 
-// Scout finds out which device a camera is and what it can do, as soon as it is reached and whenever it is back.
+// Scout finds out which device a camera is and what it can do, as soon as it is reached and whenever it is back
+// or answers strangely.
 type Scout interface {
 	// Look finds it out, or says why it can't yet; changed tells that it can do something else than was thought before.
 	// Where it finds another device than the one that had the camera's name before, it puts aside what was made of that

@@ -86,11 +86,12 @@ func (c *camera) count() (runs, open, most int) {
 }
 
 // wrong is an error with a kind.
-type wrong struct{ locked, unsupported bool }
+type wrong struct{ locked, unsupported, strange bool }
 
 func (w wrong) Error() string     { return "password refused" }
 func (w wrong) LockedOut() bool   { return w.locked }
 func (w wrong) Unsupported() bool { return w.unsupported }
+func (w wrong) Strange() bool     { return w.strange }
 
 var testRetry = Retry{Min: time.Second, Max: 30 * time.Second, Locked: 5 * time.Minute}
 

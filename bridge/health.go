@@ -72,6 +72,7 @@ type health struct {
 	probing Probing
 	slots   *slots
 	changed func() // called after each change of the condition; must not block
+	strange func() // called whenever the camera answers strangely (Kinder); must not block
 
 	mu      sync.Mutex
 	now     Health
@@ -81,7 +82,7 @@ type health struct {
 
 func newHealth(feed *Feed, probing Probing, slots *slots) *health {
 	return &health{
-		feed: feed, probing: probing.withDefaults(), slots: slots, changed: func() {},
+		feed: feed, probing: probing.withDefaults(), slots: slots, changed: func() {}, strange: func() {},
 		now: Health{Since: time.Now()},
 	}
 }
@@ -150,7 +151,7 @@ func (h *health) look(ctx context.Context) (Condition, string, error) {
 		case Dialing:
 			return 0, "", errNoEvidence
 		case Backoff:
-			condition, reason := conditionOf(st.Err)
+			condition, reason := h.judge(st.Err)
 			return condition, reason, nil
 		case Idle:
 		}
@@ -159,7 +160,7 @@ func (h *health) look(ctx context.Context) (Condition, string, error) {
 			return 0, "", context.Cause(ctx)
 		}
 		if h.feed.State() == Idle { // else its pictures are better evidence by now
-			condition, reason := conditionOf(err)
+			condition, reason := h.judge(err)
 			return condition, reason, nil
 		}
 	}
@@ -185,12 +186,17 @@ func (h *health) check(ctx context.Context) error {
 	return h.feed.Source.Check(ctx)
 }
 
-func conditionOf(err error) (Condition, string) {
+// judge tells what follows from what the source has said.
+func (h *health) judge(err error) (Condition, string) {
 	var kind Kinder
+	known := errors.As(err, &kind)
+	if known && kind.Strange() {
+		h.strange()
+	}
 	switch {
 	case err == nil:
 		return ON, ""
-	case errors.As(err, &kind) && kind.Unsupported():
+	case known && kind.Unsupported():
 		return DEFECT, err.Error()
 	}
 	return OFF, err.Error()

@@ -10,10 +10,13 @@ const (
 	scoutWithin = 15 * time.Second // for one look
 	// lookAgain is how often a camera is looked at that has not been away: another may be put up between two checks.
 	lookAgain = time.Hour
+	// strangeAgain is how often one is looked at that answers strangely. It may do so for weeks, as a dead channel of a
+	// recorder does.
+	strangeAgain = 5 * time.Minute
 )
 
-// scouting looks which device a camera is and what it can do: until it has found out, whenever the camera is back, and
-// once an hour. Nothing waits for it.
+// scouting looks which device a camera is and what it can do: until it has found out, whenever the camera is back or
+// answers strangely, and once an hour. Nothing waits for it.
 type scouting struct {
 	scout   Scout
 	slots   *slots // shared by all cameras
@@ -21,6 +24,8 @@ type scouting struct {
 	made    Made // what superiors have made of the camera
 	log     *slog.Logger
 	back    chan struct{} // holds a token when the camera is back
+	strange chan struct{} // holds a token when it has answered strangely
+	told    time.Time     // when the last token was put there; isStrange alone
 }
 
 func (s *scouting) run(ctx context.Context) {
@@ -64,6 +69,8 @@ func (s *scouting) rest(ctx context.Context, wait time.Duration) (back bool) {
 	select {
 	case <-s.back:
 		return true
+	case <-s.strange:
+		return false
 	case <-ctx.Done():
 		return false
 	}
@@ -73,6 +80,19 @@ func (s *scouting) rest(ctx context.Context, wait time.Duration) (back bool) {
 func (s *scouting) isBack() {
 	select {
 	case s.back <- struct{}{}:
+	default:
+	}
+}
+
+// isStrange has the camera looked at soon, unless it was for the same reason lately. It does not block, and is not
+// called twice at the same time.
+func (s *scouting) isStrange() {
+	if !s.told.IsZero() && time.Since(s.told) < strangeAgain {
+		return
+	}
+	s.told = time.Now()
+	select {
+	case s.strange <- struct{}{}:
 	default:
 	}
 }

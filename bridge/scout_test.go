@@ -89,7 +89,7 @@ func (*stranger) Look(_ context.Context, made Made) (bool, error) { return false
 // visitors is a camera that can be taken down, and counts how often it was looked at.
 type visitors struct {
 	head
-	down  bool
+	down  error
 	looks int
 }
 
@@ -98,10 +98,7 @@ func (v *visitors) Run(context.Context, func(*media.Unit)) error { return nil }
 func (v *visitors) Check(context.Context) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.down {
-		return errors.New("no route to host")
-	}
-	return nil
+	return v.down
 }
 
 func (v *visitors) Look(context.Context, Made) (bool, error) {
@@ -111,7 +108,7 @@ func (v *visitors) Look(context.Context, Made) (bool, error) {
 	return false, nil
 }
 
-func (v *visitors) turn(down bool) (looks int) {
+func (v *visitors) turn(down error) (looks int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.down = down
@@ -125,16 +122,42 @@ func TestACameraThatIsBackIsLookedAt(t *testing.T) {
 		site := NewSite(Config{}, []Camera{{Name: "gate", ID: gate, Source: cam, PTZ: cam, Scout: cam}})
 		_, stop := running(t, site, nil)
 		time.Sleep(10 * time.Minute)
-		if looks := cam.turn(true); looks != 1 {
+		if looks := cam.turn(errors.New("no route to host")); looks != 1 {
 			t.Errorf("looked %d times while it was there", looks)
 		}
 		time.Sleep(10 * time.Minute)
-		if looks := cam.turn(false); looks != 1 {
+		if looks := cam.turn(nil); looks != 1 {
 			t.Errorf("looked %d times before it was back", looks)
 		}
 		time.Sleep(5 * time.Minute)
-		if looks := cam.turn(false); looks != 2 {
+		if looks := cam.turn(nil); looks != 2 {
 			t.Errorf("looked %d times when it is back, want once more", looks)
+		}
+		stop()
+	})
+}
+
+// Who has no such stream any more may be another camera, or may be a recorder whose camera has been dead for weeks.
+func TestACameraThatAnswersStrangelyIsLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cam := &visitors{}
+		site := NewSite(Config{}, []Camera{{Name: "gate", ID: gate, Source: cam, PTZ: cam, Scout: cam}})
+		_, stop := running(t, site, nil)
+		time.Sleep(10 * time.Minute)
+		if looks := cam.turn(wrong{strange: true}); looks != 1 {
+			t.Errorf("looked %d times while it answered well", looks)
+		}
+		time.Sleep(2 * time.Minute)
+		if looks := cam.turn(wrong{strange: true}); looks != 2 {
+			t.Errorf("looked %d times within two minutes, want once more", looks)
+		}
+		time.Sleep(8 * time.Minute)
+		if looks := cam.turn(wrong{locked: true}); looks != 3 {
+			t.Errorf("looked %d times within ten minutes, want three times", looks)
+		}
+		time.Sleep(10 * time.Minute)
+		if looks := cam.turn(nil); looks != 3 {
+			t.Errorf("looked %d times, and not because a password is refused", looks)
 		}
 		stop()
 	})

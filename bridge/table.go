@@ -123,8 +123,10 @@ func (s *Site) newGear(cam Camera) *gear {
 	if cam.Scout != nil {
 		g.scout = &scouting{
 			scout: cam.Scout, slots: s.scouts, changed: s.refresh, log: log, back: make(chan struct{}, 1),
-			made: &belongings{site: s, camera: cam.Name, mount: g.mount, log: log},
+			strange: make(chan struct{}, 1),
+			made:    &belongings{site: s, camera: cam.Name, mount: g.mount, log: log},
 		}
+		g.health.strange = g.scout.isStrange
 	}
 	if cam.Lookout != nil {
 		g.events = &listener{

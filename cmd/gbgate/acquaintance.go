@@ -21,9 +21,10 @@ import (
 // acquaintance is what is remembered, in state_dir, of the device behind a camera's name: which one it is, so that
 // another one that gets the name does not get what superiors have made of this one, and whether it can be moved, which
 // `ptz = "auto"` rests on: so the catalog is right from the start the next time. The device is asked when it is reached,
-// whenever it is back and once an hour. Until it is known the camera counts as one that moves.
+// whenever it is back or answers strangely, and once an hour. Until it is known the camera counts as one that moves.
 type acquaintance struct {
 	cfg    config.Camera
+	source *source
 	camera *onvif.Camera
 	file   string
 	log    *slog.Logger
@@ -111,10 +112,10 @@ func (i identity) String() string {
 	return text
 }
 
-func newAcquaintance(c config.Camera, camera *onvif.Camera, file string, log *slog.Logger) *acquaintance {
-	a := &acquaintance{cfg: c, camera: camera, file: file, log: log}
+func newAcquaintance(c config.Camera, source *source, file string, log *slog.Logger) *acquaintance {
+	a := &acquaintance{cfg: c, source: source, camera: source.onvif, file: file, log: log}
 	r, err := a.recall()
-	a.fixed = err == nil && r.ONVIF == camera.Client().Address() && !r.Moves
+	a.fixed = err == nil && r.ONVIF == a.camera.Client().Address() && !r.Moves
 	return a
 }
 
@@ -187,7 +188,7 @@ func (a *acquaintance) welcome(ctx context.Context, r *remembered, device identi
 			return err
 		}
 		r.Device, r.Arriving, a.moved = &device, true, false
-		if err := errors.Join(a.remember(*r), a.camera.Unlearn(ctx)); err != nil {
+		if err := errors.Join(a.remember(*r), a.unlearn(ctx)); err != nil {
 			return err
 		}
 	}
@@ -207,6 +208,15 @@ func (a *acquaintance) welcome(ctx context.Context, r *remembered, device identi
 	}
 	r.Arriving = false
 	return a.remember(*r)
+}
+
+// unlearn drops all that the device before has told of itself, where its stream is too.
+func (a *acquaintance) unlearn(ctx context.Context) error {
+	if err := a.camera.Unlearn(ctx); err != nil {
+		return err
+	}
+	a.source.forget()
+	return nil
 }
 
 // putAside keeps what superiors have made of the device that had the name, unless that one had not come to it yet.

@@ -73,9 +73,15 @@ func (m *meeting) meet(t *testing.T, device simcam.ONVIFConfig) (*acquaintance, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAcquaintance(config.Camera{Name: "dome", PTZ: "auto"}, cam, m.file, slog.New(slog.DiscardHandler))
+	a := m.acquaintance(cam)
 	_, err = a.Look(t.Context(), &m.craft)
 	return a, err
+}
+
+// acquaintance is what a gateway that was just started has of a camera.
+func (m *meeting) acquaintance(cam *onvif.Camera) *acquaintance {
+	c := config.Camera{Name: "dome", PTZ: "auto"}
+	return newAcquaintance(c, &source{onvif: cam}, m.file, slog.New(slog.DiscardHandler))
 }
 
 // make has superiors make something, whose name is mark, of the device.
@@ -175,7 +181,7 @@ func TestAnotherDeviceWhileTheDiskIsFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAcquaintance(config.Camera{Name: "dome", PTZ: "auto"}, cam, m.file, slog.New(slog.DiscardHandler))
+	a := m.acquaintance(cam)
 	// A folder in the file's place can be neither read nor replaced.
 	full := func(on bool) {
 		t.Helper()
@@ -224,7 +230,7 @@ func TestAnotherDeviceAtTheSameAddress(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := newAcquaintance(config.Camera{Name: "dome", PTZ: "auto"}, cam, m.file, slog.New(slog.DiscardHandler))
+	a := m.acquaintance(cam)
 	if _, err := a.Look(t.Context(), &m.craft); err != nil || !a.Fixed() {
 		t.Fatalf("fixed %v, %v", a.Fixed(), err)
 	}

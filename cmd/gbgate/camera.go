@@ -66,7 +66,7 @@ func devices(
 			d.head = &head{cam}
 			if c.PTZ != "off" {
 				file := filepath.Join(cfg.Gateway.StateDir, "cameras", c.Name+".json")
-				d.known = newAcquaintance(c, cam, file, log.With("camera", c.Name))
+				d.known = newAcquaintance(c, d.source, file, log.With("camera", c.Name))
 			}
 			if c.Events != "off" {
 				d.events = &lookout{camera: cam, own: c.AlarmCodes()}
@@ -147,7 +147,7 @@ func newSource(c config.Camera, url string, poller *rtsp.Poller, log *slog.Logge
 }
 
 // source makes an rtsp.Source a bridge.Source. Where the configuration has no URL, ONVIF is asked
-// for it, once, and again where the camera has no such stream any more.
+// for it, once, and again when another device is found at the camera's address.
 type source struct {
 	onvif *onvif.Camera // nil: nothing but RTSP
 
@@ -162,7 +162,6 @@ func (s *source) Run(ctx context.Context, sink func(*media.Unit)) error {
 	pull, err := s.locate(ctx)
 	if err == nil {
 		err = pull.Run(ctx, sink)
-		s.lose(ctx, pull, err)
 	}
 	return classify(err)
 }
@@ -174,7 +173,6 @@ func (s *source) Check(ctx context.Context) error {
 		return classify(err)
 	}
 	found, err := pull.Check(ctx)
-	s.lose(ctx, pull, err)
 	if err == nil {
 		s.mu.Lock()
 		s.offered = media.Description{Video: found.Video, Audio: found.Audio}
@@ -216,19 +214,13 @@ func (s *source) become(url string) {
 	s.pull, s.located = &rtsp.Source{Config: cfg}, url != ""
 }
 
-// lose has ONVIF asked anew where the camera no longer has the stream that it named: it was reset, or swapped.
-func (s *source) lose(ctx context.Context, pull *rtsp.Source, err error) {
-	if e, ok := errors.AsType[*rtsp.Error](err); !ok || e.Kind != rtsp.NotFound {
-		return
-	}
+// forget has ONVIF asked anew for the URL that it told. A failure of the stream alone is no reason: the same recorder,
+// one of whose cameras is dead, would give the stream of another channel in its place.
+func (s *source) forget() {
 	s.mu.Lock()
-	stale := s.located && s.pull == pull
-	if stale {
+	defer s.mu.Unlock()
+	if s.located {
 		s.become("")
-	}
-	s.mu.Unlock()
-	if stale {
-		_ = s.onvif.Unlearn(ctx) // it fails where ctx ends, and nobody wants the stream
 	}
 }
 
@@ -253,21 +245,23 @@ func (h *head) Presets(ctx context.Context) ([]bridge.Preset, error) {
 
 // cameraError tells the bridge what it wants to know of a camera's failure.
 type cameraError struct {
-	err                 error
-	locked, unsupported bool
+	err                          error
+	locked, unsupported, strange bool
 }
 
 func (e cameraError) Error() string     { return e.err.Error() }
 func (e cameraError) Unwrap() error     { return e.err }
 func (e cameraError) LockedOut() bool   { return e.locked }
 func (e cameraError) Unsupported() bool { return e.unsupported }
+func (e cameraError) Strange() bool     { return e.strange }
 
 func classify(err error) error {
 	if e, ok := errors.AsType[*rtsp.Error](err); ok {
-		return cameraError{e, e.Kind == rtsp.Auth, e.Kind == rtsp.NoVideo}
+		strange := e.Kind == rtsp.Refused || e.Kind == rtsp.NotFound || e.Kind == rtsp.Protocol || e.Kind == rtsp.Closed
+		return cameraError{e, e.Kind == rtsp.Auth, e.Kind == rtsp.NoVideo, strange}
 	}
 	if e, ok := errors.AsType[*onvif.Error](err); ok {
-		return cameraError{e, e.Kind == onvif.NotAuthorized || e.Kind == onvif.Resting, false}
+		return cameraError{e, e.Kind == onvif.NotAuthorized || e.Kind == onvif.Resting, false, false}
 	}
 	return err
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"log/slog"
 	"math"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"gbgate/bridge"
 	"gbgate/cascade/rehearsal"
 	"gbgate/cmd/gbgate/config"
 	"gbgate/gb28181"
@@ -148,28 +150,90 @@ func TestFixedCameraIsFoundOut(t *testing.T) {
 	}
 }
 
-// A camera that is known by its ONVIF address alone is swapped, or reset, and has its stream elsewhere then.
-func TestStreamIsElsewhere(t *testing.T) {
-	t.Parallel()
-	cam := startCamera(t, simcam.Config{})
-	device, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: strings.Replace(cam.URL(), "/live", "/old", 1)})
-	address, swap := swappable(t, device)
+// onvifDevice is a camera of the name "dome" that is known by its ONVIF address alone.
+func onvifDevice(t *testing.T, address string, channel int) (device, bridge.Camera) {
+	t.Helper()
 	c, password := config.DefaultCamera(), ""
-	c.Name, c.ONVIF, c.Password = "dome", address, &password
+	c.Name, c.ONVIF, c.ONVIFChannel, c.Password = "dome", address, channel, &password
 	cfg := config.Default()
-	cfg.Cameras = []config.Camera{c}
+	cfg.Cameras, cfg.Gateway.StateDir = []config.Camera{c}, t.TempDir()
 	all, err := devices(cfg, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := cameras(cfg, all, nil)[0].Source
-	if err := source.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
-		t.Errorf("a stream that is gone: %v", err)
+	return all[c.Name], cameras(cfg, all, nil)[0]
+}
+
+// A camera that is known by its ONVIF address alone is swapped, and the other one has its stream elsewhere.
+func TestStreamIsElsewhere(t *testing.T) {
+	t.Parallel()
+	live := startCamera(t, simcam.Config{}).URL()
+	script := func(answer simcam.Answer) string {
+		return startScripted(t, simcam.RTSPQuirk{Script: func(cam *simcam.Scripted) { cam.Answer = answer }}).URL()
 	}
-	other, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: cam.URL()})
-	swap(other)
-	if err := source.Check(t.Context()); err != nil {
-		t.Errorf("where it is now: %v", err)
+	for name, old := range map[string]string{
+		"404":     strings.Replace(live, "/live", "/old", 1),
+		"451":     script(simcam.Refuse("DESCRIBE", "451 Parameter Not Understood")),
+		"hung up": script(simcam.AnswerTo("DESCRIBE", func(*simcam.ScriptedRequest) string { return "!" })),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: old, Serial: "A"})
+			address, swap := swappable(t, first)
+			_, cam := onvifDevice(t, address, 0)
+			look := func() error { _, err := cam.Scout.Look(t.Context(), &craft{}); return err }
+			if err := look(); err != nil {
+				t.Fatal(err)
+			}
+			var kind bridge.Kinder
+			if err := cam.Source.Check(t.Context()); !errors.As(err, &kind) || !kind.Strange() {
+				t.Errorf("a stream that is gone: %v", err)
+			}
+			other, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: live, Serial: "B"})
+			swap(other)
+			eventually(t, time.Minute, "the other one delivers", func() bool {
+				return look() == nil && cam.Source.Check(t.Context()) == nil
+			})
+		})
+	}
+}
+
+// One of a recorder's cameras dies, and the recorder drops it from its list: its channel does not become the next one.
+func TestDeadChannelIsNoOther(t *testing.T) {
+	t.Parallel()
+	live := startCamera(t, simcam.Config{}).URL()
+	old := strings.Replace(live, "/live", "/old", 1)
+	recorder, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: old, Serial: "A", Channels: 3})
+	address, swap := swappable(t, recorder)
+	d, cam := onvifDevice(t, address, 2)
+	if err := d.head.SetPreset(t.Context(), 3, "gate"); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		if err := cam.Source.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	made := craft{text: []byte(`"a cruise"`)}
+	if _, err := cam.Scout.Look(t.Context(), &made); err != nil {
+		t.Fatal(err)
+	}
+	check("its stream is gone")
+	later, _ := startDevice(t, simcam.ONVIFConfig{StreamURL: live, Serial: "A", Channels: 2})
+	swap(later)
+	check("it is not listed any more")
+	eventually(t, time.Minute, "it is looked at", func() bool {
+		_, err := cam.Scout.Look(t.Context(), &made)
+		return err == nil && later.Calls("GetDeviceInformation") > 0
+	})
+	check("it was looked at")
+	kept, err := d.head.KeptPresets(t.Context())
+	if err != nil || len(kept) != 1 || made.text == nil {
+		t.Errorf("presets %v, %v, and %s", kept, err, made.text)
+	}
+	if n := later.Calls("GetProfiles") + later.Calls("GetServices"); n > 0 {
+		t.Errorf("what all channels share was asked for again, %d times", n)
 	}
 }
 
