@@ -188,7 +188,7 @@ func (a *acquaintance) welcome(ctx context.Context, r *remembered, device identi
 			return err
 		}
 		r.Device, r.Arriving, a.moved = &device, true, false
-		if err := errors.Join(a.remember(*r), a.unlearn(ctx)); err != nil {
+		if err := a.remember(*r); err != nil {
 			return err
 		}
 	}
@@ -201,6 +201,9 @@ func (a *acquaintance) welcome(ctx context.Context, r *remembered, device identi
 	}
 	back := r.take(device)
 	if !a.moved { // else superiors may have made something since, and only the file does not say so
+		if err := a.unlearn(ctx); err != nil { // who moves the camera may have its turn for long
+			return err
+		}
 		if err := errors.Join(a.camera.ReplacePresets(ctx, back.Presets), made.Replace(back.Made)); err != nil {
 			return err
 		}

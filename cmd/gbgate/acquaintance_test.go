@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -244,6 +246,60 @@ func TestAnotherDeviceAtTheSameAddress(t *testing.T) {
 	if a.Fixed() || m.text != nil {
 		t.Errorf("fixed %v, has %s", a.Fixed(), m.text)
 	}
+}
+
+// The one that is there is steered just when it turns out to be another, and that lasts until the look is over.
+func TestAnotherDeviceWhileItIsSteered(t *testing.T) {
+	t.Parallel()
+	m := newMeeting(t)
+	d, _ := startDevice(t, simcam.ONVIFConfig{Serial: "A"})
+	address, swap := swappable(t, d)
+	cam, err := onvif.NewCamera(onvif.CameraConfig{Config: onvif.Config{Address: address}, Presets: m.presets})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := m.acquaintance(cam)
+	if _, err := a.Look(t.Context(), &m.craft); err != nil || a.Fixed() {
+		t.Fatalf("fixed %v, %v", a.Fixed(), err)
+	}
+	steered, over := make(chan struct{}), make(chan struct{})
+	steer, release := sync.OnceFunc(func() { close(steered) }), sync.OnceFunc(func() { close(over) })
+	other, _ := startDevice(t, simcam.ONVIFConfig{Serial: "B", Fixed: true, Asked: func(op string) {
+		if op == "ContinuousMove" {
+			steer()
+			<-over
+		}
+	}})
+	swap(other)
+	var moves sync.WaitGroup
+	defer moves.Wait()
+	defer release()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	steers := reading{&m.craft, func() {
+		moves.Go(func() { _ = cam.Move(t.Context(), 1, 0, 0) })
+		<-steered
+		cancel()
+	}}
+	eventually(t, time.Minute, "the other camera is noticed", func() bool {
+		_, err := a.Look(ctx, steers)
+		return err != nil && ctx.Err() != nil
+	})
+	release()
+	if _, err := a.Look(t.Context(), &m.craft); err != nil || !a.Fixed() {
+		t.Errorf("then: fixed %v, %v", a.Fixed(), err)
+	}
+}
+
+// reading is a craft that does something when it is read.
+type reading struct {
+	*craft
+	then func()
+}
+
+func (r reading) Read() ([]byte, error) {
+	r.then()
+	return r.craft.Read()
 }
 
 // swappable is an address where a device answers, and another one after swap. The second could not be sure to get the
