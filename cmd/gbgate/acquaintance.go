@@ -82,6 +82,9 @@ func (r *remembered) take(device identity) aside {
 	return a
 }
 
+// numbered tells whether the device that had the name last has told its serial number.
+func (r *remembered) numbered() bool { return r.Device != nil && r.Device.Serial != "" }
+
 // identity is which device it is.
 type identity struct {
 	Host    string `json:"host"`
@@ -153,6 +156,9 @@ func (a *acquaintance) Look(ctx context.Context, made bridge.Made) (changed bool
 		return false, err
 	}
 	device, err := a.identify(ctx)
+	if errors.Is(err, errors.ErrUnsupported) && !r.numbered() {
+		err = nil
+	}
 	nobody := classify(err) // one that does not say who it is may say whether it moves
 	if err == nil {
 		err = a.welcome(ctx, &r, device, made)
@@ -239,15 +245,17 @@ func (a *acquaintance) putAside(ctx context.Context, r *remembered, made bridge.
 	return nil
 }
 
-// identify asks which device it is. Zeros, as some makers number all they make, are no serial number.
+// identify asks which device it is. Zeros, as some makers number all they make, are no serial number. One that does
+// not tell (errors.ErrUnsupported) may be a device of which there is no more to know than its address, or may be just
+// starting: many refuse everything until they are up.
 func (a *acquaintance) identify(ctx context.Context) (identity, error) {
 	device := identity{Channel: a.cfg.ONVIFChannel}
 	if u, err := url.Parse(a.camera.Client().Address()); err == nil {
 		device.Host = u.Hostname()
 	}
 	info, err := a.camera.Client().InfoWithin(ctx, infoShared)
-	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
-		return identity{}, err
+	if err != nil {
+		return device, err
 	}
 	if serial := strings.TrimSpace(info.Serial); strings.Trim(serial, "0-: ") != "" {
 		device.Serial = serial

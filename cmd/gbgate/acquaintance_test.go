@@ -166,6 +166,33 @@ func TestAnotherDeviceIsNoticed(t *testing.T) {
 	}
 }
 
+// One that does not tell who it is, as some don't while they start, is neither the one before nor another, unless there
+// is nothing but its address that it was ever known by.
+func TestDeviceThatDoesNotTellYet(t *testing.T) {
+	quiet := simcam.ONVIFConfig{Quirks: simcam.ONVIFQuirks{NoInformation: true}}
+	m := newMeeting(t)
+	m.make(t, "mark")
+	for _, step := range []struct {
+		name   string
+		device simcam.ONVIFConfig
+		known  bool
+		want   string // is in place then
+	}{
+		{"it never tells", quiet, true, "mark"},
+		{"it tells at last", simcam.ONVIFConfig{Serial: "A"}, true, "mark"},
+		{"another is put up, and just starting", quiet, false, "mark"},
+		{"it has started", simcam.ONVIFConfig{Serial: "B"}, true, ""},
+	} {
+		_, err := m.meet(t, step.device)
+		if known := err == nil; known != step.known || !known && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%s: %v", step.name, err)
+		}
+		if got := m.made(t); got != step.want {
+			t.Errorf("%s: %q is in place, want %q", step.name, got, step.want)
+		}
+	}
+}
+
 // What can't be written is tried again, and meanwhile nothing is lost: neither of the device before, nor what superiors
 // make of the new one while only the file does not say yet that it is there.
 func TestAnotherDeviceWhileTheDiskIsFull(t *testing.T) {

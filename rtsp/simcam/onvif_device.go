@@ -68,6 +68,9 @@ func (d *ONVIF) device(q *soapRequest) (string, *fault) {
 	case "GetSystemDateAndTime":
 		return d.dateAndTime(), nil
 	case "GetDeviceInformation":
+		if d.cfg.Quirks.NoInformation {
+			return "", unsupported()
+		}
 		return in("tds:GetDeviceInformationResponse", el("tds:Manufacturer", d.cfg.Name), el("tds:Model", d.cfg.Model),
 			el("tds:FirmwareVersion", "1.0"), el("tds:SerialNumber", d.cfg.Serial), el("tds:HardwareId", "sim")), nil
 	case "GetServices":

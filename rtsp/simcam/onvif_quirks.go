@@ -29,6 +29,8 @@ type ONVIFQuirks struct {
 	BrokenUTF8      bool // half a character in every answer
 	RefusesAction   bool // a request with an action in its Content-Type is a 400
 
+	NoInformation bool // GetDeviceInformation is a fault, as everything is with some that are just starting
+
 	NoMedia2 bool
 	// The device service lists no relay outputs, and switches none without saying so; Device I/O does both
 	// (onvif_simple_server).
