@@ -24,7 +24,7 @@ type device struct {
 	sub     *source       // nil: sub_url is not given
 	head    *head         // nil: fixed, or nothing but RTSP
 	events  *lookout      // nil: nobody listens to it
-	known   *acquaintance // nil: nothing to be moved by ONVIF
+	known   *acquaintance // nil: ONVIF neither moves it nor tells where its stream is
 	archive *archive      // nil: it records nothing itself
 }
 
@@ -64,7 +64,7 @@ func devices(
 			}
 			d.source.onvif = cam
 			d.head = &head{cam}
-			if c.PTZ != "off" {
+			if c.PTZ != "off" || c.URL == "" {
 				file := filepath.Join(cfg.Gateway.StateDir, "cameras", c.Name+".json")
 				d.known = newAcquaintance(c, d.source, file, log.With("camera", c.Name))
 			}
@@ -128,10 +128,13 @@ func cameras(cfg *config.Config, all map[string]device, recorders *recorders) []
 			cam.Switcher = d.head
 			switch c.PTZ {
 			case "auto":
-				cam.PTZ, cam.Scout = moving{d.head, d.known}, d.known
+				cam.PTZ = moving{d.head, d.known}
 			case "onvif":
-				cam.PTZ, cam.Scout = d.head, d.known
+				cam.PTZ = d.head
 			}
+		}
+		if d.known != nil {
+			cam.Scout = d.known
 		}
 		list = append(list, cam)
 	}

@@ -252,6 +252,9 @@ func TestRelayOfACameraWithoutPTZ(t *testing.T) {
 	if cam.PTZ != nil || cam.Switcher == nil {
 		t.Fatalf("PTZ %v, switches %v", cam.PTZ, cam.Switcher)
 	}
+	if cam.Scout == nil {
+		t.Error("nobody would notice that it was swapped and has its stream elsewhere")
+	}
 	if err := cam.Switcher.Switch(t.Context(), 7, true); err != nil || !device.Relay() {
 		t.Errorf("%v, relay output %v", err, device.Relay())
 	}
