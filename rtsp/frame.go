@@ -13,9 +13,9 @@ const (
 
 	// recoveryAfter is half of the default time after which a session without pictures is given up.
 	recoveryAfter = 5 * time.Second
-	// A stream that had an IDR picture gets this long for the next one, and as long as its longest group of pictures, at
-	// least that of most cameras. One with gradual refresh may send IDR pictures on request, very seldom: so far apart
-	// they are no groups.
+	// While pictures flow, a stream that had an IDR picture gets this long for the next one, and as long as its longest
+	// group of pictures, at least that of most cameras. One with gradual refresh may send IDR pictures on request, very
+	// seldom: so far apart they are no groups.
 	idrGrace   = 10 * time.Second
 	usualGroup = 12 * time.Second
 	smartGroup = time.Minute
@@ -41,7 +41,7 @@ type video struct {
 	sets  *setStore
 	stats *assemblerStats
 	done  func(picture)
-	// recoveryAfter is how long a stream that began without an IDR picture may take to send one, see refreshes.
+	// recoveryAfter is how long nothing may come out for want of an IDR picture, see refreshes.
 	recoveryAfter time.Duration
 
 	// the packet at hand
@@ -59,6 +59,7 @@ type video struct {
 	slices   bool // it has a slice
 	broken   bool
 	key      bool
+	idr      bool
 	recovery bool   // its SEI has a recovery point
 	fields   int    // of an interlaced frame
 	nals     int    // so far
@@ -69,12 +70,13 @@ type video struct {
 	everySlice bool // markers are on every slice: they say nothing about the picture
 	ended      bool // the last access unit was ended, and nothing was lost since
 	endedTS    uint32
-	endedOut   bool // it was emitted
-	endedMark  bool // it was ended by a marker
-	waiting    bool // for a key picture
-	gap        bool // pictures were dropped since the last one emitted
+	endedOut   bool      // it was emitted
+	endedMark  bool      // it was ended by a marker
+	waiting    bool      // for a key picture
+	gap        bool      // pictures were dropped since the last one emitted
+	lastOut    time.Time // when a picture was emitted; without one: when the stream began
 	hadIDR     bool
-	lastIDR    time.Time     // without one: when the stream began
+	lastIDR    time.Time     // when one began that was emitted; without one: when the stream began
 	longest    time.Duration // between two of them
 	size       [2]int        // expected size of an ordinary and of a key picture
 }
@@ -95,7 +97,7 @@ func (v *video) packet(p *packet, gap int) {
 	}
 	v.timestamp, v.arrived = p.Timestamp, p.Arrived
 	if v.lastIDR.IsZero() {
-		v.lastIDR = p.Arrived
+		v.lastIDR, v.lastOut = p.Arrived, p.Arrived
 	}
 	depack := depackH264
 	if v.codec == media.H265 {
@@ -134,26 +136,20 @@ func (v *video) beginSlice() {
 	if v.broken = !v.kind.first; v.broken {
 		return
 	}
-	if v.kind.key {
-		v.countIDR()
-	}
-	v.key = v.kind.key || v.recovery && v.refreshes()
+	v.idr = v.kind.key
+	v.key = v.idr || v.recovery && v.refreshes()
 	if v.key && v.sets.ready() || !v.key && !v.waiting {
 		v.openUnit()
 	}
 }
 
-func (v *video) countIDR() {
-	if v.hadIDR {
-		v.longest = max(v.longest, min(v.arrived.Sub(v.lastIDR), smartGroup))
-	}
-	v.hadIDR, v.lastIDR = true, v.arrived
-}
-
 // refreshes tells whether the stream goes on without IDR pictures (gradual refresh), so that a picture with a recovery
 // point has to do for a key picture. Who starts there sees grey for a while, which no viewer of a camera that sends IDR
-// pictures, if seldom, shall see.
+// pictures, if seldom, shall see; but grey is better than a session that is given up because nothing comes out of it.
 func (v *video) refreshes() bool {
+	if v.waiting && v.arrived.Sub(v.lastOut) > v.recoveryAfter {
+		return true
+	}
 	limit := v.recoveryAfter
 	if v.hadIDR {
 		limit = idrGrace + max(v.longest, usualGroup)
@@ -213,7 +209,10 @@ func (v *video) finish() {
 		v.waiting = true
 		v.releaseUnit()
 	case v.unit != nil:
-		v.waiting = false
+		v.waiting, v.lastOut = false, v.arrived
+		if v.idr {
+			v.countIDR()
+		}
 		if !v.pic.rest {
 			v.expect(len(v.unit.Data))
 		}
@@ -229,13 +228,22 @@ func (v *video) finish() {
 	v.done(pic)
 }
 
+// countIDR learns from an IDR picture that is emitted. A damaged one is none that anybody could start at: cameras that
+// lose packets of each, because it is large, would never begin.
+func (v *video) countIDR() {
+	if v.hadIDR {
+		v.longest = max(v.longest, min(v.pic.began.Sub(v.lastIDR), smartGroup))
+	}
+	v.hadIDR, v.lastIDR = true, v.pic.began
+}
+
 // clear makes ready for the next access unit.
 func (v *video) clear() {
 	v.side = v.side[:0]
 	if cap(v.side) > keepScratch {
 		v.side = nil
 	}
-	v.open, v.slices, v.broken, v.key, v.recovery = false, false, false, false, false
+	v.open, v.slices, v.broken, v.key, v.idr, v.recovery = false, false, false, false, false, false
 	v.nals, v.start = 0, -1
 	v.pic = picture{}
 }

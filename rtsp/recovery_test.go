@@ -86,6 +86,49 @@ func TestRecoveryPointBehindIDROnRequest(t *testing.T) {
 	t.Error("no further key picture")
 }
 
+// TestRecoveryPointBehindLoss: packets lost anywhere, of IDR pictures too, keep nobody waiting until the session is given
+// up; but an IDR has its chance first.
+func TestRecoveryPointBehindLoss(t *testing.T) {
+	const lap = 3 * time.Second
+	first := func(lap int) bool { return lap == 0 }
+	for what, c := range map[string]struct {
+		idr  func(lap int) bool
+		lost func(at time.Duration, idr bool) bool // the last packet of such pictures
+	}{
+		"of the IDR at the beginning": {first, func(_ time.Duration, idr bool) bool { return idr }},
+		"of each IDR":                 {func(int) bool { return true }, func(_ time.Duration, idr bool) bool { return idr }},
+		"behind an IDR":               {first, func(at time.Duration, _ bool) bool { return at > lap && at < lap+50*time.Millisecond }},
+		"behind a group of a minute": {
+			func(lap int) bool { return lap%20 == 0 && lap < 40 },
+			func(at time.Duration, _ bool) bool { return at > 21*lap && at < 21*lap+50*time.Millisecond },
+		},
+	} {
+		for _, name := range []string{"h264-refresh", "h264-open-gop"} {
+			clip := loadClip(t, name)
+			pkts := laps(t, clip, 32, c.idr)
+			holes, origin := 0, pkts[0].Timestamp
+			pkts = slices.DeleteFunc(pkts, func(p packet) bool {
+				idr := (p.Timestamp-origin)%(3*media.Clock) == 0
+				hole := p.Marker && c.lost(p.Arrived.Sub(start), idr)
+				if hole {
+					holes++
+				}
+				return hole
+			})
+			got := collect(clip.codec, nil, audioFormat{}).feed(pkts)
+			before, longest := start, time.Duration(0)
+			for _, u := range got.units {
+				longest = max(longest, u.arrived.Sub(before))
+				before = u.arrived
+			}
+			longest = max(longest, pkts[len(pkts)-1].Arrived.Sub(before))
+			if holes == 0 || longest < recoveryAfter || longest > recoveryAfter+2*time.Second {
+				t.Errorf("%s: %d packets lost %s: no picture for %v", name, holes, what, longest)
+			}
+		}
+	}
+}
+
 // laps plays a clip of three seconds n times, with its first picture, the only IDR, where idr says so.
 func laps(t *testing.T, clip encoding, n int, idr func(lap int) bool) []packet {
 	t.Helper()
