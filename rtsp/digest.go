@@ -51,6 +51,17 @@ func (c challenge) rank() int {
 // kind tells ways of authentication apart, whatever their nonces.
 func (c challenge) kind() string { return c.scheme + " " + strings.ToUpper(c.algorithm) }
 
+// ranOut tells whether a camera that refused a signature means the nonce of c, not the password: it says so, or the nonce
+// is of an older connection and it has another one by now.
+func (c challenge) ranOut(offers []challenge, older bool) bool {
+	for _, o := range offers {
+		if o.kind() == c.kind() && (o.stale || older && o.nonce != c.nonce) {
+			return true
+		}
+	}
+	return false
+}
+
 func (c challenge) hash(parts ...string) string {
 	var h hash.Hash
 	if strings.HasPrefix(strings.ToUpper(c.algorithm), "SHA-256") {
@@ -172,6 +183,7 @@ type authenticator struct {
 	user, password string
 	stranger       bool // asked by a host the camera redirected to, which gets no password
 	options        bool // the OPTIONS in front are signed, too; set between two sessions
+	older          bool // the current nonce is of another connection; set between two sessions
 
 	mu       sync.Mutex
 	current  *challenge // signs the next request
@@ -180,7 +192,7 @@ type authenticator struct {
 	accepted bool       // any signed request ever got through
 	refused  map[string]bool
 	wrong    int
-	expired  int    // fresh nonces in a row that the camera called stale
+	expired  int    // fresh nonces in a row that had run out
 	failure  *Error // why no further try makes sense
 }
 
@@ -214,14 +226,14 @@ func (a *authenticator) passed(signed string) {
 }
 
 // challenged takes a 401. A nonce that worked before has merely run out (Dahua gives each request a new
-// one); a fresh one that fails means a wrong password, or a way of authentication the camera offers but
-// gets wrong, so the next best is tried once.
+// one), and so has, once, one of an older connection where the camera has another now; a fresh one that fails
+// means a wrong password, or a way of authentication the camera offers but gets wrong, so the next best is tried once.
 func (a *authenticator) challenged(values []string, signed string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	offers := parseChallenges(values)
 	fresh := a.current != nil && !a.proven && signed == a.current.kind()+" "+a.current.nonce
-	if fresh && staleOf(offers, a.current.kind()) {
+	if fresh && a.current.ranOut(offers, a.older) {
 		a.expired++
 	} else if fresh {
 		a.refused[a.current.kind()] = true
@@ -238,7 +250,7 @@ func (a *authenticator) challenged(values []string, signed string) {
 	case best == nil:
 		a.failure = &Error{Kind: Auth, Text: "camera asks for a kind of authentication nobody knows"}
 	default:
-		a.current, a.count, a.proven = best, 0, false
+		a.current, a.count, a.proven, a.older = best, 0, false, false
 		return
 	}
 	a.current = nil
@@ -254,6 +266,18 @@ func (a *authenticator) refusal() *Error {
 	return &Error{Kind: Auth, Text: "password refused"}
 }
 
+// hungUp tells what is wrong with a camera that hung up on a second connection. Where it refused the signature of an
+// OPTIONS there, whose nonce may have run out, it may hang up on a wrong password: that is not tried again soon, since
+// cameras lock the account.
+func (a *authenticator) hungUp(why *Error) *Error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.expired == 0 {
+		return why
+	}
+	return &Error{Kind: Auth, Text: "camera hangs up behind the password: it is wrong, or no session is free", Err: why}
+}
+
 func (a *authenticator) best(offers []challenge) *challenge {
 	var best *challenge
 	for i := range offers {
@@ -263,15 +287,6 @@ func (a *authenticator) best(offers []challenge) *challenge {
 		}
 	}
 	return best
-}
-
-func staleOf(offers []challenge, kind string) bool {
-	for _, c := range offers {
-		if c.kind() == kind && c.stale {
-			return true
-		}
-	}
-	return false
 }
 
 // retry tells whether a request refused with 401 is worth sending again, or why not.

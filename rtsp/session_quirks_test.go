@@ -36,6 +36,21 @@ func TestPasswordQuirks(t *testing.T) {
 	})
 }
 
+// A camera that has a new nonce on each connection and hangs up behind a wrong password is not asked again soon.
+func TestWrongPasswordHungUpOn(t *testing.T) {
+	cam := newFakeCamera(t)
+	cam.Answer = func(c *camConn, r *camRequest) string {
+		challenge := fmt.Sprintf(`WWW-Authenticate: Digest realm="cam", nonce="n%d"`, c.Number)
+		c.Send([]byte(simcam.Reply(r, "401 Unauthorized", challenge)))
+		return "!"
+	}
+	err := cam.pull(Config{Username: "user", Password: "wrong"})
+	verdict{Auth, "wrong, or no session is free"}.on(t, err)
+	if n := len(cam.Asked("OPTIONS")); n != 2 {
+		t.Errorf("%d connections, want 2", n)
+	}
+}
+
 // TestTransportQuirks: where RTP over TCP does not come, "auto" gets the picture over UDP, and begins there next time.
 func TestTransportQuirks(t *testing.T) {
 	for _, quirk := range simcam.TransportQuirks() {

@@ -109,10 +109,11 @@ func (s *Source) sessions(ctx context.Context, use func(*session) error) error {
 			}
 			target = to
 		case reopened:
-			return next.why
+			return auth.hungUp(next.why)
 		default:
 			reopened, auth.options = true, next.signOptions
 		}
+		auth.older = true
 	}
 	return asError(err)
 }

@@ -70,6 +70,9 @@ func PasswordQuirks() []RTSPQuirk {
 		{"hangs up behind the challenge at OPTIONS", "several", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, hangsUp: true, options: true,
 		}},
+		{"hangs up once, with a nonce for each connection", "several, when their sessions are all taken", door{
+			ask: []string{`Digest realm="cam", nonce="{nonce}"`, `Basic realm="cam"`}, options: true, each: true, full: true,
+		}},
 		{"challenge behind OPTIONS refused without one", "old recorders", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, refuses: true,
 		}},
@@ -97,7 +100,9 @@ type door struct {
 	takes   signature
 	realm   string // default "cam"
 	once    bool   // a nonce is good for one request
+	each    bool   // a nonce is good for one connection
 	hangsUp bool   // behind each challenge
+	full    bool   // the first request that is signed is hung up on
 	options bool   // OPTIONS is asked for it, too
 	refuses bool   // OPTIONS is refused with 401, whatever it is signed with
 	locks   int    // the wrong signature that locks the account; 0: none does
@@ -112,7 +117,12 @@ func (d door) script(cam *Scripted) {
 	}
 	guard := &guard{door: d, username: cam.Username, password: cam.Password}
 	cam.Answer = func(c *ScriptedConn, r *ScriptedRequest) string {
+		if d.each {
+			guard.connection(c.Number)
+		}
 		switch {
+		case d.full && r.Get("Authorization") != "" && guard.turnsAway():
+			return "!"
 		case r.Method == "OPTIONS" && d.refuses:
 			return Reply(r, "401 Unauthorized")
 		case r.Method == "OPTIONS" && !d.options, guard.admits(r):
@@ -135,6 +145,22 @@ type guard struct {
 	mu    sync.Mutex
 	nonce int
 	wrong int
+	away  int // requests turned away
+}
+
+// connection gives a connection its nonce. One client comes after the other.
+func (g *guard) connection(number int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.nonce = number
+}
+
+// turnsAway tells whether no session is free, as at first.
+func (g *guard) turnsAway() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.away++
+	return g.away == 1
 }
 
 // admits tells whether a request is signed as it should be.
