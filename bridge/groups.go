@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"time"
 
 	"gbgate/media"
@@ -14,13 +15,17 @@ const (
 	minGroup = 5 * time.Minute
 	// maxGroup bounds what is learned, and is what a camera may have of which no whole group was seen yet.
 	maxGroup = 30 * time.Minute
+	// lastGroups is how many are looked back on. An encoder that hung without a key picture and came to itself again has
+	// sent a long group, too, which is to be forgotten.
+	lastGroups = 8
 )
 
-// groups learns how far a camera's key pictures are apart at most.
+// groups learns how far a camera's key pictures are apart at most these days.
 type groups struct {
 	key     time.Time // arrival of the session's last one; zero: none yet
 	picture time.Time // arrival of the last picture
-	longest time.Duration
+	last    [lastGroups]time.Duration
+	next    int // the oldest of them
 }
 
 // begin says that a session begins.
@@ -35,15 +40,17 @@ func (g *groups) count(u *media.Unit) {
 		return
 	}
 	if !g.key.IsZero() {
-		g.longest = max(g.longest, u.Arrived.Sub(g.key))
+		g.last[g.next] = u.Arrived.Sub(g.key)
+		g.next = (g.next + 1) % lastGroups
 	}
 	g.key = u.Arrived
 }
 
 // length is how long a group of the camera may be.
 func (g *groups) length() time.Duration {
-	if g.longest == 0 {
+	longest := slices.Max(g.last[:])
+	if longest == 0 {
 		return maxGroup
 	}
-	return min(max(g.longest, minGroup), maxGroup)
+	return min(max(longest, minGroup), maxGroup)
 }
