@@ -70,7 +70,7 @@ func PasswordQuirks() []RTSPQuirk {
 		{"hangs up behind the challenge at OPTIONS", "several", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, hangsUp: true, options: true,
 		}},
-		{"hangs up once, with a nonce for each connection", "several, when their sessions are all taken", door{
+		{"hangs up once with a nonce for each connection", "several, when their sessions are all taken", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`, `Basic realm="cam"`}, options: true, each: true, full: true,
 		}},
 		{"challenge behind OPTIONS refused without one", "old recorders", door{
