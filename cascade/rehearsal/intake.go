@@ -9,8 +9,11 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -34,7 +37,7 @@ type intake struct {
 	work    sync.WaitGroup
 }
 
-// openIntake binds what the offer will name. late: the TCP port is found but not yet listened on.
+// openIntake binds what the offer will name. late: the TCP port is held but not yet listened on.
 func openIntake(transport string, local netip.Addr, timeout time.Duration, late bool, s *sink,
 	after <-chan struct{},
 ) (*intake, error) {
@@ -44,9 +47,10 @@ func openIntake(transport string, local netip.Addr, timeout time.Duration, late 
 	case UDP:
 		err = in.bindUDP()
 	case TCPPassive:
-		if err = in.listen(); err == nil && late {
-			in.shut()
-			in.closed = false
+		if late {
+			err = in.hold()
+		} else {
+			err = in.listen()
 		}
 	case TCPActive:
 	default:
@@ -60,9 +64,7 @@ func openIntake(transport string, local netip.Addr, timeout time.Duration, late 
 }
 
 // close ends the reading and waits for it. It may be called again.
-func (in *intake) close() { in.shut() }
-
-func (in *intake) shut() {
+func (in *intake) close() {
 	in.mu.Lock()
 	in.closed = true
 	for _, s := range in.sockets {
@@ -137,7 +139,38 @@ func (in *intake) readUDP(conn *net.UDPConn, take func(time.Time, netip.AddrPort
 	}
 }
 
-// listen listens for the node's media connection, on the port it had before if it had one.
+// hold takes a TCP port that refuses connections until listen. Only a bound socket keeps it: left free meanwhile, the
+// next program that asks for any port may get it, and the node reaches a stranger.
+func (in *intake) hold() error {
+	family, at := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Addr: in.local.As16()})
+	if in.local.Is4() {
+		family, at = unix.AF_INET, &unix.SockaddrInet4{Addr: in.local.As4()}
+	}
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("a TCP port to hold: %w", err)
+	}
+	in.sockets = append(in.sockets, os.NewFile(uintptr(fd), "held port"))
+	// The listener, which Go gives the same option, may then share the port.
+	if err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err == nil {
+		err = unix.Bind(fd, at)
+	}
+	if err == nil {
+		at, err = unix.Getsockname(fd)
+	}
+	if err != nil {
+		return fmt.Errorf("a TCP port to hold: %w", err)
+	}
+	switch at := at.(type) {
+	case *unix.SockaddrInet4:
+		in.port = at.Port
+	case *unix.SockaddrInet6:
+		in.port = at.Port
+	}
+	return nil
+}
+
+// listen listens for the node's media connection, on the held port if there is one.
 func (in *intake) listen() error {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: in.local.AsSlice(), Port: in.port, Zone: in.local.Zone()})
 	if err != nil {

@@ -64,7 +64,7 @@ func (c *call) offerSDP() string {
 		fmt.Sprintf("o=%s 0 0 IN %s %s", c.node.p.cfg.ID, family, c.local),
 		"s=" + c.req.Kind.String(),
 		fmt.Sprintf("c=IN %s %s", family, c.local),
-		fmt.Sprintf("t=%d %d", unix(c.req.Start), unix(c.req.Stop)),
+		fmt.Sprintf("t=%d %d", unixTime(c.req.Start), unixTime(c.req.Stop)),
 		fmt.Sprintf("m=video %d %s 96 97 98 99", port, proto),
 		"a=recvonly",
 		"a=rtpmap:96 PS/90000",
@@ -87,8 +87,8 @@ func (c *call) offerSDP() string {
 	return strings.Join(append(lines, "f="), "\r\n") + "\r\n"
 }
 
-// unix is a time as t= has it: Unix seconds, 0 for none.
-func unix(t time.Time) int64 {
+// unixTime is a time as t= has it: Unix seconds, 0 for none.
+func unixTime(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
 	}
@@ -117,7 +117,7 @@ func (c *call) checkAnswer(s *sdp.Session) netip.AddrPort {
 	if !strings.EqualFold(s.Name, c.req.Kind.String()) {
 		f.add("s", "the answer says s=%s", s.Name)
 	}
-	if start, stop := unix(c.req.Start), unix(c.req.Stop); s.Start != start || s.Stop != stop {
+	if start, stop := unixTime(c.req.Start), unixTime(c.req.Stop); s.Start != start || s.Stop != stop {
 		f.add("t", "the answer says t=%d %d, not %d %d", s.Start, s.Stop, start, stop)
 	}
 	c.checkSSRC(s)
