@@ -115,12 +115,18 @@ func TestTCPStream(t *testing.T) {
 	}
 }
 
+// unheard returns an address that refuses connections and that no other test is given meanwhile: a sender that never
+// dials holds the port.
+func unheard(t *testing.T) netip.AddrPort {
+	t.Helper()
+	holder := open(t, Config{Transport: TCPActive, Remote: netip.MustParseAddrPort("127.0.0.1:9")})
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), holder.LocalPort())
+}
+
 // TestLateListener: monibuca listens only after the ACK. The port stays the announced one.
 func TestLateListener(t *testing.T) {
 	checkLeaks(t)
-	l := listener(t)
-	remote := addrOf(l)
-	l.Close()
+	remote := unheard(t)
 	s := open(t, Config{Transport: TCPActive, Remote: remote})
 	s.link.(*tcpLink).pause = 10 * time.Millisecond
 	got := make(chan error, 1)
@@ -147,10 +153,8 @@ func TestLateListener(t *testing.T) {
 
 func TestNobodyListens(t *testing.T) {
 	checkLeaks(t)
-	l := listener(t)
-	l.Close()
 	ports := &Ports{}
-	s := open(t, Config{Transport: TCPActive, Remote: addrOf(l), DialRetry: 3, Ports: ports})
+	s := open(t, Config{Transport: TCPActive, Remote: unheard(t), DialRetry: 3, Ports: ports})
 	s.link.(*tcpLink).pause = time.Millisecond
 	if err := s.Connect(t.Context()); !errors.Is(err, ErrNoConnection) {
 		t.Errorf("got %v, want %v", err, ErrNoConnection)
