@@ -10,11 +10,15 @@ import (
 	"hash"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxWrong is how often a password may be refused within one Run: Hikvision and Dahua lock the account
 // after five to seven wrong ones.
 const maxWrong = 2
+
+// hangUpPause is how soon behind its challenge a camera hangs up that does.
+const hangUpPause = 500 * time.Millisecond
 
 // challenge is one way of authentication a camera offers.
 type challenge struct {
@@ -184,6 +188,7 @@ type authenticator struct {
 	stranger       bool // asked by a host the camera redirected to, which gets no password
 	options        bool // the OPTIONS in front are signed, too; set between two sessions
 	older          bool // the current nonce is of another connection; set between two sessions
+	careful        bool // see whether the camera hangs up behind its challenge before signing; set between two sessions
 
 	mu       sync.Mutex
 	current  *challenge // signs the next request
@@ -193,6 +198,7 @@ type authenticator struct {
 	refused  map[string]bool
 	wrong    int
 	expired  int    // fresh nonces in a row that had run out
+	silent   int    // signatures in a row that the camera hung up on
 	failure  *Error // why no further try makes sense
 }
 
@@ -219,7 +225,7 @@ func (a *authenticator) passed(signed string) {
 	if signed == "" {
 		return
 	}
-	a.accepted, a.expired = true, 0
+	a.accepted, a.expired, a.silent = true, 0, 0
 	if a.current != nil && signed == a.current.kind()+" "+a.current.nonce {
 		a.proven = true
 	}
@@ -245,7 +251,7 @@ func (a *authenticator) challenged(values []string, signed string) {
 		a.failure = &Error{Kind: Auth, Text: "camera redirects to another host, which asks for a password; it gets none"}
 	case a.user == "" && a.password == "":
 		a.failure = &Error{Kind: Auth, Text: "camera asks for a user name and password, none is configured"}
-	case a.wrong+a.expired >= maxWrong, a.wrong > 0 && best == nil:
+	case a.wrong+a.expired+a.silent >= maxWrong, a.wrong > 0 && best == nil:
 		a.failure = a.refusal()
 	case best == nil:
 		a.failure = &Error{Kind: Auth, Text: "camera asks for a kind of authentication nobody knows"}
@@ -263,19 +269,56 @@ func (a *authenticator) refusal() *Error {
 			Text: "password was accepted, then refused (401): no free session, or no right to view this stream",
 		}
 	}
+	if a.wrong == 0 && a.silent > 0 {
+		return &Error{Kind: Auth, Text: hangsUpText}
+	}
 	return &Error{Kind: Auth, Text: "password refused"}
 }
 
-// hungUp tells what is wrong with a camera that hung up on a second connection. Where it refused the signature of an
-// OPTIONS there, whose nonce may have run out, it may hang up on a wrong password: that is not tried again soon, since
-// cameras lock the account.
+// hangsUpText is for cameras of which nobody can tell why they do.
+const hangsUpText = "camera hangs up behind the password: it is wrong, or no session is free"
+
+// unanswered tells whether the camera hung up on a signature that nothing has proven, and counts that: it may be how it
+// refuses a password, or it has no session free.
+func (a *authenticator) unanswered() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.current == nil || a.proven || a.count == 0 {
+		return false
+	}
+	a.silent++
+	return true
+}
+
+// askAnew drops the nonce of a signature that was hung up on: where each connection has its own, signing the next
+// connection's first request with it would only use up one more of the tries that a password has.
+func (a *authenticator) askAnew() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.current, a.careful = nil, true
+}
+
+// pause is how long to wait before the next request, so that a signature is not wasted on a camera that hangs up
+// behind its challenge.
+func (a *authenticator) pause() time.Duration {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.careful && a.current != nil && a.count == 0 {
+		return hangUpPause
+	}
+	return 0
+}
+
+// hungUp tells what is wrong with a camera that hung up on its last connection. Where it refused the signature of an
+// OPTIONS there, whose nonce may have run out, or hung up on as many signatures as a password has tries, it may hang up
+// on a wrong password: that is not tried again soon, since cameras lock the account.
 func (a *authenticator) hungUp(why *Error) *Error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.expired == 0 {
+	if a.expired+a.silent < maxWrong && a.expired == 0 {
 		return why
 	}
-	return &Error{Kind: Auth, Text: "camera hangs up behind the password: it is wrong, or no session is free", Err: why}
+	return &Error{Kind: Auth, Text: hangsUpText, Err: why}
 }
 
 func (a *authenticator) best(offers []challenge) *challenge {

@@ -17,6 +17,8 @@ const (
 // traffic is what normConn hands over. outbound runs on the goroutine that writes, all else on the
 // one that reads; nothing may block.
 type traffic interface {
+	// pause is how long to see whether the camera hangs up before a request leaves.
+	pause(method string) time.Duration
 	// outbound may change a request before it leaves; false swallows it.
 	outbound(m *message) (exchange, bool)
 	// inbound may change a reply before gortsplib gets it.

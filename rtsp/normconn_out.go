@@ -79,6 +79,13 @@ func (n *normConn) Write(p []byte) (int, error) {
 // send puts a request on the wire. The numbers there are our own, since not all requests are gortsplib's: one
 // that is the session's brings done.
 func (n *normConn) send(m *message, done func(*message)) error {
+	if wait := n.traffic.pause(m.method); wait > 0 {
+		select {
+		case <-n.left:
+			return net.ErrClosed
+		case <-time.After(wait):
+		}
+	}
 	e, send := n.traffic.outbound(m)
 	if !send {
 		return nil

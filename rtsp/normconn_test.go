@@ -47,6 +47,7 @@ type counting struct {
 	methods       []string
 }
 
+func (c *counting) pause(string) time.Duration           { return 0 }
 func (c *counting) outbound(m *message) (exchange, bool) { return exchange{}, true }
 func (c *counting) inbound(e exchange, _ *message) {
 	c.methods = append(c.methods, "reply to "+e.method)

@@ -340,7 +340,8 @@ func (s *session) request(exchange func() error) error {
 				if failure := s.auth.retry(); failure != nil {
 					return failure
 				}
-				return &again{signOptions: try == 0, why: asError(err)}
+				// At OPTIONS that is, where DESCRIBE did not leave any more.
+				return &again{signOptions: s.challengedAtOptions() && (try == 0 || last.method == ""), why: asError(err)}
 			}
 			return err
 		}

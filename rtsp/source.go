@@ -85,7 +85,7 @@ func (s *Source) sessions(ctx context.Context, use func(*session) error) error {
 	}
 	auto := cfg.Transport == "auto"
 	udp := cfg.Transport == "udp" || auto && s.udpWorked.Load()
-	reopened := false
+	var opened reopening
 	for range maxSessions {
 		err = use(&session{
 			cfg: cfg, target: target, auth: auth, udp: udp, auto: auto, keepalive: &s.keepalive,
@@ -108,14 +108,35 @@ func (s *Source) sessions(ctx context.Context, use func(*session) error) error {
 				auth.stranger = true
 			}
 			target = to
-		case reopened:
+		case !opened.again(auth, next):
 			return auth.hungUp(next.why)
-		default:
-			reopened, auth.options = true, next.signOptions
 		}
 		auth.older = true
 	}
 	return asError(err)
+}
+
+// reopening is how often a camera was connected to because it had hung up.
+type reopening int
+
+// again tells whether to connect once more to a camera that hung up, and prepares auth for it.
+//
+//	nothing signed ──► connect, sign at once ──► hung up: over
+//	hung up on a signature ──► connect, ask for the challenge ──► hung up behind that: connect, sign at once
+//	                                                          └─► hung up on the second signature: over
+func (r *reopening) again(auth *authenticator, next *again) bool {
+	signed := auth.unanswered()
+	*r++
+	switch {
+	case *r == 1 && signed:
+		auth.options = false
+		auth.askAnew()
+	case *r == 1, *r == 2 && auth.careful && !signed:
+		auth.options, auth.careful = next.signOptions, false
+	default:
+		return false
+	}
+	return true
 }
 
 // prepare fills in the defaults and takes the URL apart.

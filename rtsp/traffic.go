@@ -7,6 +7,14 @@ import (
 	"time"
 )
 
+// pause implements traffic: the first signature behind a challenge is that of DESCRIBE.
+func (s *session) pause(method string) time.Duration {
+	if method != "DESCRIBE" {
+		return 0
+	}
+	return s.auth.pause()
+}
+
 // outbound gives a request the camera's own URL, a signature, and no Range unless one is wanted.
 func (s *session) outbound(m *message) (exchange, bool) {
 	s.mu.Lock()

@@ -73,6 +73,9 @@ func PasswordQuirks() []RTSPQuirk {
 		{"hangs up once with a nonce for each connection", "several, when their sessions are all taken", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`, `Basic realm="cam"`}, options: true, each: true, full: true,
 		}},
+		{"hangs up on a wrong password once with a nonce for each connection", "several", door{
+			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, each: true, mute: true,
+		}},
 		{"challenge behind OPTIONS refused without one", "old recorders", door{
 			ask: []string{`Digest realm="cam", nonce="{nonce}"`}, refuses: true,
 		}},
@@ -103,6 +106,7 @@ type door struct {
 	each    bool   // a nonce is good for one connection
 	hangsUp bool   // behind each challenge
 	full    bool   // the first request that is signed is hung up on
+	mute    bool   // the first wrong signature is hung up on
 	options bool   // OPTIONS is asked for it, too
 	refuses bool   // OPTIONS is refused with 401, whatever it is signed with
 	locks   int    // the wrong signature that locks the account; 0: none does
@@ -127,6 +131,8 @@ func (d door) script(cam *Scripted) {
 			return Reply(r, "401 Unauthorized")
 		case r.Method == "OPTIONS" && !d.options, guard.admits(r):
 			return ""
+		case d.mute && guard.wasFirst(r):
+			return "!"
 		}
 		text := guard.challenge(r)
 		if d.hangsUp {
@@ -179,6 +185,13 @@ func (g *guard) admits(r *ScriptedRequest) bool {
 		g.wrong++
 	}
 	return fits && (g.locks == 0 || g.wrong < g.locks)
+}
+
+// wasFirst tells whether a request that was not admitted has brought the first wrong signature.
+func (g *guard) wasFirst(r *ScriptedRequest) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return r.Get("Authorization") != "" && g.wrong == 1
 }
 
 func (g *guard) challenge(r *ScriptedRequest) string {
