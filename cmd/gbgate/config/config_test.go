@@ -47,7 +47,7 @@ func TestShippedFileShowsEveryKey(t *testing.T) {
 	}
 	for table := range tables() {
 		for _, key := range keysOf(table) {
-			if position(string(text), table, -1, key) == 0 {
+			if locate(string(text)).line(table, -1, key) == 0 {
 				t.Errorf("config.toml does not show %s.%s", table, key)
 			}
 		}

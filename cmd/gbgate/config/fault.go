@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"os"
-	"regexp"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -49,37 +48,9 @@ func (fs Faults) Error() string {
 func StateDir(path string) string {
 	found := Gateway{StateDir: Default().Gateway.StateDir}
 	text, err := os.ReadFile(path)
-	if n := position(string(text), "gateway", -1, "state_dir"); err == nil && n > 0 {
+	if n := locate(string(text)).line("gateway", -1, "state_dir"); err == nil && n > 0 {
 		line := strings.TrimSpace(strings.Split(string(text), "\n")[n-1])
 		_, _ = toml.Decode(line, &found)
 	}
 	return found.StateDir
-}
-
-// position finds the line on which key stands in the n-th (from 0) [[table]] of text, because
-// the decoder does not tell it. table "" is the top; 0 is returned when it is not found.
-func position(text, table string, n int, key string) int {
-	header := regexp.MustCompile(`^\s*\[\[?\s*([^\]\s]+)\s*\]\]?`)
-	assign := regexp.MustCompile(`(?i)^\s*["']?` + regexp.QuoteMeta(key) + `["']?\s*=`)
-	root, sub, _ := strings.Cut(table, ".")
-	current, count := "", -1
-	for i, line := range strings.Split(text, "\n") {
-		if m := header.FindStringSubmatch(line); m != nil {
-			current = m[1]
-			if current == root {
-				count++
-			}
-			if current == key || current == strings.Trim(table+"."+key, ".") {
-				if n < 0 || count == n || count < 0 {
-					return i + 1
-				}
-			}
-			continue
-		}
-		inTable := current == table || sub != "" && current == root+"."+sub
-		if inTable && (n < 0 || count == n) && assign.MatchString(line) {
-			return i + 1
-		}
-	}
-	return 0
 }

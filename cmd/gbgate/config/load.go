@@ -73,6 +73,28 @@ type parser struct {
 	codeFaults map[string]string // by camera: what it says of them
 
 	missingCodes bool // are no fault
+
+	found *places  // see places
+	lines []string // see lineOf
+}
+
+// places tells where in the text what stands.
+func (p *parser) places() *places {
+	if p.found == nil {
+		p.found = locate(p.text)
+	}
+	return p.found
+}
+
+// lineOf returns a line of the text, "" if there is none.
+func (p *parser) lineOf(line int) string {
+	if p.lines == nil {
+		p.lines = strings.Split(p.text, "\n")
+	}
+	if line < 1 || line > len(p.lines) {
+		return ""
+	}
+	return p.lines[line-1]
 }
 
 func (p *parser) fault(line int, key, format string, args ...any) {
@@ -141,15 +163,13 @@ func (p *parser) unknown(torn map[string]bool, lists map[string]int) {
 		if len(key) > 1 {
 			table = strings.Join(key[:len(key)-1], ".")
 		}
-		line, where := 0, path
-		for n := next[path]; n < lists[key[0]] && line == 0; n++ {
-			if line = position(p.text, table, n, name); line > 0 {
-				next[path] = n + 1
-				where = fmt.Sprintf("%s[%d]%s", key[0], n+1, strings.TrimPrefix(path, key[0]))
-			}
-		}
-		if line == 0 {
-			line = position(p.text, table, -1, name)
+		where := path
+		n, line := p.places().from(table, next[path], name)
+		if line > 0 && n < lists[key[0]] {
+			next[path] = n + 1
+			where = fmt.Sprintf("%s[%d]%s", key[0], n+1, strings.TrimPrefix(path, key[0]))
+		} else {
+			line = p.places().line(table, -1, name)
 		}
 		p.fault(line, where, "unknown key%s", suggestion(name, table))
 	}
@@ -169,7 +189,7 @@ func (p *parser) superior(i int, prim toml.Primitive) (s Superior, ok bool) {
 		return s, false
 	}
 	if !s.Compat.applyProfile(first.Compat.Profile) {
-		p.fault(position(p.text, "superior.compat", i, "profile"), where+".compat.profile",
+		p.fault(p.places().line("superior.compat", i, "profile"), where+".compat.profile",
 			"there is no profile %q; there are %s", first.Compat.Profile, strings.Join(ProfileNames(), ", "))
 	}
 	if err := p.meta.PrimitiveDecode(prim, &s); err != nil {
@@ -206,14 +226,11 @@ func (p *parser) decodeFault(err error, key string) {
 			text = "is text: write it between quotes"
 		}
 	}
-	lines := strings.Split(p.text, "\n")
-	if line > 0 && line <= len(lines) {
-		if name, _, assigns := strings.Cut(lines[line-1], "="); assigns && strings.HasSuffix(key, "]") {
-			key += "." + strings.TrimSpace(name) // the decoder names no key inside of a list
-		}
-		if plain := slip(lines[line-1], text); plain != "" {
-			text = plain
-		}
+	if name, _, assigns := strings.Cut(p.lineOf(line), "="); assigns && strings.HasSuffix(key, "]") {
+		key += "." + strings.TrimSpace(name) // the decoder names no key inside of a list
+	}
+	if plain := slip(p.lineOf(line), text); plain != "" {
+		text = plain
 	}
 	p.fault(line, key, "%s", tomlPrefix.ReplaceAllString(text, ""))
 }
@@ -224,7 +241,7 @@ func (p *parser) secrets() {
 		s := &p.cfg.Superiors[i]
 		p.secret(keyOf("superior", i, s.Name), &s.Password, s.PasswordFile, s.PasswordEnv)
 		if s.Password == nil {
-			p.fault(position(p.text, "superior", i, "name"), keyOf("superior", i, s.Name)+".password",
+			p.fault(p.places().line("superior", i, "name"), keyOf("superior", i, s.Name)+".password",
 				`is missing; give password, password_file or password_env (password = "" if the platform asks for none)`)
 			s.Password = new(string)
 		}
@@ -234,7 +251,7 @@ func (p *parser) secrets() {
 		p.secret(keyOf("camera", i, c.Name), &c.Password, c.PasswordFile, c.PasswordEnv)
 		if c.Password == nil {
 			if c.Username != "" {
-				p.fault(position(p.text, "camera", i, "username"), keyOf("camera", i, c.Name)+".password",
+				p.fault(p.places().line("camera", i, "username"), keyOf("camera", i, c.Name)+".password",
 					`is missing beside username; give password, password_file or password_env`)
 			}
 			c.Password = new(string)

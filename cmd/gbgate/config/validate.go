@@ -254,9 +254,12 @@ type check struct {
 }
 
 func (c check) fault(key, format string, args ...any) {
-	line := position(c.p.text, c.table, c.index, key)
+	line := c.p.places().line(c.table, c.index, key)
 	if line == 0 {
-		line = position(c.p.text, c.table, c.index, "name")
+		line = c.p.places().line(c.table, c.index, "name")
+	}
+	if line == 0 {
+		line = c.p.places().entry(root(c.table), c.index)
 	}
 	c.p.fault(line, c.where+"."+key, format, args...)
 }
