@@ -300,7 +300,8 @@ func (l *Ledger) NoteManual(camera string, on bool) {
 }
 
 // KeepManual forgets the recordings by hand of all cameras but those that are recorded now: an order must not come to
-// life months later, when a camera's recording is switched on again, or its name given to another.
+// life months later, when a camera's recording is switched on again, or its name given to another. A swap without a
+// gap is seen by the camera's scout alone (bridge.Made): without ONVIF nobody can tell another camera from a new address.
 func (l *Ledger) KeepManual(recorded func(camera string) bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
