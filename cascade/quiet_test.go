@@ -63,6 +63,9 @@ func TestTheSameFaultIsToldOnce(t *testing.T) {
 			t.Errorf("%d lines with %q after two kinds of refusals, want %d:\n%s", got, part, want, log.text.String())
 		}
 	}
+	if s := g.p.Status(); !s.Since.Before(s.LastErrorAt) {
+		t.Errorf("away since %v, but the last of ten refusals came at %v", s.Since, s.LastErrorAt)
+	}
 	well.Store(true)
 	eventually(t, "online", func() bool { return g.p.Status().State == Online })
 	eventually(t, "the line that says so", func() bool { return log.count("to=online") == 1 })

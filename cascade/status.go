@@ -14,7 +14,7 @@ type Status struct {
 	Name  string
 	ID    string
 	State State
-	Since time.Time // when State was entered
+	Since time.Time // when it was registered (Online, Refreshing) or ceased to be, not when the last of many attempts began
 
 	RegisteredUntil   time.Time
 	KeepaliveAnswered time.Time
@@ -72,7 +72,10 @@ func (p *Platform) setState(s State) {
 	p.mu.Lock()
 	from := p.status.State
 	if from != s {
-		p.status.State, p.status.Since = s, time.Now()
+		p.status.State = s
+		if from.registered() != s.registered() {
+			p.status.Since = time.Now()
+		}
 	}
 	p.mu.Unlock()
 	if from == s {
