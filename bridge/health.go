@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -221,7 +222,11 @@ func (h *health) note(condition Condition, reason string) time.Duration {
 	}
 	h.mu.Unlock()
 	if confirmed && condition != before {
-		h.feed.Log.Warn("camera's condition", "from", before.String(), "to", condition.String(), "reason", reason)
+		level, about := slog.LevelWarn, []any{"from", before.String(), "to", condition.String(), "reason", reason}
+		if condition == ON {
+			level, about = slog.LevelInfo, about[:4]
+		}
+		h.feed.Log.Log(context.Background(), level, "camera's condition", about...)
 		h.changed()
 	}
 	switch st := h.feed.Status(); {
