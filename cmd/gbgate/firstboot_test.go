@@ -120,6 +120,37 @@ func TestReadOnlyRoot(t *testing.T) {
 	}
 }
 
+// A disk whose file system has been made read-only, as the kernel does when it fails, ends no pictures at the next start.
+func TestReadOnlyState(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	cam := startCamera(t, simcam.Config{})
+	platform := startPlatform(t, rehearsal.Config{Password: "12345678"})
+	file := writeConfig(t, 0, `log_file = "log/gbgate.log"`, superiorTOML(platform, "12345678", "udp")+cameraTOML("gate", channelID, cam.URL(), "", ""))
+	state := filepath.Join(filepath.Dir(file), "state")
+	if err := os.Mkdir(state, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", state, "tmpfs", syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(state, 0) })
+	binary := program(t)
+	g := &gatewayUnderTest{start(t, binary, "run", "-c", file), file}
+	wantPlay(t, node(t, platform), rehearsal.PlayRequest{Channel: channelID, Transport: rehearsal.UDP, Pictures: 5}, false)
+	_, complaints, code := run(t, binary, "status", "-c", file)
+	if code != exitBad || !strings.Contains(complaints, "read-only file system") {
+		t.Errorf("status: exit %d: %s", code, complaints)
+	}
+	if code := g.terminate(t); code != exitGood {
+		t.Errorf("exit %d", code)
+	}
+	if log := g.output(); !strings.Contains(log, "gateway.state_dir can't be written to") {
+		t.Errorf("the log:\n%s", log)
+	}
+}
+
 // clock is the wall clock of one program, which runs in an emulator whose clock a library makes wrong; nobody else's
 // clock is touched.
 type clock struct{ offsets string }

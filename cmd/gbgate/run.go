@@ -54,7 +54,7 @@ type side struct {
 // newGateway binds every socket and joins the parts; nothing runs yet.
 func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 	g := &gateway{cfg: cfg, current: cfg, log: log, started: time.Now(), memory: newGuard(log), wheel: rtpout.NewWheel()}
-	if err := os.MkdirAll(cfg.Gateway.StateDir, 0o755); err != nil {
+	if err := os.MkdirAll(cfg.Gateway.StateDir, 0o755); err != nil && !admin.Worn(err) {
 		return nil, fmt.Errorf("gateway.state_dir: %w", err)
 	}
 	var err error
@@ -81,11 +81,14 @@ func newGateway(cfg *config.Config, log *slog.Logger) (*gateway, error) {
 		Strangers: func(user string, src netip.AddrPort) bool { return router.Stranger(user, src) },
 	}); err != nil {
 		_ = g.poller.Close()
-		return nil, fmt.Errorf("gateway.sip_listen: %w", err)
+		return nil, plainListen("gateway.sip_listen", cfg.Gateway.SIPListen, err)
 	}
 	if g.admin, err = admin.Listen(g.adminConfig()); err != nil {
 		_ = g.ua.Close()
 		_ = g.poller.Close()
+		if errors.Is(err, admin.ErrListen) {
+			return nil, plainListen("admin.listen", cfg.Admin.Listen, err)
+		}
 		return nil, err
 	}
 	router = cascade.NewRouter(g.ua)

@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const maxAnswer = 64 << 20
@@ -32,6 +35,8 @@ func Get(ctx context.Context, socket, path string) ([]byte, error) {
 	}
 	res, err := client.Do(req)
 	switch {
+	case errors.Is(err, os.ErrNotExist) && unix.Access(filepath.Dir(socket), unix.W_OK) == unix.EROFS: //nolint:errorlint // an errno
+		return nil, fmt.Errorf("gbgate does not run, or could not make %s (read-only file system): see its log", socket)
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return nil, fmt.Errorf("gbgate does not run (nobody listens on %s)", socket)
 	case errors.Is(err, os.ErrPermission):

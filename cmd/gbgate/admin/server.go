@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -44,23 +45,42 @@ const (
 	closeTimeout = time.Second
 )
 
+// ErrListen is what Listen fails with where Config.Listen is the reason.
+var ErrListen = errors.New("admin.listen")
+
+// Worn tells whether err is that of a disk that is full or broken, or was made read-only for that, and not somebody's
+// mistake.
+func Worn(err error) bool {
+	for _, errno := range []syscall.Errno{syscall.EROFS, syscall.ENOSPC, syscall.EDQUOT, syscall.EIO} {
+		if errors.Is(err, errno) {
+			return true
+		}
+	}
+	return false
+}
+
 // Listen opens the sockets, so that a port that is taken is told before anything else starts.
 func Listen(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg}
 	if cfg.Listen != "" {
 		l, err := net.Listen("tcp", cfg.Listen)
 		if err != nil {
-			return nil, fmt.Errorf("admin.listen: %w", err)
+			return nil, fmt.Errorf("%w: %w", ErrListen, err)
 		}
 		s.listeners = append(s.listeners, l)
 	}
 	if cfg.Socket != "" {
 		l, err := listenSocket(cfg.Socket)
-		if err != nil {
+		switch {
+		case Worn(err): // pictures need no disk
+			cfg.Log.Error("gateway.state_dir can't be written to: what platforms set is lost at the next start, "+
+				"and `gbgate status` can't ask this process", "reason", err.Error())
+		case err != nil:
 			s.Close()
 			return nil, err
+		default:
+			s.listeners = append(s.listeners, l)
 		}
-		s.listeners = append(s.listeners, l)
 	}
 	return s, nil
 }
