@@ -23,6 +23,8 @@ func (e env) printFound(doc discoverDoc) {
 	defer e.printStrangers(doc)
 	if len(doc.Cameras) == 0 {
 		fmt.Fprintln(e.stdout, "no camera answers")
+		fmt.Fprintln(e.stdout, "--net 192.0.2.0/24 looks in another network than this box's; "+
+			"`gbgate probe camera IP` looks at one address closely")
 		if os.Geteuid() != 0 && len(doc.Strangers) == 0 {
 			fmt.Fprintln(e.stdout, "as root, discover hears cameras whose addresses are in other networks, too")
 		}

@@ -21,6 +21,11 @@ func sheetHints(cfg *config.Config) []hintDoc {
 			add(table, name, "password", "with a blank at its beginning or end", "without",
 				"a blank copied along makes it wrong, unless it does belong to it", `password = "…", without the blank`)
 		}
+		if text != nil && strings.ContainsFunc(*text, func(r rune) bool { return r < ' ' || r > '~' }) {
+			add(table, name, "password", "with a character that is not ASCII (full-width, Chinese, a curly quote, a tab)",
+				"of ASCII alone", "an input method slips such in, and devices disagree about how they are sent",
+				"type the password anew with the input method off, or set one of ASCII alone")
+		}
 	}
 	for _, s := range cfg.Superiors {
 		fix := fmt.Sprintf("compare the id of [[superior]] %q with the sheet", s.Name)
@@ -43,8 +48,17 @@ func sheetHints(cfg *config.Config) []hintDoc {
 		}
 		password("superior", s.Name, s.Password)
 	}
+	first := map[string]string{} // by stream: the first camera that has it
 	for _, c := range cfg.Cameras {
 		password("camera", c.Name, c.Password)
+		stream := fmt.Sprint(c.URL, " ", c.ONVIF, " ", c.ONVIFChannel)
+		if other, again := first[stream]; again {
+			add("camera", c.Name, "url", fmt.Sprintf("the very stream of camera %q", other), "its own",
+				"a block that was copied shows one camera under two codes", fmt.Sprintf("change url or onvif of [[camera]] %q, "+
+					"or remove the block", c.Name))
+			continue
+		}
+		first[stream] = c.Name
 	}
 	return hints
 }

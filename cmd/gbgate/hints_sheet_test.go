@@ -46,7 +46,21 @@ password = %q
 		{"blanks", file(platform, "", "12345678 ", "\tx"), []string{
 			`superior "a" password is with a blank at its beginning or end`,
 			`camera "c" password is with a blank at its beginning or end`,
+			`camera "c" password is with a character that is not ASCII (full-width, Chinese, a curly quote, a tab)`,
 		}},
+		{"full width", file(platform, "", "ｐａｓｓ", "“x”"), []string{
+			`superior "a" password is with a character that is not ASCII (full-width, Chinese, a curly quote, a tab)`,
+			`camera "c" password is with a character that is not ASCII (full-width, Chinese, a curly quote, a tab)`,
+		}},
+		{"one camera twice", file(platform, "", "", "x") + `[[camera]]
+name = "d"
+id = "34020100001320000002"
+url = "rtsp://192.0.2.64/"
+[[camera]]
+name = "e"
+id = "34020100001320000003"
+url = "rtsp://192.0.2.64/2"
+`, []string{`camera "d" url is the very stream of camera "c"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg, err := config.Parse("c.toml", c.text)
