@@ -306,6 +306,16 @@ func TestProbeWithWrongPassword(t *testing.T) {
 	}
 }
 
+// Who gives a URL of another maker's is told how to find the right one.
+func TestProbeWithWrongPath(t *testing.T) {
+	camera := startCamera(t, simcam.Config{})
+	doc := probeCamera(t, exitBad, "rtsp://"+camera.Addr().String()+"/Streaming/Channels/101")
+	want := "gbgate probe camera " + camera.Addr().String() + ","
+	if !strings.Contains(doc.Reason, "no such stream") || len(doc.Fixes) != 1 || !strings.Contains(doc.Fixes[0], want) {
+		t.Errorf("document: %+v, want a fix with %q", doc, want)
+	}
+}
+
 func TestProbeNothing(t *testing.T) {
 	doc := probeCamera(t, exitBad, fmt.Sprintf("127.0.0.1:%d", freeTCPPort(t)))
 	if doc.Verdict != bad || !strings.Contains(doc.Reason, "refused") {

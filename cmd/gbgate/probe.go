@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"gbgate/rtsp"
 )
 
 // probeDoc is what `probe camera --json` prints.
@@ -42,23 +44,24 @@ type probeONVIFDoc struct {
 
 // probeStreamDoc is one stream: what was promised and what came.
 type probeStreamDoc struct {
-	Verdict     string   `json:"verdict"`
-	Reason      string   `json:"reason,omitempty"`
-	Stream      string   `json:"stream"` // main | sub
-	URL         string   `json:"url"`
-	Codec       string   `json:"codec,omitempty"`
-	Width       int      `json:"width,omitempty"`
-	Height      int      `json:"height,omitempty"`
-	FPS         float64  `json:"fps,omitempty"`
-	BitrateKbps int      `json:"bitrate_kbps,omitempty"`
-	GOP         int      `json:"gop,omitempty"` // pictures from key to key
-	GOPSeconds  float64  `json:"gop_seconds,omitempty"`
-	Audio       string   `json:"audio,omitempty"`
-	FirstMS     int64    `json:"first_picture_ms,omitempty"`
-	Server      string   `json:"server,omitempty"`
-	BackChannel string   `json:"back_channel,omitempty"` // what its loudspeaker takes; main only
-	LeftOut     []string `json:"left_out,omitempty"`     // tracks that can't go upward
-	refused     bool     // the password was
+	Verdict     string    `json:"verdict"`
+	Reason      string    `json:"reason,omitempty"`
+	Stream      string    `json:"stream"` // main | sub
+	URL         string    `json:"url"`
+	Codec       string    `json:"codec,omitempty"`
+	Width       int       `json:"width,omitempty"`
+	Height      int       `json:"height,omitempty"`
+	FPS         float64   `json:"fps,omitempty"`
+	BitrateKbps int       `json:"bitrate_kbps,omitempty"`
+	GOP         int       `json:"gop,omitempty"` // pictures from key to key
+	GOPSeconds  float64   `json:"gop_seconds,omitempty"`
+	Audio       string    `json:"audio,omitempty"`
+	FirstMS     int64     `json:"first_picture_ms,omitempty"`
+	Server      string    `json:"server,omitempty"`
+	BackChannel string    `json:"back_channel,omitempty"` // what its loudspeaker takes; main only
+	LeftOut     []string  `json:"left_out,omitempty"`     // tracks that can't go upward
+	refused     bool      // the password was
+	fails       rtsp.Kind // how; 0: it does not, or not with RTSP
 	watched     time.Duration
 }
 

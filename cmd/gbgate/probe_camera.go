@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -188,7 +189,7 @@ func (p *prober) stream(ctx context.Context, name, address string) probeStreamDo
 	fail := func(err error) probeStreamDoc {
 		doc.Verdict, doc.Reason = bad, err.Error()
 		if known, ok := asRTSP(err); ok {
-			doc.refused = known.Kind == rtsp.Auth
+			doc.refused, doc.fails = known.Kind == rtsp.Auth, known.Kind
 		}
 		return doc
 	}
@@ -284,8 +285,13 @@ func (p *prober) judge(d *probeDoc, guessed bool) {
 			continue
 		}
 		spoil(s.Stream + " stream: " + s.Reason)
-		if s.refused {
+		switch {
+		case s.refused:
 			fix("%s", account)
+		case s.fails == rtsp.NotFound && !guessed && d.ONVIF == nil:
+			fix("its path is another one: gbgate probe camera %s, without a path, tries ONVIF and the usual ones", hostIn(s.URL))
+		case s.fails == rtsp.NoVideo:
+			fix("set the codec of the %s stream to H.264 in the camera, or give another stream of it", s.Stream)
 		}
 	}
 	if guessed && good1 == 0 && len(d.Streams) > 0 && !d.Streams[0].refused {
@@ -300,6 +306,14 @@ func (p *prober) judge(d *probeDoc, guessed bool) {
 	if len(d.Streams) == 0 {
 		spoil("no stream")
 	}
+}
+
+// hostIn is the host of a URL, with its port where it has one.
+func hostIn(address string) string {
+	if u, err := url.Parse(address); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return "IP"
 }
 
 // advise tells what is worth changing of a stream that works.
