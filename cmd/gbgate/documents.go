@@ -25,6 +25,8 @@ type statusDoc struct {
 	Cameras   []cameraDoc   `json:"cameras"`
 	Calls     []callDoc     `json:"calls"`
 	Memory    memoryDoc     `json:"memory"`
+	// Config is the SHA-256 of the file that was taken over last; absent: it has none, as in the demonstration.
+	Config string `json:"config_sha256,omitempty"`
 
 	Recordings *recordingsDoc `json:"recordings,omitempty"` // absent: nothing is recorded, and nothing was
 }
@@ -114,6 +116,9 @@ func (g *gateway) status() statusDoc {
 		Verdict: good, Version: version, Started: corrected(g.started), ID: g.cfg.Gateway.ID, SIP: g.ua.Addr().String(),
 		Superiors: g.superiors(), Cameras: g.cameras(), Calls: g.calls(),
 		Memory: memoryOf(g.memory.State()),
+	}
+	if taken := g.taken.Load(); taken != nil {
+		doc.Config = *taken
 	}
 	doc.Recordings = g.recorders.document()
 	doc.Verdict = doc.Memory.Verdict

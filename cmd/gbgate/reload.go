@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,7 +31,10 @@ func serve(ctx context.Context, e env, file string, cfg *config.Config) (err err
 	if err != nil {
 		return err
 	}
+	taken := digest(file)
 	for {
+		running := taken
+		g.taken.Store(&running)
 		tellInactive(cfg, log.Logger)
 		tellKept(keepCodes(cfg), log.Logger)
 		next, err := serveUntil(ctx, g, hangup, file, log.Logger)
@@ -45,7 +49,7 @@ func serve(ctx context.Context, e env, file string, cfg *config.Config) (err err
 		nextLog := openJournal(e, next.Gateway)
 		if g, err = newGateway(next, nextLog.Logger); err == nil {
 			log.end(nil)
-			cfg, log = next, nextLog
+			cfg, log, taken = next, nextLog, digest(file)
 			continue
 		}
 		nextLog.end(nil)
@@ -81,7 +85,7 @@ func serveUntil(
 			continue
 		}
 		if onlyCameras(g.current, next) && (g.recorders != nil || !next.Records()) {
-			if err := reloadCameras(g, next); err != nil {
+			if err := reloadCameras(g, file, next); err != nil {
 				log.Error("configuration not reloaded", "error", err)
 			}
 			continue
@@ -97,13 +101,24 @@ func onlyCameras(a, b *config.Config) bool {
 		reflect.DeepEqual(a.Recording, b.Recording) && reflect.DeepEqual(a.Superiors, b.Superiors)
 }
 
-func reloadCameras(g *gateway, next *config.Config) error {
+func reloadCameras(g *gateway, file string, next *config.Config) error {
 	tellKept(keepCodes(next), g.log)
 	if err := g.update(next); err != nil {
 		return err
 	}
+	taken := digest(file)
+	g.taken.Store(&taken)
 	g.log.Info("cameras are reloaded", "cameras", len(next.Cameras))
 	return nil
+}
+
+// digest tells one text of a file from another; "" where it can't be read.
+func digest(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(text))
 }
 
 // tellKept says that the cameras' codes could not be written: a full disk, or a file of a newer release. The site

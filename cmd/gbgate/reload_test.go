@@ -46,11 +46,22 @@ func TestReload(t *testing.T) {
 		t.Errorf("after a bad file: %d channels, %v", len(items), err)
 	}
 
+	changed := func() bool {
+		_, complaints, _ := run(t, program(t), "status", "-c", g.config)
+		return strings.Contains(complaints, "changed since")
+	}
+	if err := os.WriteFile(g.config, append(text, "# edited\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if !changed() {
+		t.Error("status does not tell that the file is not what runs")
+	}
 	hangup(string(text) + cameraTOML("yard", "34020100001320000002", cam.URL(), "", ""))
 	waitFor(t, "the second camera", func() bool {
 		items, err := n.Catalog(t.Context())
 		return err == nil && len(items) == 2
 	})
+	waitFor(t, "status that tells no change", func() bool { return !changed() })
 	if code := g.terminate(t); code != exitGood {
 		t.Errorf("exit %d", code)
 	}

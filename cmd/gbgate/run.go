@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,8 @@ type gateway struct {
 	ledger  *ledger.Ledger
 
 	recorders *recorders // nil: nothing is recorded
+
+	taken atomic.Pointer[string] // the digest of the file that was taken over last
 }
 
 // side is one superior: the platform as it is spoken to, and the site as it sees it.

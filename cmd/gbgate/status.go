@@ -45,6 +45,10 @@ func statusCommand(ctx context.Context, e env, args []string) int {
 			faults)
 		return exitBad
 	}
+	if now := digest(*file); doc.Config != "" && now != "" && now != doc.Config {
+		fmt.Fprintf(e.stderr, "\n%s is not what the gateway runs with: it was changed since. To take it over: "+
+			"systemctl reload gbgate (SIGHUP)\n", *file)
+	}
 	if doc.Verdict != good {
 		return exitBad
 	}
