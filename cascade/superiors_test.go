@@ -173,12 +173,18 @@ func TestDeadSuperiorsDisturbNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	closed, err := net.Listen("tcp4", "127.0.0.1:0")
+	flapping, flaps := flappingTCP(t)
+	// Where a connection comes from nobody listens, and no other test's socket can either.
+	anybody, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = closed.Close() // nobody listens: refused
-	flapping, flaps := flappingTCP(t)
+	defer anybody.Close()
+	refusing, err := net.Dial("tcp4", anybody.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer refusing.Close()
 
 	m, calls := newMany(t), newMedia()
 	timers := shortTimers()
@@ -187,7 +193,7 @@ func TestDeadSuperiorsDisturbNobody(t *testing.T) {
 	dead := map[string]*Platform{}
 	for name, cfg := range map[string]Config{
 		"silent":   {ID: "34020000002000000101", Address: silent.LocalAddr().String()},
-		"refusing": {ID: "34020000002000000102", Address: closed.Addr().String(), Transport: "tcp"},
+		"refusing": {ID: "34020000002000000102", Address: refusing.LocalAddr().String(), Transport: "tcp"},
 		"flapping": {ID: "34020000002000000103", Address: flapping, Transport: "tcp"},
 	} {
 		cfg.Name, cfg.NodeID, cfg.RegisterRetry, cfg.Timers = name, nodeID, 120*time.Millisecond, timers

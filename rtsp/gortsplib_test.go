@@ -2,8 +2,10 @@ package rtsp
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,10 +55,16 @@ func TestGortsplibServer(t *testing.T) {
 					return l, err
 				},
 			}
-			if transport == "udp" {
-				s.server.UDPRTPAddress, s.server.UDPRTCPAddress = freePorts(t)
+			err := errors.New("not tried")
+			for range 20 { // somebody else may get the ports first
+				if transport == "udp" {
+					s.server.UDPRTPAddress, s.server.UDPRTCPAddress = freePorts(t)
+				}
+				if err = s.server.Start(); !errors.Is(err, syscall.EADDRINUSE) {
+					break
+				}
 			}
-			if err := s.server.Start(); err != nil {
+			if err != nil {
 				t.Fatal(err)
 			}
 			defer s.server.Close()

@@ -14,12 +14,7 @@ import (
 )
 
 func TestUnreachable(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := refusing(t)
 	cases := map[string]struct {
 		url  string
 		kind Kind
@@ -35,6 +30,26 @@ func TestUnreachable(t *testing.T) {
 			}
 		})
 	}
+}
+
+// refusing returns an address that refuses connections: a connection made from there keeps others off the port.
+func refusing(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	holder, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	peer, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = holder.Close(); _ = peer.Close() })
+	return holder.LocalAddr().String()
 }
 
 func TestCheck(t *testing.T) {
