@@ -6,8 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // discard is a receiver that reads nothing (UDP) or throws everything away (TCP).
@@ -80,42 +78,4 @@ func BenchmarkWritePack(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkOfferCold is what a viewer's picture of four packets costs our own code when its memory is cold, as it
-// always is with many viewers: 25 times a second, and everything else in between. The system call is left out.
-func BenchmarkOfferCold(b *testing.B) {
-	const viewers = 256
-	w := NewWheel()
-	w.runs.Store(true)
-	remote := netip.MustParseAddrPort("127.0.0.1:9")
-	var senders [viewers]*Sender
-	for i := range senders {
-		s := open(b, Config{Transport: UDP, Remote: remote, SSRC: 1, PayloadType: 96, Wheel: w})
-		if err := s.Connect(b.Context()); err != nil {
-			b.Fatal(err)
-		}
-		s.link.(*udpLink).out.sendmsg = func(int, *unix.Msghdr) unix.Errno { return 0 }
-		senders[i] = s
-	}
-	bufs, h := pack(5_000, 1), new(held)
-	other := make([]byte, 16<<20)
-	ts := uint32(0)
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if i%viewers == 0 {
-			b.StopTimer()
-			ts += 3600
-			for _, s := range senders {
-				unpaced(s)
-			}
-			for j := 0; j < len(other); j += 64 {
-				other[j]++
-			}
-			b.StartTimer()
-		}
-		if !senders[i%viewers].Offer(ts, 0, bufs, h) {
-			b.Fatal("not taken")
-		}
-	}
 }

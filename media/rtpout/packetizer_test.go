@@ -14,9 +14,7 @@ func packetizerFor(t *testing.T, cfg Config) *packetizer {
 	if err := cfg.complete(); err != nil {
 		t.Fatal(err)
 	}
-	z := new(packetizer)
-	z.open(&cfg, maxBurst)
-	return z
+	return newPacketizer(&cfg, maxBurst)
 }
 
 // pack returns a pack of n bytes in pieces as the muxer makes them, some empty.
