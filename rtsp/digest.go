@@ -315,7 +315,7 @@ func (a *authenticator) pause() time.Duration {
 func (a *authenticator) hungUp(why *Error) *Error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.expired+a.silent < maxWrong && a.expired == 0 {
+	if a.expired == 0 && a.silent < maxWrong {
 		return why
 	}
 	return &Error{Kind: Auth, Text: hangsUpText, Err: why}
