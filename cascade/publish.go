@@ -58,47 +58,41 @@ func (p *Platform) publishAlarm(m *manscdp.AlarmNotify) {
 	}
 }
 
-// push sends a message of our own accord, or keeps it until we are registered.
+// push sends a message of our own accord, or keeps it until we are registered. It goes behind what waits already, which
+// may be there for a moment after the registration, too.
 func (p *Platform) push(m manscdp.Message) {
 	p.mu.Lock()
-	ready := p.running && p.status.State.registered()
-	if !ready {
-		if len(p.waiting) == maxAnswers {
-			p.waiting = slices.Delete(p.waiting, 0, 1)
-		}
-		p.waiting = append(p.waiting, m)
+	defer p.mu.Unlock()
+	if len(p.waiting) == maxAnswers {
+		p.waiting = slices.Delete(p.waiting, 0, 1)
 	}
-	p.mu.Unlock()
-	if ready {
-		p.tell(m)
+	p.waiting = append(p.waiting, m)
+	if p.running && p.status.State.registered() {
+		p.tell()
 	}
 }
 
-// tell queues one message under a header of ours; the caller's is not changed, as it may go to several superiors.
-func (p *Platform) tell(m manscdp.Message) {
-	own, err := withHeader(m, p.nextSN(), p.cfg.NodeID)
-	if err != nil {
-		p.log.Error("message not sent", "error", err)
+// tell queues what waits, each under a header of ours; the callers' are not changed, as they may go to several
+// superiors. p.mu is held.
+func (p *Platform) tell() {
+	for _, m := range p.waiting {
+		own, err := withHeader(m, p.nextSN(), p.cfg.NodeID)
+		if err != nil {
+			p.log.Error("message not sent", "error", err)
+			continue
+		}
+		if len(p.outgoing) == maxAnswers {
+			p.outgoing = slices.Delete(p.outgoing, 0, 1)
+		}
+		p.outgoing = append(p.outgoing, own)
+	}
+	p.waiting = nil
+	if p.telling || len(p.outgoing) == 0 {
 		return
 	}
-	p.mu.Lock()
-	if len(p.outgoing) == maxAnswers {
-		p.outgoing = slices.Delete(p.outgoing, 0, 1)
-	}
-	p.outgoing = append(p.outgoing, own)
-	telling := p.telling || !p.running
-	if !telling {
-		p.telling = true
-		p.busy.Add(1)
-	}
+	p.telling = true
 	ctx := p.work.ctx
-	p.mu.Unlock()
-	if !telling {
-		go func() {
-			defer p.busy.Done()
-			p.tellAll(ctx)
-		}()
-	}
+	p.busy.Go(func() { p.tellAll(ctx) })
 }
 
 // tellAll sends what is queued in its order, so that nobody has left before he entered: the next message when the
@@ -158,12 +152,8 @@ func withHeader(m manscdp.Message, sn, device string) (manscdp.Message, error) {
 // flush sends what waited for the registration.
 func (p *Platform) flush() {
 	p.mu.Lock()
-	waiting := p.waiting
-	p.waiting = nil
+	p.tell()
 	p.mu.Unlock()
-	for _, m := range waiting {
-		p.tell(m)
-	}
 	for _, s := range p.subscriptions("") {
 		poke(s.wake)
 	}

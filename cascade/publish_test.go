@@ -257,3 +257,21 @@ func TestAlarmsKeepTheirOrder(t *testing.T) {
 		}
 	}
 }
+
+// TestAlarmBehindThoseThatWait: between the registration and the sending of what waited for it nothing overtakes.
+func TestAlarmBehindThoseThatWait(t *testing.T) {
+	s, g := online(t, Config{Transport: "tcp"}, known(), nil)
+	eventually(t, "online", func() bool { return g.p.Status().State == Online })
+	g.p.mu.Lock()
+	g.p.waiting = append(g.p.waiting, alarm(gateID, "first", 4, manscdp.AlarmVideo, manscdp.VideoIntrusion))
+	g.p.mu.Unlock()
+	g.p.Publish(alarm(gateID, "second", 4, manscdp.AlarmVideo, manscdp.VideoIntrusion))
+	var texts []string
+	s.await("the second alarm", func() bool {
+		texts = s.containing("<CmdType>Alarm</CmdType>")
+		return len(texts) > 0 && strings.Contains(texts[len(texts)-1], "second")
+	})
+	if !strings.Contains(texts[0], "first") {
+		t.Errorf("the alarms came as %q", texts)
+	}
+}
