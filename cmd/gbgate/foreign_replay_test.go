@@ -109,8 +109,15 @@ func TestForeignSpeakerHears(t *testing.T) {
 	if err := talk.Write(t.Context(), said); err != nil {
 		t.Fatal(err)
 	}
+	var heard []byte
+	defer func() {
+		if !bytes.Equal(heard, said) {
+			t.Errorf("heard %d of %d bytes: %x…", len(heard), len(said), heard[:min(len(heard), 16)])
+		}
+	}()
 	waitFor(t, "what was said", func() bool {
-		heard, err := os.ReadFile(file)
+		var err error
+		heard, err = os.ReadFile(file)
 		return err == nil && bytes.Equal(heard, said)
 	})
 	if err := talk.Close(); err != nil {
