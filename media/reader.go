@@ -9,19 +9,19 @@ import (
 // behind the bound, the queue is emptied and it goes on at the next key picture: a decoder
 // never sees a torn group of pictures.
 type Reader struct {
-	stream *Stream
-	wake   chan struct{}
-
+	// What a unit needs that goes the short way stands first: it is cold when its turn comes.
 	mu      sync.Mutex
+	idle    bool             // the consumer waits in Read with nothing queued
+	waiting bool             // for a key picture
+	inline  func(*Unit) bool // see Inline; nil: none
+
+	stream  *Stream
+	wake    chan struct{}
 	queue   []*Unit // ring
 	head, n int
 	bytes   int
-	waiting bool // for a key picture
 	dropped uint64
 	cause   error
-
-	inline func(*Unit) bool // see Inline; nil: none
-	idle   bool             // the consumer waits in Read with nothing queued
 }
 
 // Inline gives the reader a short way: a unit that comes while the consumer waits in Read is first

@@ -22,14 +22,13 @@ func TestWriteAllocatesNothing(t *testing.T) {
 		}
 	}
 	for _, path := range []udpPath{pathGSO, pathMMsg, pathWrite} {
-		s := benchSender(t, UDP)
+		s := benchSender(t, UDP, nil)
 		force(s, path)
 		check(path.String(), s, 19_000, 0)
 		check(path.String(), s, 100_000, time.Millisecond)
 	}
 	w, _ := turning(t)
-	s, ts, h := benchSender(t, UDP), uint32(0), &held{}
-	s.cfg.Wheel = w
+	s, ts, h := benchSender(t, UDP, w), uint32(0), &held{}
 	for _, size := range []int{400, 100_000} {
 		bufs := pack(size, 1)
 		got := testing.AllocsPerRun(200, func() {
@@ -43,8 +42,7 @@ func TestWriteAllocatesNothing(t *testing.T) {
 	}
 	var viewers [3]*Sender
 	for i := range viewers {
-		viewers[i] = benchSender(t, UDP)
-		viewers[i].cfg.Wheel = w
+		viewers[i] = benchSender(t, UDP, w)
 	}
 	packs := [][][]byte{pack(20_000, 1), pack(20_000, 2)}
 	turn := 0
@@ -57,5 +55,5 @@ func TestWriteAllocatesNothing(t *testing.T) {
 	}); got != 0 {
 		t.Errorf("Offer to three viewers: %v allocations per pack, want 0", got)
 	}
-	check("writev", benchSender(t, TCPActive), 160_000, 0)
+	check("writev", benchSender(t, TCPActive, nil), 160_000, 0)
 }

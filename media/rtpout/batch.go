@@ -1,7 +1,6 @@
 package rtpout
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -46,31 +45,43 @@ const noSocket = -1
 // and its sockets are watched by the runtime's poller for room to write, which there is again behind every send: each
 // would wake a thread that finds nothing to do. So the socket is the batch's own.
 type batch struct {
-	fd   int
-	z    *packetizer
-	path atomic.Uint32 // a udpPath
-
-	iov     []unix.Iovec // one per piece of the chunk
+	// What the commonest send needs stands first and together, as in Sender.
+	fd      int
+	path    atomic.Uint32 // a udpPath
+	sendmsg func(fd int, msg *unix.Msghdr) unix.Errno
+	flat    unix.Iovec
 	msg     unix.Msghdr
-	msgs    []mmsghdr
-	control []byte // UDP_SEGMENT with the packet size
+	control segmentSize
 
-	// The system calls; tests put failing ones here.
-	sendmsg  func(fd int, msg *unix.Msghdr) unix.Errno
+	z    *packetizer
+	iov  []unix.Iovec // one per piece of the chunk
+	msgs []mmsghdr
+
+	// The system call, as sendmsg is; tests put failing ones in their places.
 	sendmmsg func(fd int, msgs []mmsghdr) (int, unix.Errno)
 }
 
-// newBatch takes the socket over from conn, which it closes, and looks which path the kernel knows.
-func newBatch(conn *net.UDPConn, z *packetizer) (*batch, error) {
-	b := &batch{
-		fd: noSocket, z: z,
-		iov: make([]unix.Iovec, 0, cap(z.pieces)), msgs: make([]mmsghdr, 0, cap(z.ends)),
-		control: make([]byte, unix.CmsgSpace(2)), sendmsg: sendmsg, sendmmsg: sendmmsg,
-	}
-	h := (*unix.Cmsghdr)(unsafe.Pointer(&b.control[0]))
-	h.Level, h.Type = unix.SOL_UDP, unix.UDP_SEGMENT
-	h.SetLen(unix.CmsgLen(2))
-	binary.NativeEndian.PutUint16(b.control[unix.CmsgLen(0):], uint16(z.headSize()+z.maxPayload))
+// segmentSize is the control message UDP_SEGMENT.
+type segmentSize struct {
+	unix.Cmsghdr
+	size uint16
+	_    [6]byte // up to CmsgSpace(2) or beyond
+}
+
+// attach adds the control message to the batch's message.
+func (b *batch) attach() {
+	b.msg.Control = (*byte)(unsafe.Pointer(&b.control))
+	b.msg.SetControllen(unix.CmsgSpace(2))
+}
+
+// open takes the socket over from conn, which it closes, and looks which path the kernel knows.
+func (b *batch) open(conn *net.UDPConn, z *packetizer) error {
+	b.fd, b.z = noSocket, z
+	b.iov, b.msgs = make([]unix.Iovec, 0, cap(z.pieces)), make([]mmsghdr, 0, cap(z.ends))
+	b.sendmsg, b.sendmmsg = sendmsg, sendmmsg
+	b.control.Level, b.control.Type = unix.SOL_UDP, unix.UDP_SEGMENT
+	b.control.SetLen(unix.CmsgLen(2))
+	b.control.size = uint16(z.headSize() + z.maxPayload)
 	raw, err := conn.SyscallConn()
 	if err == nil {
 		var failed error
@@ -79,12 +90,12 @@ func newBatch(conn *net.UDPConn, z *packetizer) (*batch, error) {
 	}
 	if err = errors.Join(err, conn.Close()); err != nil {
 		b.close()
-		return nil, fmt.Errorf("rtpout: socket: %w", err)
+		return fmt.Errorf("rtpout: socket: %w", err)
 	}
 	if _, err := unix.GetsockoptInt(b.fd, unix.SOL_UDP, unix.UDP_SEGMENT); err != nil {
 		b.path.Store(uint32(pathMMsg))
 	}
-	return b, nil
+	return nil
 }
 
 // close closes the socket; to send then fails.
@@ -134,11 +145,11 @@ func (b *batch) sendFlat(data []byte) unix.Errno {
 	if b.fd == noSocket {
 		return unix.EBADF
 	}
-	b.iov = append(b.iov[:0], unix.Iovec{Base: unsafe.SliceData(data)})
-	b.iov[0].SetLen(len(data))
-	b.msg = unix.Msghdr{Iov: &b.iov[0], Control: &b.control[0]}
+	b.flat.Base = unsafe.SliceData(data)
+	b.flat.SetLen(len(data))
+	b.msg = unix.Msghdr{Iov: &b.flat}
 	b.msg.SetIovlen(1)
-	b.msg.SetControllen(len(b.control))
+	b.attach()
 	return b.sendmsg(b.fd, &b.msg)
 }
 
@@ -150,8 +161,7 @@ func (b *batch) segmented(from int) (int, unix.Errno) {
 	b.msg.SetIovlen(len(iov))
 	packets := len(b.z.ends) - from
 	if packets > 1 {
-		b.msg.Control = &b.control[0]
-		b.msg.SetControllen(len(b.control))
+		b.attach()
 	}
 	errno := b.sendmsg(b.fd, &b.msg)
 	switch errno {

@@ -6,12 +6,14 @@ import (
 	"net"
 	"net/netip"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // discard is a receiver that reads nothing (UDP) or throws everything away (TCP).
-func benchSender(t testing.TB, transport Transport) *Sender {
+func benchSender(t testing.TB, transport Transport, w *Wheel) *Sender {
 	t.Helper()
-	cfg := Config{Transport: transport, Local: netip.MustParseAddr("127.0.0.1"), SSRC: 1, PayloadType: 96}
+	cfg := Config{Transport: transport, Wheel: w, Local: netip.MustParseAddr("127.0.0.1"), SSRC: 1, PayloadType: 96}
 	if transport == UDP {
 		c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 		if err != nil {
@@ -52,7 +54,7 @@ func BenchmarkWritePack(b *testing.B) {
 	bufs := pack(19_000, 1)
 	for _, path := range []udpPath{pathGSO, pathMMsg, pathWrite} {
 		b.Run(path.String(), func(b *testing.B) {
-			s := benchSender(b, UDP)
+			s := benchSender(b, UDP, nil)
 			force(s, path)
 			b.ReportAllocs()
 			b.SetBytes(19_000)
@@ -67,7 +69,7 @@ func BenchmarkWritePack(b *testing.B) {
 		})
 	}
 	b.Run("writev", func(b *testing.B) {
-		s := benchSender(b, TCPActive)
+		s := benchSender(b, TCPActive, nil)
 		b.ReportAllocs()
 		b.SetBytes(19_000)
 		ts := uint32(0)
@@ -78,4 +80,42 @@ func BenchmarkWritePack(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkOfferCold is what a viewer's picture of four packets costs our own code when its memory is cold, as it
+// always is with many viewers: 25 times a second, and everything else in between. The system call is left out.
+func BenchmarkOfferCold(b *testing.B) {
+	const viewers = 256
+	w := NewWheel()
+	w.runs.Store(true)
+	remote := netip.MustParseAddrPort("127.0.0.1:9")
+	var senders [viewers]*Sender
+	for i := range senders {
+		s := open(b, Config{Transport: UDP, Remote: remote, SSRC: 1, PayloadType: 96, Wheel: w})
+		if err := s.Connect(b.Context()); err != nil {
+			b.Fatal(err)
+		}
+		s.link.(*udpLink).out.sendmsg = func(int, *unix.Msghdr) unix.Errno { return 0 }
+		senders[i] = s
+	}
+	bufs, h := pack(5_000, 1), new(held)
+	other := make([]byte, 16<<20)
+	ts := uint32(0)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		if i%viewers == 0 {
+			b.StopTimer()
+			ts += 3600
+			for _, s := range senders {
+				unpaced(s)
+			}
+			for j := 0; j < len(other); j += 64 {
+				other[j]++
+			}
+			b.StartTimer()
+		}
+		if !senders[i%viewers].Offer(ts, 0, bufs, h) {
+			b.Fatal("not taken")
+		}
+	}
 }

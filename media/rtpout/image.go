@@ -71,11 +71,11 @@ func (m *image) stamp(z *packetizer, n int) {
 // sendImage sends the pack in hand, all of it in one burst, by its image if there is one and nobody else uses it.
 // false: it is not sent.
 func (u *udpLink) sendImage(packets int) bool {
-	z := u.s.z
+	z := &u.s.z
 	if u.holder == nil || packets < 2 || udpPath(u.out.path.Load()) != pathGSO {
 		return false
 	}
-	m := &u.s.cfg.Wheel.image
+	m := &u.wheel.image
 	if !m.mu.TryLock() {
 		return false
 	}

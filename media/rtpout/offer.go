@@ -27,8 +27,7 @@ type offered struct {
 // and WritePack may be called with the same one. It must not run at the same time as WritePack.
 func (s *Sender) Offer(ts uint32, spread time.Duration, bufs [][]byte, h Holder) bool {
 	u, ok := s.link.(*udpLink)
-	w := s.cfg.Wheel
-	if !ok || w == nil || !w.runs.Load() || !u.ready.Load() || s.life.Err() != nil {
+	if !ok || u.wheel == nil || !u.wheel.runs.Load() || !u.ready.Load() || s.over.Load() {
 		return false
 	}
 	u.sending.Lock()
@@ -56,7 +55,7 @@ func (u *udpLink) resume() {
 
 // goOn sends what is due and has the wheel see to the rest.
 func (u *udpLink) goOn(now time.Time) {
-	if next, err := u.advance(now); err == nil && !next.IsZero() && !u.s.cfg.Wheel.add(u, next) {
+	if next, err := u.advance(now); err == nil && !next.IsZero() && !u.wheel.add(u, next) {
 		u.abandon()
 	}
 }

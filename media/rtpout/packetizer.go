@@ -31,13 +31,11 @@ type packetizer struct {
 	size   int // bytes in all
 }
 
-// newPacketizer returns one for chunks of at most batch packets. The first sequence number is 1:
-// one superior insists on it and none minds.
-func newPacketizer(cfg *Config, batch int) *packetizer {
-	z := &packetizer{
-		ssrc: cfg.SSRC, payloadType: cfg.PayloadType, maxPayload: cfg.MaxPayload, seq: 1,
-		pieces: make([][]byte, 0, 4*batch), ends: make([]int, 0, batch),
-	}
+// open makes z ready for chunks of at most batch packets. The first sequence number is 1: one superior insists on it
+// and none minds.
+func (z *packetizer) open(cfg *Config, batch int) {
+	z.ssrc, z.payloadType, z.maxPayload, z.seq = cfg.SSRC, cfg.PayloadType, cfg.MaxPayload, 1
+	z.pieces, z.ends = make([][]byte, 0, 4*batch), make([]int, 0, batch)
 	switch {
 	case cfg.Transport == UDP:
 	case cfg.Interleaved:
@@ -46,7 +44,6 @@ func newPacketizer(cfg *Config, batch int) *packetizer {
 		z.framing = 2
 	}
 	z.heads = make([]byte, 0, batch*z.headSize())
-	return z
 }
 
 func (z *packetizer) headSize() int { return z.framing + rtpHeader }

@@ -14,7 +14,9 @@ func packetizerFor(t *testing.T, cfg Config) *packetizer {
 	if err := cfg.complete(); err != nil {
 		t.Fatal(err)
 	}
-	return newPacketizer(&cfg, maxBurst)
+	z := new(packetizer)
+	z.open(&cfg, maxBurst)
+	return z
 }
 
 // pack returns a pack of n bytes in pieces as the muxer makes them, some empty.

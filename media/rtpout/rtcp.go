@@ -83,7 +83,7 @@ func (r *rtcpSide) tick() {
 	}
 	r.packets = packets
 	if limit := s.cfg.RRTimeout; r.heard && limit > 0 && r.quiet >= limit {
-		s.end(fmt.Errorf("%w for %v", ErrSilent, r.quiet))
+		_ = s.fail(fmt.Errorf("%w for %v", ErrSilent, r.quiet))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,17 @@ var (
 // Sender sends one stream to one receiver. WritePack is for one goroutine at a time; the other
 // methods may be called from any.
 type Sender struct {
+	// What every pack needs stands first and together: between two packs everything else goes through the caches.
+	link     link
+	over     atomic.Bool // life has ended
+	z        packetizer
+	pacer    pacer
+	mu       sync.Mutex
+	octets   uint32    // payload bytes, as sender reports count them
+	lastTS   uint32    // of the newest packet
+	lastSent time.Time // when that was
+	stats    Stats
+
 	cfg  Config
 	port uint16 // the local one
 	pair uint16 // as taken from cfg.Ports
@@ -32,20 +44,11 @@ type Sender struct {
 	life context.Context
 	end  context.CancelCauseFunc
 
-	link  link
-	z     *packetizer
 	guard writeGuard
 	timer *time.Timer
-	pacer pacer
 
 	wg    sync.WaitGroup
 	close func()
-
-	mu       sync.Mutex
-	stats    Stats
-	octets   uint32    // payload bytes, as sender reports count them
-	lastTS   uint32    // of the newest packet
-	lastSent time.Time // when that was
 }
 
 // link is a way to the receiver.
@@ -83,13 +86,13 @@ func Open(cfg Config) (*Sender, error) {
 	var bind func(port uint16) error
 	switch cfg.Transport {
 	case UDP:
-		s.z = newPacketizer(&s.cfg, maxBurst)
+		s.z.open(&s.cfg, maxBurst)
 		bind = s.bindUDP
 	case TCPActive:
-		s.z = newPacketizer(&s.cfg, tcpBatch)
+		s.z.open(&s.cfg, tcpBatch)
 		bind = s.reserveTCP
 	case TCPPassive:
-		s.z = newPacketizer(&s.cfg, tcpBatch)
+		s.z.open(&s.cfg, tcpBatch)
 		bind = s.listenTCP
 	}
 	pair, err := cfg.Ports.take(bind)
@@ -99,7 +102,7 @@ func Open(cfg Config) (*Sender, error) {
 	}
 	s.pair = pair
 	s.close = sync.OnceFunc(func() {
-		s.end(ErrClosed)
+		_ = s.fail(ErrClosed)
 		s.link.shut()
 		s.guard.release()
 		s.wg.Wait()
@@ -165,6 +168,7 @@ func (s *Sender) sleep(ctx context.Context, d time.Duration) error {
 
 // fail ends the sender and returns why.
 func (s *Sender) fail(cause error) error {
+	s.over.Store(true)
 	s.end(cause)
 	return s.Err()
 }

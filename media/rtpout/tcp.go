@@ -194,7 +194,7 @@ func (t *tcpLink) watch() {
 	buf := make([]byte, 2048)
 	for {
 		if _, err := t.conn.Read(buf); err != nil {
-			t.s.end(fmt.Errorf("%w: %w", ErrPeerClosed, err))
+			_ = t.s.fail(fmt.Errorf("%w: %w", ErrPeerClosed, err))
 			return
 		}
 	}

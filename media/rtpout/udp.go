@@ -26,17 +26,12 @@ const (
 
 // udpLink is RTP over a connected UDP socket, so that ICMP errors reach us, and RTCP beside it.
 type udpLink struct {
-	s    *Sender
-	out  *batch
-	rtcp *rtcpSide // nil: off
-
+	s     *Sender
+	wheel *Wheel
 	ready atomic.Bool // connected
 
-	sending sync.Mutex          // guards the sender's packetizer and pacer, out, and the fields down to spacing
-	queue   [maxOffered]offered // packs that wait
-	first   int                 // of them
-	queued  int
-	drained chan struct{} // somebody waits for the queue's end; nil: nobody
+	// sending guards the sender's packetizer and pacer, and the fields down to spacing.
+	sending sync.Mutex
 
 	// The pack in hand, if any.
 	inHand bool
@@ -47,11 +42,20 @@ type udpLink struct {
 	due    time.Time     // when the next one is
 	// The burst in hand: 0 packets is none.
 	chunk, sent, retries int
-	blocked              time.Time // since when the socket's queue is full; zero: it is not
+
+	out    batch
+	queued int // packs in queue, the first at first
+	first  int
+	queue  [maxOffered]offered
+
+	drained chan struct{} // somebody waits for the queue's end; nil: nobody
+	blocked time.Time     // since when the socket's queue is full; zero: it is not
+	failing time.Time     // since when nothing was taken; zero: it is
 
 	refusals [refusalsAllowed]time.Time // the last ones, oldest first
 	spacing  time.Duration
-	failing  time.Time // since when nothing was taken; zero: it is
+
+	rtcp *rtcpSide // nil: off
 }
 
 // bindUDP binds the pair of ports; port 0: any even one.
@@ -79,8 +83,8 @@ func (s *Sender) openUDP(port uint16) (*udpLink, error) {
 	}
 	_ = conn.SetReadBuffer(4096) // nobody reads it
 	s.port = conn.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-	u := &udpLink{s: s, spacing: refusalSpacing}
-	if u.out, err = newBatch(conn, s.z); err != nil {
+	u := &udpLink{s: s, wheel: s.cfg.Wheel, spacing: refusalSpacing}
+	if err = u.out.open(conn, &s.z); err != nil {
 		return nil, err
 	}
 	if s.port%2 != 0 {

@@ -82,7 +82,7 @@ func (r *receiver) expect(seq uint16, ts uint32, bufs [][]byte) (next uint16) {
 	return seq
 }
 
-func open(t *testing.T, cfg Config) *Sender {
+func open(t testing.TB, cfg Config) *Sender {
 	t.Helper()
 	cfg.Local, cfg.SSRC, cfg.PayloadType = netip.MustParseAddr("127.0.0.1"), 200000001, 96
 	s, err := Open(cfg)
@@ -160,7 +160,7 @@ func TestStepDown(t *testing.T) {
 			r := newReceiver(t)
 			s := open(t, Config{Remote: r.addr()})
 			connect(t, s)
-			out := s.link.(*udpLink).out
+			out := &s.link.(*udpLink).out
 			out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 				if msg.Control != nil && c.gso != 0 {
 					return c.gso
@@ -196,7 +196,7 @@ func TestHiccups(t *testing.T) {
 				s := open(t, Config{Remote: r.addr()})
 				connect(t, s)
 				force(s, path)
-				out := s.link.(*udpLink).out
+				out := &s.link.(*udpLink).out
 				calls := 0
 				out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 					if calls++; calls == 2 {
@@ -233,7 +233,7 @@ func TestUplinkDown(t *testing.T) {
 	r := newReceiver(t)
 	s := open(t, Config{Remote: r.addr(), StallTimeout: 50 * time.Millisecond})
 	connect(t, s)
-	out := s.link.(*udpLink).out
+	out := &s.link.(*udpLink).out
 	down := true
 	out.sendmsg = func(fd int, msg *unix.Msghdr) unix.Errno {
 		if down {
