@@ -313,12 +313,15 @@ func TestFullQueueForEach(t *testing.T) {
 // TestUnreachable: nobody listens, and on loopback ICMP says so at once.
 func TestUnreachable(t *testing.T) {
 	checkLeaks(t)
-	r := newReceiver(t)
-	s := open(t, Config{Remote: r.addr()})
+	// A socket that is connected elsewhere refuses ours, and nobody else gets its port.
+	held, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}, &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	s := open(t, Config{Remote: held.LocalAddr().(*net.UDPAddr).AddrPort()})
 	connect(t, s)
 	s.link.(*udpLink).spacing = time.Microsecond
-	r.rtp.Close()
-	var err error
 	for i := 0; err == nil && i < 1000; i++ {
 		err = s.WritePack(t.Context(), uint32(i)*3600, 0, pack(100, 0))
 		time.Sleep(100 * time.Microsecond)
