@@ -1,6 +1,7 @@
 package onvif
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -40,8 +41,11 @@ type Camera struct {
 	auto   bool // the camera took the focus for itself when it was last asked
 	numbers
 
-	mu      sync.Mutex
-	known   *layout
+	mu    sync.Mutex
+	known *layout
+	// source is the video source that Channel was counted to be among several; "" = not counted yet. It outlasts
+	// known: a recorder that loses a channel must not have the ones behind it move up.
+	source  string
 	lastKey time.Time // when a key picture was last asked for
 	// The recordings that were listed last, and when.
 	recorded   []Recording
@@ -124,7 +128,7 @@ func (c *Camera) Moves(ctx context.Context) (bool, error) {
 // learn reads profiles and node unless they are known. Calls that come together may read them twice.
 func (c *Camera) learn(ctx context.Context) (*layout, error) {
 	c.mu.Lock()
-	known := c.known
+	known, source := c.known, cmp.Or(c.cfg.Source, c.source)
 	c.mu.Unlock()
 	if known != nil {
 		return known, nil
@@ -133,7 +137,16 @@ func (c *Camera) learn(ctx context.Context) (*layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	known, err = c.choose(profiles)
+	if len(profiles) == 0 {
+		return nil, &Error{Kind: NotONVIF, Op: "GetProfiles", Text: "camera lists no profiles"}
+	}
+	counted := ""
+	if source == "" {
+		if source, counted, err = c.count(profiles); err != nil {
+			return nil, err
+		}
+	}
+	known, err = c.choose(profiles, source)
 	if err != nil {
 		return nil, err
 	}
@@ -149,31 +162,33 @@ func (c *Camera) learn(ctx context.Context) (*layout, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.known = known
+	c.known, c.source = known, cmp.Or(c.source, counted)
 	return known, nil
 }
 
-func (c *Camera) choose(profiles []Profile) (*layout, error) {
-	if len(profiles) == 0 {
-		return nil, &Error{Kind: NotONVIF, Op: "GetProfiles", Text: "camera lists no profiles"}
-	}
-	source := c.cfg.Source
-	if source == "" {
-		var sources []string
-		for _, p := range profiles {
-			if !slices.Contains(sources, p.Source) {
-				sources = append(sources, p.Source)
-			}
+// count returns the video source that Channel is, and the same as kept if it is one of several.
+func (c *Camera) count(profiles []Profile) (source, kept string, err error) {
+	var sources []string
+	for _, p := range profiles {
+		if !slices.Contains(sources, p.Source) {
+			sources = append(sources, p.Source)
 		}
-		at := max(1, c.cfg.Channel) - 1
-		if at >= len(sources) {
-			return nil, &Error{
-				Kind: InvalidArgs, Op: "GetProfiles",
-				Text: fmt.Sprintf("recorder has %d video sources, and no channel %d", len(sources), c.cfg.Channel),
-			}
-		}
-		source = sources[at]
 	}
+	at := max(1, c.cfg.Channel) - 1
+	switch {
+	case at >= len(sources):
+		return "", "", &Error{
+			Kind: InvalidArgs, Op: "GetProfiles",
+			Text: fmt.Sprintf("recorder has %d video sources, and no channel %d", len(sources), c.cfg.Channel),
+		}
+	case len(sources) > 1:
+		return sources[at], sources[at], nil
+	}
+	return sources[at], "", nil
+}
+
+// choose takes the profiles of source.
+func (c *Camera) choose(profiles []Profile, source string) (*layout, error) {
 	l := &layout{}
 	l.main, l.sub = Best(profiles, source)
 	if c.cfg.Profile != "" {
@@ -185,7 +200,10 @@ func (c *Camera) choose(profiles []Profile) (*layout, error) {
 		}
 	}
 	if l.main.Token == "" {
-		return nil, &Error{Kind: InvalidArgs, Op: "GetProfiles", Text: "camera has no such profile or video source"}
+		return nil, &Error{
+			Kind: InvalidArgs, Op: "GetProfiles",
+			Text: fmt.Sprintf("camera has no profile %q, or none of video source %q", c.cfg.Profile, source),
+		}
 	}
 	l.others = make(map[string]bool)
 	for _, p := range profiles {
@@ -222,7 +240,7 @@ func (c *Camera) Unlearn(ctx context.Context) error {
 	c.focus, c.auto = nil, false
 	c.moving.panTilt, c.moving.zoom, c.moving.focus = false, false, false
 	c.mu.Lock()
-	c.known, c.recorded, c.recordedAt = nil, nil, time.Time{}
+	c.known, c.source, c.recorded, c.recordedAt = nil, "", nil, time.Time{}
 	c.mu.Unlock()
 	c.client.unlearn()
 	return nil

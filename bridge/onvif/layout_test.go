@@ -10,8 +10,8 @@ func TestEventsOfOtherChannels(t *testing.T) {
 	profiles := []Profile{
 		{Token: "a", Source: "vs1", SourceConfig: "vsc1"}, {Token: "b", Source: "vs2", SourceConfig: "vsc2"},
 	}
-	c := &Camera{cfg: CameraConfig{Source: "vs2"}}
-	l, err := c.choose(profiles)
+	c := &Camera{}
+	l, err := c.choose(profiles, "vs2")
 	if err != nil {
 		t.Fatal(err)
 	}

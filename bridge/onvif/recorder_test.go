@@ -42,6 +42,44 @@ func TestChannelsOfARecorder(t *testing.T) {
 	}
 }
 
+// A recorder that loses a channel does not have the next one answer for it.
+func TestChannelTakenOut(t *testing.T) {
+	d := start(t, simcam.ONVIFConfig{Channels: 3})
+	cams := channels(t, d, onvif.Config{}, 3)
+	sources := func() (got []string) {
+		for _, cam := range cams {
+			main, _, err := cam.Streams(t.Context())
+			if err != nil && kind(err) != onvif.InvalidArgs {
+				t.Error(err)
+			}
+			got = append(got, main.Source)
+		}
+		return got
+	}
+	is := func(when string, want ...string) {
+		t.Helper()
+		if got := sources(); !slices.Equal(got, want) {
+			t.Errorf("%s: the channels are %q, want %q", when, got, want)
+		}
+	}
+	is("at first", "vs1", "vs2", "vs3")
+	d.Plug(2, false)
+	for range 2 {
+		if err := cams[1].Move(t.Context(), 1, 0, 0); kind(err) != onvif.InvalidArgs {
+			t.Errorf("channel 2, taken out, moves: %v", err)
+		}
+	}
+	is("without channel 2", "vs1", "", "vs3")
+	if commands := d.Commands(); len(commands) > 0 {
+		t.Errorf("the recorder was told %q", commands)
+	}
+	d.Plug(2, true)
+	is("channel 2 is back", "vs1", "vs2", "vs3")
+	d.Plug(2, false)
+	must(t, cams[1].Unlearn(t.Context())) // as when another device answers
+	is("counted anew", "vs1", "vs3", "vs3")
+}
+
 // A wrong password of a recorder with 16 channels goes out twice, not 32 times.
 func TestChannelsShareTheirTries(t *testing.T) {
 	d := start(t, simcam.ONVIFConfig{Channels: 16, Username: user, Password: password})

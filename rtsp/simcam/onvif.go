@@ -86,6 +86,8 @@ type ONVIF struct {
 	counts   map[string]int
 	relay    bool
 	reboots  int
+	// unplugged are the channels that were taken out.
+	unplugged map[int]bool
 	// The lens: the iris in dB of attenuation, and whose the focus is.
 	iris        float64
 	manualFocus bool
@@ -104,7 +106,7 @@ func ListenONVIF(cfg ONVIFConfig) (*ONVIF, error) {
 	cfg.Serial = cmp.Or(cfg.Serial, "SIM0001")
 	cfg.Width, cfg.Height = cmp.Or(cfg.Width, 1920), cmp.Or(cfg.Height, 1080)
 	cfg.FPS, cfg.GOP = cmp.Or(cfg.FPS, 25), cmp.Or(cfg.GOP, 50)
-	d := &ONVIF{cfg: cfg, log: cfg.Log, began: time.Now(), counts: make(map[string]int)}
+	d := &ONVIF{cfg: cfg, log: cfg.Log, began: time.Now(), counts: make(map[string]int), unplugged: make(map[int]bool)}
 	if d.log == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

@@ -34,7 +34,16 @@ func (d *ONVIF) profiles() []streamProfile {
 		other.token, other.name, other.channel = fmt.Sprint("main", i), fmt.Sprint("mainStream", i), i
 		list = append(list, other)
 	}
-	return list
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.DeleteFunc(list, func(p streamProfile) bool { return d.unplugged[p.channel] })
+}
+
+// Plug takes a channel, from 1, out of a recorder with its profiles, or puts it back.
+func (d *ONVIF) Plug(channel int, in bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.unplugged[channel] = !in
 }
 
 func (d *ONVIF) profile(token string) (streamProfile, *fault) {
