@@ -44,7 +44,7 @@ func TestDiscover(t *testing.T) {
 	cfg.Quirks.Host = "0.0.0.0"
 	start(t, cfg)
 	got, err := onvif.Discover(t.Context(), onvif.DiscoverConfig{
-		Interfaces: []net.Interface{nic}, Port: port, Wait: 500 * time.Millisecond,
+		Interfaces: []net.Interface{nic}, Port: port, Wait: 2 * time.Second,
 	})
 	must(t, err)
 	slices.SortFunc(got, func(a, b onvif.Found) int { return len(a.Name) - len(b.Name) })
@@ -78,7 +78,7 @@ func TestDiscoverCopiesAndWrongAddresses(t *testing.T) {
 	cfg.Quirks.Host = "192.0.2.99:81"
 	start(t, cfg)
 	got, err := onvif.Discover(t.Context(), onvif.DiscoverConfig{
-		Interfaces: []net.Interface{nic}, Port: port, Wait: 500 * time.Millisecond,
+		Interfaces: []net.Interface{nic}, Port: port, Wait: 2 * time.Second,
 	})
 	must(t, err)
 	var found []string

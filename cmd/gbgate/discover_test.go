@@ -53,7 +53,7 @@ func newSimulatedSite(t *testing.T) simulatedSite {
 
 func (s simulatedSite) options() discoverOptions {
 	return discoverOptions{
-		interfaces: []net.Interface{s.nic}, discoveryPort: s.port, wait: 500 * time.Millisecond,
+		interfaces: []net.Interface{s.nic}, discoveryPort: s.port, wait: 2 * time.Second,
 	}
 }
 
