@@ -66,7 +66,7 @@ arrows:
 	go test -count=1 -run 'Arrows|TopLevel' ./cmd/gbgate
 
 .PHONY: bench
-bench: build ## the table of docs/performance.md, 10 minutes on a quiet machine
+bench: build ## the table of docs/performance.md, 12 minutes on a quiet machine
 	@bin/gbgate bench --table --seconds 10 --scale 60
 
 .PHONY: reconnects
