@@ -455,7 +455,7 @@ func TestIDsTables(t *testing.T) {
 			"import", file,
 		}},
 		{"block: 2 camera codes, 2 used, 0 free\n", []string{"assign"}},
-		{"34020100001320000009  roof  已用     roof\n", []string{"export"}},
+		{"34020100001320000009  roof  已用   roof\n", []string{"export"}},
 		{"2    34020100001320000001  -     camera  good     used by camera \"east\"\n", []string{"check", file}},
 		{"roof: 34020100001320000009 is free again\n", []string{"assign", "--release", "roof"}},
 	} {

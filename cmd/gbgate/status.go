@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"gbgate/cmd/gbgate/admin"
 	"gbgate/cmd/gbgate/config"
@@ -117,35 +114,6 @@ func printEvents(w io.Writer, doc statusDoc, now time.Time) {
 			row(c.Name, c.Events.Events, before(c.Events.Last, now), c.Events.Reason)
 		}
 	})
-}
-
-// table prints aligned columns; the last one may be empty.
-func table(w io.Writer, header string, rows func(row func(...any))) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(tw, header)
-	rows(func(cells ...any) {
-		for i, cell := range cells {
-			if i > 0 {
-				fmt.Fprint(tw, "\t")
-			}
-			fmt.Fprint(tw, printable(fmt.Sprint(cell)))
-		}
-		fmt.Fprintln(tw)
-	})
-	_ = tw.Flush()
-}
-
-// printable makes one line of what a camera or a platform says of itself, without anything that a terminal obeys.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 func dash(s string) string {
