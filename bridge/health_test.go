@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -125,6 +126,31 @@ func TestCheckThatTakesTooLongIsSaidInPlainWords(t *testing.T) {
 		condition, reason, err := h.look(t.Context())
 		if want := "camera did not tell what it has within 15s"; err != nil || condition != OFF || reason != want {
 			t.Errorf("got %v %q %v, want %v %q", condition, reason, err, OFF, want)
+		}
+		f.stream.Close(nil)
+	})
+}
+
+// A camera that is back is no warning, and needs no reason.
+func TestACameraThatIsBackIsLoggedAtInfo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b strings.Builder
+		log := slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}}))
+		f := NewFeed(&probe{}, time.Second, testRetry, media.Limits{}, log)
+		h := newHealth(f, Probing{}, newSlots())
+		h.note(OFF, "no route to host")
+		time.Sleep(h.probing.Confirm)
+		h.note(OFF, "no route to host")
+		h.note(ON, "")
+		want := `level=WARN msg="camera's condition" from=ON to=OFF reason="no route to host"` + "\n" +
+			`level=INFO msg="camera's condition" from=OFF to=ON` + "\n"
+		if b.String() != want {
+			t.Errorf("logged\n%s, want\n%s", b.String(), want)
 		}
 		f.stream.Close(nil)
 	})
