@@ -200,10 +200,11 @@ func (c *Camera) choose(profiles []Profile, source string) (*layout, error) {
 		}
 	}
 	if l.main.Token == "" {
-		return nil, &Error{
-			Kind: InvalidArgs, Op: "GetProfiles",
-			Text: fmt.Sprintf("camera has no profile %q, or none of video source %q", c.cfg.Profile, source),
+		text := fmt.Sprintf("camera has no profile of video source %q", source)
+		if c.cfg.Profile != "" {
+			text = fmt.Sprintf("camera has no profile %q", c.cfg.Profile)
 		}
+		return nil, &Error{Kind: InvalidArgs, Op: "GetProfiles", Text: text}
 	}
 	l.others = make(map[string]bool)
 	for _, p := range profiles {
