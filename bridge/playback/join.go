@@ -313,9 +313,37 @@ func (s *splice) Play(ctx context.Context, at time.Time, scale float64) error {
 	return nil
 }
 
-// Extent implements Reader. Where sources take turns, a recorder's is among them, whose extent is unknown, and which
-// may have one session only; of recordings of one kind it is not told either.
-func (s *splice) Extent(context.Context) (media.Extent, bool) { return media.Extent{}, false }
+// Extent implements Reader. Where sources take turns it is not told: a recorder's is among them, whose extent is unknown,
+// and which may have one session only.
+func (s *splice) Extent(ctx context.Context) (sum media.Extent, ok bool) {
+	if _, several := s.sources[0].Recordings.(*joined); several || len(s.sources) > 1 || s.open == nil {
+		return media.Extent{}, false
+	}
+	for i, r := range s.runs {
+		e, ok := media.Extent{}, false
+		if i == s.at {
+			e, ok = s.open.Extent(ctx)
+		} else {
+			e, ok = s.extentOf(ctx, r)
+		}
+		if !ok {
+			return media.Extent{}, false
+		}
+		sum = sum.Add(e)
+	}
+	return sum, true
+}
+
+// extentOf opens a run for its extent only.
+func (s *splice) extentOf(ctx context.Context, r run) (media.Extent, bool) {
+	open, err := s.sources[r.source].Open(ctx, s.camera, r.from, r.to)
+	if err != nil {
+		e, is := errors.AsType[*gb28181.Error](err)
+		return media.Extent{}, is && e.Code == 404 // Read leaves it out
+	}
+	defer open.Close()
+	return open.Extent(ctx)
+}
 
 // Realtime implements Realtime for the run that is read.
 func (s *splice) Realtime() bool {

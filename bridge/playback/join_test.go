@@ -202,8 +202,11 @@ func TestPlaybackOfOneKind(t *testing.T) {
 		recording("alarm", "08:00:14", "08:00:18", 3), recording("time", "08:00:18", "08:00:30", 4),
 		recording("alarm", "08:00:30", "08:00:40", 5),
 	}}
-	for _, c := range []struct{ kind, first string }{
-		{"alarm", "08:00:10"}, {"time", "08:00:00"}, {"manual", "08:00:00"}, {"", "08:00:00"},
+	for _, c := range []struct {
+		kind, first string
+		pictures    int
+	}{
+		{"alarm", "08:00:10", 350}, {"time", "08:00:00", 550}, {"manual", "08:00:00", 900}, {"", "08:00:00", 900},
 	} {
 		cfg := playback.Config{
 			Camera: "gate", From: tape.At("08:00:00"), To: tape.At("08:00:36"), Kind: c.kind, Log: slog.New(slog.DiscardHandler),
@@ -214,6 +217,9 @@ func TestPlaybackOfOneKind(t *testing.T) {
 		}
 		if at := p.First().Arrived; !at.Equal(tape.At(c.first)) {
 			t.Errorf("%q begins at %v, want %s", c.kind, at, c.first)
+		}
+		if e, ok := p.Extent(t.Context()); !ok || e.VideoUnits != c.pictures || e.KeyUnits != c.pictures/25/int(tape.GOP/time.Second) {
+			t.Errorf("%q has %+v, %v; want %d pictures", c.kind, e, ok, c.pictures)
 		}
 		if err := p.Close(); err != nil || tp.Left() != 0 {
 			t.Errorf("%v, %d left open", err, tp.Left())
