@@ -319,13 +319,14 @@ func (s *splice) Extent(ctx context.Context) (sum media.Extent, ok bool) {
 	if _, several := s.sources[0].Recordings.(*joined); several || len(s.sources) > 1 || s.open == nil {
 		return media.Extent{}, false
 	}
+	if sum, ok = s.open.Extent(ctx); !ok { // before another is opened: a recorder alone does not know either
+		return media.Extent{}, false
+	}
 	for i, r := range s.runs {
-		e, ok := media.Extent{}, false
 		if i == s.at {
-			e, ok = s.open.Extent(ctx)
-		} else {
-			e, ok = s.extentOf(ctx, r)
+			continue
 		}
+		e, ok := s.extentOf(ctx, r)
 		if !ok {
 			return media.Extent{}, false
 		}

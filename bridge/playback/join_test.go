@@ -1,6 +1,7 @@
 package playback_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -220,6 +221,49 @@ func TestPlaybackOfOneKind(t *testing.T) {
 		}
 		if e, ok := p.Extent(t.Context()); !ok || e.VideoUnits != c.pictures || e.KeyUnits != c.pictures/25/int(tape.GOP/time.Second) {
 			t.Errorf("%q has %+v, %v; want %d pictures", c.kind, e, ok, c.pictures)
+		}
+		if err := p.Close(); err != nil || tp.Left() != 0 {
+			t.Errorf("%v, %d left open", err, tp.Left())
+		}
+	}
+}
+
+// partial has lost what a search still finds at a time.
+type partial struct {
+	*tape.Tape
+	lost  time.Time
+	asked int // to open
+}
+
+func (p *partial) Open(ctx context.Context, camera string, from, to time.Time) (playback.Reader, error) {
+	p.asked++
+	if from.Equal(p.lost) {
+		return nil, gb28181.Errorf(404, "no record")
+	}
+	return p.Tape.Open(ctx, camera, from, to)
+}
+
+// A recorder, which may have one session only, is not opened once more to be told that its extent is not known; of a disk
+// what a search finds and nobody has any more counts nothing.
+func TestExtentOfOneKind(t *testing.T) {
+	for _, blind := range []bool{false, true} {
+		tp := &partial{Tape: &tape.Tape{Mute: true, Blind: blind, Files: []playback.Recording{
+			recording("alarm", "08:00:00", "08:00:10", 1), recording("alarm", "08:00:20", "08:00:30", 2),
+			recording("alarm", "08:00:40", "08:00:50", 3),
+		}}, lost: tape.At("08:00:00")}
+		p, err := playback.Open(t.Context(), tp, playback.Config{
+			Camera: "gate", From: tape.At("08:00:00"), To: tape.At("08:01:00"), Kind: "alarm", Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pictures, asked := 500, 2 // for what is lost, too
+		if blind {
+			pictures, asked = 0, 0
+		}
+		before := tp.asked
+		if e, ok := p.Extent(t.Context()); ok == blind || e.VideoUnits != pictures || tp.asked-before != asked {
+			t.Errorf("blind %v: %+v %v, opened %d times; want %d pictures and %d", blind, e, ok, tp.asked-before, pictures, asked)
 		}
 		if err := p.Close(); err != nil || tp.Left() != 0 {
 			t.Errorf("%v, %d left open", err, tp.Left())

@@ -22,6 +22,7 @@ type Tape struct {
 	Took  time.Duration // by every Play
 	Count time.Duration // by every Extent
 	Slow  bool          // it is no faster than it was recorded
+	Blind bool          // it knows no Extent
 
 	mu       sync.Mutex
 	gone     error // of every Find
@@ -266,7 +267,7 @@ func (s *spool) describe() *media.Description {
 func (s *spool) Realtime() bool { return s.tape.Slow }
 
 func (s *spool) Extent(ctx context.Context) (media.Extent, bool) {
-	if media.Wait(ctx, s.tape.Count) != nil {
+	if media.Wait(ctx, s.tape.Count) != nil || s.tape.Blind {
 		return media.Extent{}, false
 	}
 	copied := spool{tape: s.tape, from: s.from, to: s.to}
