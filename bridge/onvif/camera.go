@@ -200,7 +200,8 @@ func (c *Camera) choose(profiles []Profile, source string) (*layout, error) {
 		}
 	}
 	if l.main.Token == "" {
-		text := fmt.Sprintf("camera has no profile of video source %q", source)
+		text := fmt.Sprintf("video source %q, which channel %d was, is gone; restart gbgate if the recorder was set up anew",
+			source, max(1, c.cfg.Channel))
 		if c.cfg.Profile != "" {
 			text = fmt.Sprintf("camera has no profile %q", c.cfg.Profile)
 		}
