@@ -298,9 +298,9 @@ func (r *run) record(ctx context.Context) error {
 	return nil
 }
 
-// warm touches as much memory as recording takes in d and gives it back, which makes it the next that is taken: behind
-// some hypervisors free memory belongs to the host, and who takes a page pays for it (3 to 7 µs; a real machine has no
-// such cost).
+// warm touches twice the memory that recording takes in d and gives it back, so that it is mostly what is taken next:
+// behind some hypervisors free memory belongs to the host, and who takes a page pays for it (3 to 7 µs; a real machine
+// has no such cost).
 func (r *run) warm(d time.Duration) error {
 	f, err := os.CreateTemp("", "gbgate-bench-")
 	if err != nil {
